@@ -1,0 +1,8 @@
+//! tryout
+pub mod logic;
+pub mod prelude {
+    pub use crate::logic::{config::*, metrics::*, pool::*};
+}
+pub mod extend {
+    pub use crate::logic::{config::*, decision::*, ids::*, metrics::*, pool::*, schedule::*, search::*};
+}

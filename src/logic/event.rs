@@ -1,0 +1,186 @@
+//! What happened, as one stream of values: observers see nothing else.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::{Checkpoint, CheckpointId};
+use super::config::Config;
+use super::failure::Failure;
+use super::ids::{LeaseId, RunId, TrialId, WorkerId};
+use super::metrics::{Objective, Report};
+use super::time::Moment;
+use super::trial::Status;
+
+/// How a trial came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Ending {
+    /// The trainable was done.
+    Done,
+    /// A stop rule ended it.
+    StopRule,
+    /// The scheduler ended it.
+    Scheduler,
+    /// A client ended it.
+    Client,
+    /// The whole experiment was ended.
+    Experiment,
+    /// It failed, and wasn't tried again.
+    Error,
+}
+
+/// Who paused a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PausedBy {
+    /// The scheduler, which is offered it again.
+    Scheduler,
+    /// A client: it stays paused until a client resumes it.
+    Client,
+    /// A drain: it waits for a resumed run.
+    Drain,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome", content = "reason")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// All trials ended and the searcher has no more.
+    Completed,
+    /// A stop rule, a client or `fail_fast` ended it.
+    Stopped(Cow<'static, str>),
+    /// It was drained: what isn't finished can go on in a resumed run.
+    Drained,
+    /// It couldn't go on: a searcher or scheduler failed, or nothing could ever move again.
+    Failed(String),
+}
+
+/// Something that happened in a run, and when.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ExperimentEvent {
+    /// When.
+    pub at: Moment,
+    /// What.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The run begins.
+    Started {
+        /// The run.
+        run: RunId,
+        /// The experiment's name.
+        name: Arc<str>,
+        /// How many trials there will be, if that is known.
+        total: Option<u64>,
+        /// What counts.
+        objective: Option<Objective>,
+    },
+    /// A trial was added.
+    Added {
+        /// The trial.
+        trial: TrialId,
+        /// Its configuration.
+        config: Arc<Config>,
+    },
+    /// A trial's public status changed.
+    Status {
+        /// The trial.
+        trial: TrialId,
+        /// From.
+        from: Status,
+        /// To.
+        to: Status,
+    },
+    /// A trial began to run on a worker.
+    Launched {
+        /// The trial.
+        trial: TrialId,
+        /// From 1; one more with each retry.
+        attempt: u32,
+        /// On which worker.
+        worker: WorkerId,
+        /// Under which lease.
+        lease: LeaseId,
+    },
+    /// A trial goes on from a checkpoint.
+    Restored {
+        /// From which.
+        checkpoint: CheckpointId,
+        /// At which iteration.
+        iteration: u64,
+    },
+    /// A trial reported.
+    Reported {
+        /// What.
+        report: Arc<Report>,
+    },
+    /// A checkpoint is complete.
+    Saved {
+        /// What is known of it.
+        checkpoint: Arc<Checkpoint>,
+    },
+    /// A checkpoint is no longer kept.
+    Deleted {
+        /// Which.
+        checkpoint: CheckpointId,
+    },
+    /// A trial was asked to pause, or did at once.
+    Paused {
+        /// The trial.
+        trial: TrialId,
+        /// By whom.
+        by: PausedBy,
+        /// Why, if anybody said.
+        reason: Option<Cow<'static, str>>,
+    },
+    /// A trial failed.
+    Failed {
+        /// The trial.
+        trial: TrialId,
+        /// How.
+        failure: Arc<Failure>,
+        /// When it is tried again; never if it isn't.
+        retry_at: Option<Moment>,
+    },
+    /// A trial ended; the last word on it, said once.
+    Ended {
+        /// The trial.
+        trial: TrialId,
+        /// TERMINATED or ERROR.
+        status: Status,
+        /// How it came to its end.
+        ending: Ending,
+        /// Why, if anybody said.
+        reason: Option<Cow<'static, str>>,
+        /// Its last report, with `done` set.
+        last: Arc<Report>,
+    },
+    /// A worker didn't stop within its grace period and was left behind.
+    Abandoned {
+        /// Which.
+        worker: WorkerId,
+        /// What it was working on.
+        trial: Option<TrialId>,
+    },
+    /// Something a person should know.
+    Warning {
+        /// In words.
+        message: String,
+    },
+    /// The run is over; nothing follows.
+    Finished {
+        /// How it ended.
+        #[serde(flatten)]
+        outcome: Outcome,
+    },
+}

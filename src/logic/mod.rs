@@ -1,0 +1,17 @@
+//! Everything that decides, as plain values: no actor, clock, thread, file or environment.
+
+pub mod checkpoint;
+pub mod config;
+pub mod decision;
+pub mod engine;
+pub mod event;
+pub mod failure;
+pub mod ids;
+pub mod metrics;
+pub mod pool;
+pub mod schedule;
+pub mod search;
+pub mod space;
+pub mod stop;
+pub mod time;
+pub mod trial;

@@ -1,0 +1,144 @@
+//! Schedulers: they hear every report and say which trials go on, pause, stop, and start next. One algorithm a file.
+
+use super::config::Config;
+use super::decision::{Directive, Verdict};
+use super::event::Ending;
+use super::ids::TrialId;
+use super::metrics::{Objective, Report};
+use super::trial::Status;
+
+mod asha;
+mod fifo;
+
+pub use asha::Asha;
+pub use fifo::Fifo;
+
+/// What a scheduler may know of the other trials.
+pub trait Cohort {
+    /// The status of a trial, if there is such a trial.
+    fn status(&self, trial: TrialId) -> Option<Status>;
+    /// The last report of a trial.
+    fn last_report(&self, trial: TrialId) -> Option<&Report>;
+    /// How many trials have this status.
+    fn count(&self, status: Status) -> usize;
+    /// The first pending trial in line that isn't launched yet and isn't backing off.
+    fn first_pending(&self) -> Option<TrialId>;
+    /// The trial that has been paused by the scheduler for the longest time.
+    fn first_paused(&self) -> Option<TrialId>;
+}
+
+/// Whether a scheduler can take several reports of a trial at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Buffering {
+    /// Reports may arrive in batches; a pause or stop then takes effect at the batch's end.
+    Allowed,
+    /// Every report must be decided on before the trial goes on.
+    Refused,
+}
+
+/// Decides over trials. It is handed values and returns values; it never waits and calls nobody.
+///
+/// Only [`on_report`](Scheduler::on_report) is required:
+///
+/// ```
+/// use tryout::extend::*;
+///
+/// /// Stops whatever is worse than a fixed bound.
+/// #[derive(Debug)]
+/// struct Bound(f64);
+///
+/// impl Scheduler for Bound {
+///     fn on_report(&mut self, _: TrialId, report: &Report, _: &dyn Cohort) -> Verdict {
+///         match report.number("loss") {
+///             Some(loss) if loss > self.0 => Verdict::stop(format!("loss {loss} is above {}", self.0)),
+///             _ => Verdict::CONTINUE,
+///         }
+///     }
+/// }
+/// ```
+pub trait Scheduler: Send {
+    /// A trial reported. Not called for reports that a stop rule answered.
+    fn on_report(&mut self, trial: TrialId, report: &Report, cohort: &dyn Cohort) -> Verdict;
+
+    /// A trial was added; also called for each that a resumed run brings back.
+    fn on_add(&mut self, _trial: TrialId, _config: &Config) {}
+
+    /// A running trial failed and will be tried again.
+    fn on_retry(&mut self, _trial: TrialId, _cohort: &dyn Cohort) -> Vec<Directive> {
+        Vec::new()
+    }
+
+    /// A trial ended, in whatever way; called exactly once for each.
+    fn on_end(
+        &mut self,
+        _trial: TrialId,
+        _ending: Ending,
+        _last: Option<&Report>,
+        _cohort: &dyn Cohort,
+    ) -> Vec<Directive> {
+        Vec::new()
+    }
+
+    /// There is room: which trial is to be launched next? By default the first pending one, else the one that the
+    /// scheduler paused first.
+    fn choose(&mut self, cohort: &dyn Cohort) -> Option<TrialId> {
+        cohort.first_pending().or_else(|| cohort.first_paused())
+    }
+
+    /// Takes over the experiment's objective, before anything runs.
+    ///
+    /// # Errors
+    /// If it has another one already, or needs one and none is given.
+    fn prepare(&mut self, _objective: Option<&Objective>) -> Result<(), ScheduleError> {
+        Ok(())
+    }
+
+    /// The metric that every report must have for its sake.
+    fn objective(&self) -> Option<&Objective> {
+        None
+    }
+
+    /// Whether reports may arrive in batches.
+    fn buffering(&self) -> Buffering {
+        Buffering::Allowed
+    }
+
+    /// Its name in messages.
+    fn name(&self) -> &str {
+        std::any::type_name::<Self>()
+    }
+}
+
+/// Settings that a scheduler can't work with.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScheduleError {
+    /// No objective was given anywhere.
+    #[error("{scheduler} needs an objective: give one to the experiment, as in `.objective(Objective::min(\"loss\"))`")]
+    NoObjective {
+        /// Who needs it.
+        scheduler: &'static str,
+    },
+    /// Two different objectives were given.
+    #[error("{scheduler} was given the objective {own}, the experiment {given}: give one of them only")]
+    TwoObjectives {
+        /// Who has one.
+        scheduler: &'static str,
+        /// The scheduler's metric and mode.
+        own: String,
+        /// The experiment's metric and mode.
+        given: String,
+    },
+    /// A setting is out of its range.
+    #[error("{scheduler}: `{setting}` is {value}, but must be {expected}")]
+    Setting {
+        /// Whose.
+        scheduler: &'static str,
+        /// Which.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+}

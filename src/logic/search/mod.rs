@@ -1,0 +1,89 @@
+//! Searchers: they say what to try next, and hear what became of it. One algorithm a file.
+
+use super::config::Config;
+use super::event::Ending;
+use super::ids::TrialId;
+use super::metrics::{Objective, Report};
+
+/// A searcher's answer to "what next?".
+#[derive(Clone, Debug, PartialEq)]
+pub enum Suggestion {
+    /// Try this.
+    Next(Config),
+    /// Nothing yet: ask again when something has changed.
+    Wait,
+    /// Nothing more will come.
+    Exhausted,
+}
+
+/// Why a searcher can't go on. It ends the run.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct SearchError(Box<dyn std::error::Error + Send + Sync>);
+
+impl SearchError {
+    /// Any error, or a text.
+    pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self(error.into())
+    }
+}
+
+/// Suggests configurations. Only [`suggest`](Searcher::suggest) is required:
+///
+/// ```
+/// use tryout::extend::*;
+///
+/// /// Counts down.
+/// #[derive(Debug)]
+/// struct Countdown(u32);
+///
+/// impl Searcher for Countdown {
+///     fn suggest(&mut self, _: TrialId) -> Result<Suggestion, SearchError> {
+///         let Some(next) = self.0.checked_sub(1) else { return Ok(Suggestion::Exhausted) };
+///         self.0 = next;
+///         Ok(Suggestion::Next(Config::new().with("x", next)))
+///     }
+/// }
+/// ```
+pub trait Searcher: Send {
+    /// What `trial` shall be. The id is used up only by [`Suggestion::Next`].
+    ///
+    /// # Errors
+    /// If it can't go on; the run ends with that error, which names the searcher.
+    fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError>;
+
+    /// One of its trials reported and goes on. The report that ends a trial arrives with [`on_end`](Searcher::on_end) only.
+    fn on_report(&mut self, _trial: TrialId, _report: &Report) {}
+
+    /// One of its trials ended; called exactly once for each. `last` is its last report, if there was one.
+    fn on_end(&mut self, _trial: TrialId, _ending: Ending, _last: Option<&Report>) {}
+
+    /// Takes over the experiment's objective, before anything runs.
+    ///
+    /// # Errors
+    /// If it can't work with it.
+    fn prepare(&mut self, _objective: Option<&Objective>) -> Result<(), SearchError> {
+        Ok(())
+    }
+
+    /// The metric that every report must have for its sake.
+    fn objective(&self) -> Option<&Objective> {
+        None
+    }
+
+    /// How many trials it will suggest in all, if that is known.
+    fn total(&self) -> Option<u64> {
+        None
+    }
+
+    /// How many suggestions the engine may hold that aren't running yet, at least 1. One that learns says 1; one whose
+    /// suggestions don't depend on results can say more, so that no worker waits.
+    fn lookahead(&self) -> usize {
+        1
+    }
+
+    /// Its name in messages.
+    fn name(&self) -> &str {
+        std::any::type_name::<Self>()
+    }
+}

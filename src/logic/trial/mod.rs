@@ -1,0 +1,18 @@
+//! The first machine: one trial, its states, and the record around them.
+
+mod event;
+mod record;
+mod state;
+mod table;
+mod talk;
+mod transition;
+
+pub use event::{Effect, Event, Keep, Origin, Verdict};
+pub use record::{Export, Handled, Trial, TrialInput, TrialOutput, TrialSettings};
+pub use state::{Phase, State, Status};
+pub use table::{public_edges, reachable_states, transition_table};
+pub use talk::{
+    AtRest, Batch, BatchEnd, BatchLimits, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder, WorkerFact,
+    WorkerOrder,
+};
+pub use transition::{IllegalTransition, Step, transition};
