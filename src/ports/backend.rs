@@ -1,0 +1,100 @@
+//! The socket for where trials run: threads, arbiters, processes, later other machines.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::logic::config::Config;
+use crate::logic::failure::Fault;
+use crate::logic::ids::{LeaseId, WorkerId};
+use crate::logic::pool::{ResourceRequest, Slot};
+use crate::logic::trial::{WorkerFact, WorkerOrder};
+
+use super::store::Store;
+
+/// Starts workers. It is asked on the engine's thread, so it must not wait: what takes time happens on the worker, and
+/// what goes wrong there is a fact of that worker.
+pub trait Backend: Send {
+    /// Starts a worker. Orders may follow at once; it answers each with one fact, and says when it is gone.
+    ///
+    /// # Errors
+    /// If no worker can be had: a set-up failure of the trial that wants it.
+    fn spawn(&mut self, start: WorkerStart) -> Result<Box<dyn WorkerHandle>, Fault>;
+
+    /// The name of what it runs.
+    fn name(&self) -> &str;
+
+    /// What a trial with this configuration needs, if the trainable says so.
+    ///
+    /// # Errors
+    /// If the configuration doesn't fit the trainable.
+    fn default_resources(&self, _config: &Config) -> Result<Option<ResourceRequest>, Fault> {
+        Ok(None)
+    }
+}
+
+/// What a new worker is given.
+#[derive(Debug)]
+pub struct WorkerStart {
+    /// Its name.
+    pub worker: WorkerId,
+    /// The resources it may use.
+    pub slot: Arc<Slot>,
+    /// Where its facts go.
+    pub facts: FactSink,
+    /// Where its checkpoints go.
+    pub store: Arc<dyn Store>,
+}
+
+/// The engine's end of a worker.
+pub trait WorkerHandle: Send {
+    /// Hands an order over; it must not wait. An order to a worker that is gone is dropped.
+    fn send(&mut self, lease: LeaseId, order: WorkerOrder);
+
+    /// Ends it the hard way, if there is one. Facts that come later are ignored.
+    fn kill(&mut self) -> Killed;
+}
+
+/// What became of an attempt to kill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Killed {
+    /// It is gone, and so is what it used.
+    Dead,
+    /// It can't be killed, and goes on for as long as it likes.
+    Abandoned,
+}
+
+/// What a worker says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// The answer to an order, under the lease of that order.
+    Fact(LeaseId, WorkerFact),
+    /// It has ended.
+    Gone,
+}
+
+/// Where a worker's words go. It can be called from any thread and never waits.
+#[derive(Clone)]
+pub struct FactSink(Arc<dyn Fn(Said) + Send + Sync>);
+
+impl FactSink {
+    /// A sink that hands all it is given to `take`.
+    pub fn new(take: impl Fn(Said) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(take))
+    }
+
+    /// Says a fact.
+    pub fn fact(&self, lease: LeaseId, fact: WorkerFact) {
+        (self.0)(Said::Fact(lease, fact));
+    }
+
+    /// Says that the worker has ended; its last word.
+    pub fn gone(&self) {
+        (self.0)(Said::Gone);
+    }
+}
+
+impl fmt::Debug for FactSink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FactSink")
+    }
+}

@@ -1,0 +1,7 @@
+//! The sockets between the engine and the world: four traits, and the values that pass through them.
+
+pub mod backend;
+pub mod error;
+pub mod observer;
+pub mod store;
+pub mod trainable;

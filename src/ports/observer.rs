@@ -1,0 +1,44 @@
+//! The socket for whoever watches: consoles, files, dashboards.
+
+use super::error::ObserverError;
+use crate::logic::event::ExperimentEvent;
+
+/// Watches a run. It is handed every event, in order, on a thread of its own behind a bounded queue, and changes nothing.
+///
+/// An observer that fails or panics is disabled and reported. One that is too slow misses events, is told how many,
+/// and holds nobody up.
+///
+/// ```
+/// use tryout::extend::*;
+///
+/// /// Counts what failed.
+/// #[derive(Debug, Default)]
+/// struct Failures(u64);
+///
+/// impl Observer for Failures {
+///     fn on_event(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
+///         self.0 += u64::from(matches!(event.kind, EventKind::Failed { .. }));
+///         Ok(())
+///     }
+/// }
+/// ```
+pub trait Observer: Send {
+    /// Something happened.
+    ///
+    /// # Errors
+    /// Any error disables this observer for the rest of the run.
+    fn on_event(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError>;
+
+    /// It was too slow and missed so many events since the last one it saw.
+    ///
+    /// # Errors
+    /// Any error disables this observer for the rest of the run.
+    fn on_missed(&mut self, _events: u64) -> Result<(), ObserverError> {
+        Ok(())
+    }
+
+    /// Its name in messages.
+    fn name(&self) -> &str {
+        std::any::type_name::<Self>()
+    }
+}
