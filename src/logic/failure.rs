@@ -258,3 +258,17 @@ impl FailureCounts {
         self.by_kind.remove(&FailureKind::RestoreFailed);
     }
 }
+
+/// The words of an error and of its sources, joined with `: `. A source whose words were said already is left out.
+pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let words = source.to_string();
+        if !said.contains(&words) {
+            said = format!("{said}: {words}");
+        }
+        next = source.source();
+    }
+    said
+}

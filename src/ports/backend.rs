@@ -24,11 +24,8 @@ pub trait Backend: Send {
     fn name(&self) -> &str;
 
     /// What a trial with this configuration needs, if the trainable says so.
-    ///
-    /// # Errors
-    /// If the configuration doesn't fit the trainable.
-    fn default_resources(&self, _config: &Config) -> Result<Option<ResourceRequest>, Fault> {
-        Ok(None)
+    fn default_resources(&self, _config: &Config) -> Option<ResourceRequest> {
+        None
     }
 }
 

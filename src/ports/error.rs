@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::logic::failure::error_chain;
+
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Any error of a trainable. Made from every error by `?`, or from a text with [`TrialError::new`].
@@ -36,7 +38,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for TrialError {
 /// The error and its sources, joined with `: `.
 impl fmt::Display for TrialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_chain(f, self.0.as_ref())
+        f.write_str(&error_chain(self.0.as_ref()))
     }
 }
 
@@ -44,22 +46,6 @@ impl fmt::Debug for TrialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }
-}
-
-/// Writes an error and its sources. A source whose words the error repeats already is left out.
-pub(crate) fn write_chain(f: &mut impl fmt::Write, error: &(dyn Error + 'static)) -> fmt::Result {
-    let mut said = error.to_string();
-    f.write_str(&said)?;
-    let mut next = error.source();
-    while let Some(source) = next {
-        let words = source.to_string();
-        if !said.contains(&words) {
-            write!(f, ": {words}")?;
-        }
-        said = words;
-        next = source.source();
-    }
-    Ok(())
 }
 
 /// The trial was told to stop, pause or yield its worker: pass it on with `?`.

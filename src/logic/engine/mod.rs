@@ -1,1 +1,231 @@
-//! x
+//! The engine: one pure machine that decides over all trials. A value comes in, values go out.
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `facts` | takes what trials say: started, saved, failed, ended |
+//! | `fold` | takes a batch of reports, one after another: stop rules, scheduler, searcher, observers |
+//! | `launch` | asks the searcher, lets the scheduler choose, launches |
+//! | `orders` | takes what clients ask for |
+//! | `close` | ends the run, one way for all reasons |
+//! | `ledger` | what is known of every trial; the lines and counts |
+//! | `guard` | calls the parts that users can write, and survives their panics |
+
+mod close;
+mod facts;
+mod fold;
+mod guard;
+mod io;
+mod launch;
+mod ledger;
+mod orders;
+mod settings;
+
+use std::sync::Arc;
+
+pub(crate) use guard::panic_message;
+pub use io::{ClientOrder, EngineInput, EngineOutput, OrderError, Waiting};
+pub use ledger::{Ledger, TrialRecord};
+pub use settings::{AtEnd, Batching, EngineSettings, FailFast, History, RequestRule};
+
+use super::event::{EventKind, ExperimentEvent, Outcome};
+use super::schedule::{Buffering, Scheduler};
+use super::search::Searcher;
+use super::stop::{Progress, StopRule};
+use super::time::Moment;
+use close::Phase;
+use guard::Guarded;
+
+/// Whether anybody watches. Without observers no event is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Watched {
+    /// Somebody does.
+    #[default]
+    Yes,
+    /// Nobody does.
+    No,
+}
+
+/// Numbers over the whole run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Reports that were taken.
+    pub reports: u64,
+    /// Reports that came after the one that stopped their trial, and were dropped.
+    pub surplus: u64,
+    /// Facts that were dropped because their lease was over.
+    pub stale_facts: u64,
+    /// Failures, those that were tried again included.
+    pub failures: u64,
+}
+
+/// Decides over all trials of one run.
+#[derive(Debug)]
+pub struct Engine {
+    settings: EngineSettings,
+    searcher: Guarded<dyn Searcher>,
+    scheduler: Guarded<dyn Scheduler>,
+    stop: Guarded<dyn StopRule>,
+    /// The metrics that every report must have, each once.
+    required: Vec<String>,
+    buffering: Buffering,
+    ledger: Ledger,
+    totals: Totals,
+    phase: Phase,
+    demand: Demand,
+    watched: Watched,
+    warned_unsaved: bool,
+}
+
+/// What the searcher has still to give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Demand {
+    Open,
+    /// The searcher had nothing when it was last asked; something must change first.
+    Waits,
+    Exhausted,
+}
+
+impl Engine {
+    /// An engine that waits for [`EngineInput::Begin`].
+    pub fn new(
+        settings: EngineSettings,
+        searcher: Box<dyn Searcher>,
+        scheduler: Box<dyn Scheduler>,
+        stop: Box<dyn StopRule>,
+    ) -> Self {
+        let mut required: Vec<String> = [settings.objective.as_ref(), scheduler.objective(), searcher.objective()]
+            .into_iter()
+            .flatten()
+            .map(|objective| objective.metric.clone())
+            .collect();
+        required.sort();
+        required.dedup();
+        Self {
+            ledger: Ledger::new(settings.run, settings.history),
+            buffering: scheduler.buffering(),
+            settings,
+            searcher: Guarded::new(searcher),
+            scheduler: Guarded::new(scheduler),
+            stop: Guarded::new(stop),
+            required,
+            totals: Totals::default(),
+            phase: Phase::Open,
+            demand: Demand::Open,
+            watched: Watched::Yes,
+            warned_unsaved: false,
+        }
+    }
+
+    /// Says whether anybody watches.
+    pub fn watched(&mut self, watched: Watched) {
+        self.watched = watched;
+    }
+
+    /// What is known of the trials.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Numbers over the whole run.
+    pub fn totals(&self) -> Totals {
+        self.totals
+    }
+
+    /// The settings.
+    pub fn settings(&self) -> &EngineSettings {
+        &self.settings
+    }
+
+    /// Takes the ledger out, when the run is over.
+    pub fn into_ledger(self) -> Ledger {
+        self.ledger
+    }
+
+    /// How many trials there will be, as far as the searcher knows.
+    pub fn expected(&self) -> Option<u64> {
+        self.searcher.part.total()
+    }
+
+    /// The next moment at which [`EngineInput::Tick`] is wanted.
+    pub fn deadline(&self) -> Option<Moment> {
+        let open = matches!(self.phase, Phase::Open);
+        let stop = open.then(|| self.stop.part.deadline()).flatten();
+        let retry = open.then(|| self.ledger.next_retry()).flatten();
+        [stop, retry, self.phase.deadline()].into_iter().flatten().min()
+    }
+
+    /// Takes one input, and appends to `out` what is to be said.
+    pub fn on(&mut self, input: EngineInput, now: Moment, out: &mut Vec<EngineOutput>) {
+        match input {
+            EngineInput::Begin => self.begin(now, out),
+            EngineInput::Trial(trial, fact) => self.on_fact(trial, fact, now, out),
+            EngineInput::StaleFact => self.totals.stale_facts += 1,
+            EngineInput::Notice(kind) => self.tell(now, out, || kind),
+            EngineInput::Tick => self.on_tick(now, out),
+            EngineInput::PoolClosed => self.finish(now, out),
+        }
+        self.settle(now, out);
+    }
+
+    /// After every input: end what is to end, launch what can be launched.
+    fn settle(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
+        if let Some(failure) = self.part_failure() {
+            self.close(Outcome::Failed(failure), now, out);
+        }
+        if matches!(self.phase, Phase::Open) {
+            self.launch(now, out);
+        }
+        self.close_if_empty(now, out);
+    }
+
+    fn begin(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
+        let (run, name) = (self.settings.run, self.settings.name.clone());
+        let (total, objective) = (self.expected(), self.settings.objective.clone());
+        self.tell(now, out, || EventKind::Started { run, name, total, objective });
+    }
+
+    fn on_tick(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
+        while let Some(trial) = self.ledger.due_retry(now) {
+            self.ledger.enqueue(trial);
+        }
+        if matches!(self.phase, Phase::Open) {
+            self.check_experiment(now, out);
+        }
+        self.drain_deadline(now, out);
+    }
+
+    fn progress(&self, now: Moment) -> Progress {
+        let trials = self.ledger.len() as u64;
+        Progress { now, trials, ended: trials - self.ledger.live_count() as u64, reports: self.totals.reports }
+    }
+
+    fn check_experiment(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
+        let progress = self.progress(now);
+        let over = self.stop.call(|rule| rule.check_experiment(&progress)).flatten();
+        if let Some(reason) = over {
+            self.close(Outcome::Stopped(reason), now, out);
+        }
+    }
+
+    fn tell(&self, at: Moment, out: &mut Vec<EngineOutput>, kind: impl FnOnce() -> EventKind) {
+        if self.watched == Watched::Yes {
+            out.push(EngineOutput::Event(ExperimentEvent { at, kind: kind() }));
+        }
+    }
+
+    fn warn(&self, at: Moment, out: &mut Vec<EngineOutput>, message: impl FnOnce() -> String) {
+        self.tell(at, out, || EventKind::Warning { message: message() });
+    }
+
+    fn part_failure(&mut self) -> Option<crate::logic::event::RunFailure> {
+        use crate::logic::event::Part;
+        (self.searcher.failure(Part::Searcher))
+            .or_else(|| self.scheduler.failure(Part::Scheduler))
+            .or_else(|| self.stop.failure(Part::StopRule))
+    }
+}
+
+/// The request rule that gives every trial the same.
+pub fn same_for_all(request: Arc<super::pool::ResourceRequest>) -> RequestRule {
+    Arc::new(move |_| Ok(request.clone()))
+}

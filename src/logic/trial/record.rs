@@ -213,6 +213,8 @@ impl Trial {
                     slot,
                 };
                 self.ask(WorkerOrder::Start { info, config: self.config.clone() }, out);
+                let news = TrialNews::Granted { worker, lease, attempt: self.attempt };
+                out.push(TrialOutput::Engine(TrialFact { state: self.state, news }));
                 Handled::Done
             }
             PoolFact::Refused { fault, .. } => self.fail(fault, now, out),
@@ -223,9 +225,8 @@ impl Trial {
         self.asked = false;
         match fact {
             WorkerFact::Ready => {
-                let Some(Lease { id: lease, worker }) = self.lease.clone() else { return Handled::Stale };
                 let origin = if self.shelf.latest().is_some() { Origin::Checkpoint } else { Origin::Fresh };
-                self.step(Event::Ready(origin), TrialNews::Started { worker, lease, attempt: self.attempt }, out)
+                self.step(Event::Ready(origin), TrialNews::Started, out)
             }
             WorkerFact::ResetFailed(_) if self.state == State::Starting => {
                 if let Some(lease) = self.lease.take() {

@@ -177,8 +177,8 @@ pub struct TrialFact {
 pub enum TrialNews {
     /// An order was carried out; the state says all.
     Moved,
-    /// It has a worker, which is ready.
-    Started {
+    /// It was given a worker, which isn't ready yet.
+    Granted {
         /// Which worker.
         worker: WorkerId,
         /// Under which lease.
@@ -186,6 +186,8 @@ pub enum TrialNews {
         /// From 1.
         attempt: u32,
     },
+    /// Its worker is ready.
+    Started,
     /// It goes on from a checkpoint.
     Restored {
         /// Which.

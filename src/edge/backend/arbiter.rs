@@ -1,0 +1,131 @@
+//! Workers that await share a few arbiters of their own, never the host's.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use actix_rt::Arbiter;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::desk::Desk;
+use super::thread::{ResourceRule, Told};
+use crate::logic::config::Config;
+use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::ids::LeaseId;
+use crate::logic::pool::ResourceRequest;
+use crate::logic::trial::WorkerOrder;
+use crate::ports::backend::{Backend, FactSink, Killed, WorkerHandle, WorkerStart};
+
+/// A worker's orders.
+pub(super) type Inbox = UnboundedReceiver<Told>;
+
+/// What a worker does from its first order to its last.
+pub(super) type AsyncWorkerLoop = Arc<dyn Fn(Desk, Inbox) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
+
+/// Runs workers as tasks on arbiters of its own: one, unless more are asked for. They end with the run.
+///
+/// A task that awaits can be killed at its next `await`; one that blocks holds up its neighbours on the same arbiter.
+/// Made by [`async_stepwise`](super::async_stepwise) and [`async_function`](super::async_function).
+pub struct ArbiterBackend {
+    name: String,
+    work: AsyncWorkerLoop,
+    resources: ResourceRule,
+    most: usize,
+    arbiters: Vec<Arbiter>,
+    next: usize,
+}
+
+impl fmt::Debug for ArbiterBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ArbiterBackend").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl ArbiterBackend {
+    pub(super) fn new(name: &str, work: AsyncWorkerLoop, resources: ResourceRule) -> Self {
+        Self { name: name.to_owned(), work, resources, most: 1, arbiters: Vec::new(), next: 0 }
+    }
+
+    /// Spreads the workers over so many arbiters, at least 1.
+    #[must_use]
+    pub fn arbiters(mut self, most: usize) -> Self {
+        self.most = most.max(1);
+        self
+    }
+
+    fn arbiter(&mut self) -> &Arbiter {
+        if self.arbiters.len() < self.most {
+            self.arbiters.push(Arbiter::new());
+        }
+        self.next = (self.next + 1) % self.arbiters.len();
+        &self.arbiters[self.next]
+    }
+}
+
+impl Drop for ArbiterBackend {
+    fn drop(&mut self) {
+        for arbiter in self.arbiters.drain(..) {
+            arbiter.stop();
+            // Not joined: a task that blocks would hold the engine's thread up.
+        }
+    }
+}
+
+impl Backend for ArbiterBackend {
+    fn spawn(&mut self, start: WorkerStart) -> Result<Box<dyn WorkerHandle>, Fault> {
+        let (orders, inbox) = unbounded_channel();
+        let (kill, killed) = tokio::sync::oneshot::channel::<()>();
+        let work = self.work.clone();
+        let WorkerStart { facts, store, .. } = start;
+        let spawned = self.arbiter().spawn_fn(move || {
+            let farewell = Farewell(facts.clone());
+            let desk = Desk::new(facts, store);
+            actix_rt::spawn(async move {
+                let _farewell = farewell;
+                let work = std::pin::pin!(work(desk, inbox));
+                // Whichever comes first: the end of the work, or of the patience with it.
+                futures::future::select(work, killed).await;
+            });
+        });
+        if !spawned {
+            return Err(Fault::new(FailureKind::SetupFailed, "the arbiter for async trials has stopped"));
+        }
+        Ok(Box::new(TaskHandle { orders, kill: Some(kill) }))
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn default_resources(&self, config: &Config) -> Option<ResourceRequest> {
+        (self.resources)(config)
+    }
+}
+
+/// Says that the worker is gone, however its task ends.
+struct Farewell(FactSink);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.gone();
+    }
+}
+
+struct TaskHandle {
+    orders: UnboundedSender<Told>,
+    /// Dropping it would end the task as well, so it lives as long as the handle.
+    kill: Option<tokio::sync::oneshot::Sender<()>>,
+}
+
+impl WorkerHandle for TaskHandle {
+    fn send(&mut self, lease: LeaseId, order: WorkerOrder) {
+        // A worker that is gone has said so.
+        let _ = self.orders.send((lease, order));
+    }
+
+    fn kill(&mut self) -> Killed {
+        drop(self.kill.take());
+        Killed::Abandoned
+    }
+}

@@ -1,0 +1,153 @@
+//! The loop of a worker whose trainable goes step by step and awaits.
+
+use std::sync::Arc;
+
+use super::arbiter::{ArbiterBackend, Inbox};
+use super::contain::contain_async;
+use super::desk::Desk;
+use super::thread::Told;
+use crate::logic::checkpoint::{Checkpoint, CheckpointId};
+use crate::logic::config::Config;
+use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::ids::LeaseId;
+use crate::logic::trial::{BatchEnd, BatchLimits, TrialInfo, WorkerFact, WorkerOrder};
+use crate::ports::error::{TrialError, Unsupported};
+use crate::ports::trainable::AsyncTrainable;
+
+/// Runs an [`AsyncTrainable`]: the async twin of [`stepwise`](super::stepwise). Many such trials share one arbiter.
+pub fn async_stepwise<T: AsyncTrainable>() -> ArbiterBackend {
+    ArbiterBackend::new(
+        std::any::type_name::<T>(),
+        Arc::new(|desk, orders| Box::pin(AsyncStepwise::<T> { desk, orders, trainable: None, next: None }.run())),
+        Arc::new(|config| config.parse().ok().and_then(|config| T::default_resources(&config))),
+    )
+}
+
+struct AsyncStepwise<T> {
+    desk: Desk,
+    orders: Inbox,
+    trainable: Option<T>,
+    /// An order that came while a batch was in the making.
+    next: Option<Told>,
+}
+
+impl<T: AsyncTrainable> AsyncStepwise<T> {
+    async fn run(mut self) {
+        loop {
+            let told = match self.next.take() {
+                Some(told) => Some(told),
+                None => self.orders.recv().await,
+            };
+            let Some((lease, order)) = told else { break };
+            let fact = match order {
+                WorkerOrder::Start { info, config } => self.start(info, &config).await,
+                WorkerOrder::Restore { checkpoint } => self.restore(&checkpoint).await.map(|()| WorkerFact::Restored),
+                WorkerOrder::Train { limits, spare } => match self.train(limits, spare).await {
+                    Ok(Some(fact)) => Ok(fact),
+                    Ok(None) => continue,
+                    Err(fault) => Err(fault),
+                },
+                WorkerOrder::Save { checkpoint, export } => self.save(checkpoint, export).await.map(WorkerFact::Saved),
+                WorkerOrder::Yield => continue,
+                WorkerOrder::Release => Ok(WorkerFact::Released),
+                WorkerOrder::Shutdown => break,
+            };
+            self.answer(lease, fact);
+        }
+        self.clean_up().await;
+    }
+
+    fn answer(&mut self, lease: LeaseId, fact: Result<WorkerFact, Fault>) {
+        let fact = fact.unwrap_or_else(|fault| {
+            if fault.kind == FailureKind::Panic {
+                self.trainable = None;
+            }
+            WorkerFact::Failed(fault)
+        });
+        self.desk.say(lease, fact);
+    }
+
+    async fn start(&mut self, info: TrialInfo, config: &Config) -> Result<WorkerFact, Fault> {
+        self.desk.begin_trial(info.clone());
+        if let Some(trainable) = &mut self.trainable {
+            let reset = async { supported(trainable.reset(config.parse()?, &info).await) };
+            match contain_async(FailureKind::SetupFailed, reset).await {
+                Ok(true) => return Ok(WorkerFact::Ready),
+                Ok(false) => self.clean_up().await,
+                Err(fault) => return Ok(WorkerFact::ResetFailed(fault)),
+            }
+        }
+        let setup = async { T::setup(config.parse()?, &info).await };
+        self.trainable = Some(contain_async(FailureKind::SetupFailed, setup).await?);
+        Ok(WorkerFact::Ready)
+    }
+
+    async fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Fault> {
+        let mut reader = self.desk.open(checkpoint.id)?;
+        let trainable = present(&mut self.trainable)?;
+        contain_async(FailureKind::RestoreFailed, trainable.restore(&mut reader)).await?;
+        self.desk.continue_from(checkpoint);
+        Ok(())
+    }
+
+    async fn train(&mut self, limits: BatchLimits, spare: CheckpointId) -> Result<Option<WorkerFact>, Fault> {
+        self.desk.begin_batch(limits, spare);
+        let trainable = present(&mut self.trainable)?;
+        loop {
+            let step = contain_async(FailureKind::UserError, trainable.step()).await?;
+            let mut end = self.desk.take(step.metrics, step.wish);
+            if let Ok(told) = self.orders.try_recv() {
+                let left = matches!(told.1, WorkerOrder::Release | WorkerOrder::Shutdown);
+                self.next = Some(told);
+                if left {
+                    return Ok(None);
+                }
+                end = end.or(Some(BatchEnd::Limit));
+            }
+            if let Some(end) = end {
+                return Ok(Some(self.desk.end_batch(end, None)));
+            }
+        }
+    }
+
+    async fn save(&mut self, id: Option<CheckpointId>, export: bool) -> Result<Option<Arc<Checkpoint>>, Fault> {
+        let trainable = present(&mut self.trainable)?;
+        let mut saved = None;
+        if let Some(id) = id {
+            let mut writer = self.desk.begin_checkpoint(id)?;
+            let save = async { supported(trainable.save(&mut writer).await) };
+            if contain_async(FailureKind::SaveFailed, save).await? {
+                saved = Some(self.desk.complete(id, writer)?);
+            }
+        }
+        if let (true, Some(trial)) = (export, self.desk.trial()) {
+            let directory = self.desk.export_directory(trial)?;
+            contain_async(FailureKind::ExportFailed, trainable.export(&directory)).await?;
+        }
+        Ok(saved)
+    }
+
+    async fn clean_up(&mut self) {
+        let Some(trainable) = &mut self.trainable else { return };
+        let stop = async {
+            trainable.stop().await;
+            Ok(())
+        };
+        if let Err(fault) = contain_async(FailureKind::UserError, stop).await {
+            log::warn!("a trainable's clean-up failed: {fault}");
+        }
+        self.trainable = None;
+    }
+}
+
+fn present<T>(trainable: &mut Option<T>) -> Result<&mut T, Fault> {
+    trainable.as_mut().ok_or_else(|| Fault::new(FailureKind::WorkerLost, "the worker has no trainable"))
+}
+
+/// Whether a method that an author may leave out is there.
+fn supported(answer: Result<(), TrialError>) -> Result<bool, TrialError> {
+    match answer {
+        Err(error) if error.downcast_ref::<Unsupported>().is_some() => Ok(false),
+        answer => answer.map(|()| true),
+    }
+}

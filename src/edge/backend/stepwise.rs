@@ -1,0 +1,176 @@
+//! The loop of a worker whose trainable goes step by step.
+
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+
+use super::contain::contain;
+use super::desk::Desk;
+use super::thread::{ThreadBackend, Told};
+use crate::logic::checkpoint::{Checkpoint, CheckpointId};
+use crate::logic::config::Config;
+use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::ids::LeaseId;
+use crate::logic::trial::{BatchEnd, BatchLimits, TrialInfo, WorkerFact, WorkerOrder};
+use crate::ports::error::Unsupported;
+use crate::ports::trainable::Trainable;
+
+/// Runs a [`Trainable`], each on a thread of its own.
+///
+/// ```
+/// use tryout::prelude::*;
+/// # struct Net;
+/// # impl Trainable for Net {
+/// #     type Config = Config;
+/// #     fn setup(_: Config, _: &TrialInfo) -> Result<Self, TrialError> { Ok(Net) }
+/// #     fn step(&mut self) -> Result<Step, TrialError> { Ok(Step::done([("loss", 0.5)])) }
+/// # }
+/// let results = Experiment::new("nets", stepwise::<Net>())
+///     .space(Space::new().with("lr", log_uniform(1e-4, 1e-1)))
+///     .samples(3)
+///     .run()?;
+/// assert_eq!(results.trials().len(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn stepwise<T: Trainable>() -> ThreadBackend {
+    ThreadBackend::new(
+        std::any::type_name::<T>(),
+        Arc::new(|desk, orders| Stepwise::<T> { desk, orders, trainable: None, next: None }.run()),
+        Arc::new(|config| config.parse().ok().and_then(|config| T::default_resources(&config))),
+    )
+}
+
+struct Stepwise<T> {
+    desk: Desk,
+    orders: Receiver<Told>,
+    trainable: Option<T>,
+    /// An order that came while a batch was in the making.
+    next: Option<Told>,
+}
+
+impl<T: Trainable> Stepwise<T> {
+    fn run(mut self) {
+        while let Some((lease, order)) = self.next.take().or_else(|| self.orders.recv().ok()) {
+            let fact = match order {
+                WorkerOrder::Start { info, config } => self.start(info, &config),
+                WorkerOrder::Restore { checkpoint } => self.restore(&checkpoint).map(|()| WorkerFact::Restored),
+                WorkerOrder::Train { limits, spare } => match self.train(limits, spare) {
+                    Ok(Some(fact)) => Ok(fact),
+                    Ok(None) => continue,
+                    Err(fault) => Err(fault),
+                },
+                WorkerOrder::Save { checkpoint, export } => self.save(checkpoint, export).map(WorkerFact::Saved),
+                WorkerOrder::Yield => continue,
+                WorkerOrder::Release => Ok(WorkerFact::Released),
+                WorkerOrder::Shutdown => break,
+            };
+            self.answer(lease, fact);
+        }
+        self.clean_up();
+    }
+
+    fn answer(&mut self, lease: LeaseId, fact: Result<WorkerFact, Fault>) {
+        let fact = fact.unwrap_or_else(|fault| {
+            // What panicked may be in any state: it is not called again, only dropped.
+            if fault.kind == FailureKind::Panic {
+                self.drop_trainable();
+            }
+            WorkerFact::Failed(fault)
+        });
+        self.desk.say(lease, fact);
+    }
+
+    fn start(&mut self, info: TrialInfo, config: &Config) -> Result<WorkerFact, Fault> {
+        self.desk.begin_trial(info.clone());
+        if let Some(trainable) = &mut self.trainable {
+            let reset = contain(FailureKind::SetupFailed, || match trainable.reset(config.parse()?, &info) {
+                Err(error) if error.downcast_ref::<Unsupported>().is_some() => Ok(false),
+                answer => answer.map(|()| true),
+            });
+            match reset {
+                Ok(true) => return Ok(WorkerFact::Ready),
+                Ok(false) => self.clean_up(),
+                Err(fault) => return Ok(WorkerFact::ResetFailed(fault)),
+            }
+        }
+        self.trainable = Some(contain(FailureKind::SetupFailed, || T::setup(config.parse()?, &info))?);
+        Ok(WorkerFact::Ready)
+    }
+
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Fault> {
+        let mut reader = self.desk.open(checkpoint.id)?;
+        let trainable = present(&mut self.trainable)?;
+        contain(FailureKind::RestoreFailed, || trainable.restore(&mut reader))?;
+        self.desk.continue_from(checkpoint);
+        Ok(())
+    }
+
+    /// Steps until the batch ends. Nothing is answered if the trial has left in the meantime.
+    fn train(&mut self, limits: BatchLimits, spare: CheckpointId) -> Result<Option<WorkerFact>, Fault> {
+        self.desk.begin_batch(limits, spare);
+        let trainable = present(&mut self.trainable)?;
+        loop {
+            let step = contain(FailureKind::UserError, || trainable.step())?;
+            let mut end = self.desk.take(step.metrics, step.wish);
+            if let Ok(told) = self.orders.try_recv() {
+                let left = matches!(told.1, WorkerOrder::Release | WorkerOrder::Shutdown);
+                self.next = Some(told);
+                if left {
+                    return Ok(None);
+                }
+                end = end.or(Some(BatchEnd::Limit));
+            }
+            if let Some(end) = end {
+                return Ok(Some(self.desk.end_batch(end, None)));
+            }
+        }
+    }
+
+    fn save(&mut self, id: Option<CheckpointId>, export: bool) -> Result<Option<Arc<Checkpoint>>, Fault> {
+        let trainable = present(&mut self.trainable)?;
+        let mut saved = None;
+        if let Some(id) = id {
+            let mut writer = self.desk.begin_checkpoint(id)?;
+            let supported = contain(FailureKind::SaveFailed, || match trainable.save(&mut writer) {
+                Err(error) if error.downcast_ref::<Unsupported>().is_some() => Ok(false),
+                answer => answer.map(|()| true),
+            })?;
+            if supported {
+                saved = Some(self.desk.complete(id, writer)?);
+            }
+        }
+        if let (true, Some(trial)) = (export, self.desk.trial()) {
+            let directory = self.desk.export_directory(trial)?;
+            contain(FailureKind::ExportFailed, || trainable.export(&directory))?;
+        }
+        Ok(saved)
+    }
+
+    /// The trainable's last call, and its end.
+    fn clean_up(&mut self) {
+        if let Some(trainable) = &mut self.trainable {
+            let stopped = contain(FailureKind::UserError, || {
+                trainable.stop();
+                Ok(())
+            });
+            if let Err(fault) = stopped {
+                log::warn!("a trainable's clean-up failed: {fault}");
+            }
+        }
+        self.drop_trainable();
+    }
+
+    fn drop_trainable(&mut self) {
+        let trainable = self.trainable.take();
+        let dropped = contain(FailureKind::UserError, || {
+            drop(trainable);
+            Ok(())
+        });
+        if let Err(fault) = dropped {
+            log::warn!("a trainable couldn't be dropped: {fault}");
+        }
+    }
+}
+
+fn present<T>(trainable: &mut Option<T>) -> Result<&mut T, Fault> {
+    trainable.as_mut().ok_or_else(|| Fault::new(FailureKind::WorkerLost, "the worker has no trainable"))
+}

@@ -1,0 +1,85 @@
+//! A worker on a thread of its own: for work that blocks.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::desk::Desk;
+use crate::logic::config::Config;
+use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::ids::LeaseId;
+use crate::logic::pool::ResourceRequest;
+use crate::logic::trial::WorkerOrder;
+use crate::ports::backend::{Backend, Killed, WorkerHandle, WorkerStart};
+
+/// An order with the lease it is given under.
+pub(super) type Told = (LeaseId, WorkerOrder);
+
+/// What a thread does from its first order to its last.
+pub(super) type WorkerLoop = Arc<dyn Fn(Desk, Receiver<Told>) + Send + Sync>;
+
+/// What a trainable asks for by itself.
+pub(super) type ResourceRule = Arc<dyn Fn(&Config) -> Option<ResourceRequest> + Send + Sync>;
+
+/// Runs each worker on a thread of its own, which it keeps for as long as it is reused.
+///
+/// A thread can't be killed. A step that never returns is left behind after the grace period: its thread goes on until
+/// the process ends, and its resources are given back or held, as the experiment says. Made by
+/// [`stepwise`](super::stepwise) and [`function`](super::function).
+pub struct ThreadBackend {
+    name: String,
+    work: WorkerLoop,
+    resources: ResourceRule,
+}
+
+impl fmt::Debug for ThreadBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ThreadBackend").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl ThreadBackend {
+    pub(super) fn new(name: &str, work: WorkerLoop, resources: ResourceRule) -> Self {
+        Self { name: name.to_owned(), work, resources }
+    }
+}
+
+impl Backend for ThreadBackend {
+    fn spawn(&mut self, start: WorkerStart) -> Result<Box<dyn WorkerHandle>, Fault> {
+        let (orders, inbox) = channel();
+        let work = self.work.clone();
+        let WorkerStart { worker, facts, store, .. } = start;
+        std::thread::Builder::new()
+            .name(format!("tryout-{worker}"))
+            .spawn(move || {
+                let desk = Desk::new(facts.clone(), store);
+                work(desk, inbox);
+                facts.gone();
+            })
+            .map_err(|error| Fault::new(FailureKind::SetupFailed, format!("no thread could be had: {error}")))?;
+        Ok(Box::new(ThreadHandle { orders }))
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn default_resources(&self, config: &Config) -> Option<ResourceRequest> {
+        (self.resources)(config)
+    }
+}
+
+struct ThreadHandle {
+    orders: Sender<Told>,
+}
+
+impl WorkerHandle for ThreadHandle {
+    fn send(&mut self, lease: LeaseId, order: WorkerOrder) {
+        // A worker that is gone has said so.
+        let _ = self.orders.send((lease, order));
+    }
+
+    fn kill(&mut self) -> Killed {
+        Killed::Abandoned
+    }
+}

@@ -1,0 +1,4 @@
+//! What touches the world: threads, files, terminals. Neighbours of the actors, which never import it.
+
+pub mod backend;
+pub mod store;

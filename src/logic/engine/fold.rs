@@ -1,0 +1,214 @@
+//! A batch of reports, folded one after another into one decision.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::ledger::Standing;
+use super::settings::AtEnd;
+use super::{Buffering, Demand, Engine, EngineOutput, Watched};
+use crate::logic::decision::{Decision, Directive, Verdict};
+use crate::logic::event::{Ending, EventKind, PausedBy};
+use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::ids::{LeaseId, TrialId};
+use crate::logic::metrics::Report;
+use crate::logic::time::Moment;
+use crate::logic::trial::{Batch, BatchEnd, BatchLimits, Keep, TrialOrder};
+
+/// What a batch comes to.
+#[derive(Default)]
+struct Folded {
+    decision: Decision,
+    ending: Option<Ending>,
+    reason: Option<Cow<'static, str>>,
+    directives: Vec<Directive>,
+    taken: usize,
+    fault: Option<Fault>,
+}
+
+impl Engine {
+    pub(super) fn fold(
+        &mut self,
+        trial: TrialId,
+        lease: LeaseId,
+        batch: Batch,
+        now: Moment,
+        out: &mut Vec<EngineOutput>,
+    ) {
+        let Batch { reports, end, handed_in } = batch;
+        let total = reports.len();
+        // Its end has been ordered already: these come too late.
+        if self.ledger.live(trial).is_none_or(|live| matches!(live.standing, Standing::Ending(_))) {
+            self.totals.surplus += total as u64;
+            return;
+        }
+        let mut folded = self.fold_reports(trial, reports, end, now, out);
+        self.totals.reports += folded.taken as u64;
+        self.totals.surplus += (total - folded.taken) as u64;
+        if let Some(fault) = folded.fault.take() {
+            out.push(EngineOutput::Trial(trial, TrialOrder::Fail { lease, fault }));
+            return;
+        }
+        if end == BatchEnd::Done && folded.decision != Decision::Stop {
+            folded.decision = Decision::Stop;
+            folded.ending = Some(Ending::Done);
+        }
+        let due = end == BatchEnd::CheckpointDue && handed_in.is_none() && folded.taken == total;
+        // A trial that ends by itself is answered first, so that its end is called by its own name.
+        if folded.decision != Decision::Stop && total > 0 && self.is_open() {
+            self.check_experiment(now, out);
+        }
+        let stops = folded.decision == Decision::Stop;
+        self.decide(trial, lease, folded, due, now, out);
+        if stops && total > 0 && self.is_open() {
+            self.check_experiment(now, out);
+        }
+    }
+
+    fn fold_reports(
+        &mut self,
+        trial: TrialId,
+        reports: Vec<Report>,
+        end: BatchEnd,
+        now: Moment,
+        out: &mut Vec<EngineOutput>,
+    ) -> Folded {
+        let mut folded = Folded::default();
+        let (mut last, mut shared) = (None, None);
+        let watched = self.watched == Watched::Yes || self.ledger.keeps_history();
+        let count = reports.len();
+        for (index, mut report) in reports.into_iter().enumerate() {
+            if let Some(fault) = self.missing_metric(&report) {
+                folded.fault = Some(fault);
+                break;
+            }
+            folded.taken += 1;
+            let done = end == BatchEnd::Done && index + 1 == count;
+            self.judge(trial, &report, done, &mut folded);
+            if folded.decision == Decision::Stop {
+                report.done = true;
+            } else {
+                self.searcher.call(|searcher| searcher.on_report(trial, &report));
+            }
+            if let Some(entry) = self.ledger.entry_mut(trial) {
+                entry.record.stats.add(&report.metrics);
+            }
+            if watched {
+                let report = Arc::new(report);
+                self.ledger.remember(trial, &report);
+                self.tell(now, out, || EventKind::Reported { report: report.clone() });
+                shared = Some(report);
+            } else {
+                last = Some(report);
+            }
+            if folded.decision == Decision::Stop {
+                break;
+            }
+        }
+        if let (Some(last), Some(entry)) = (shared.or(last.map(Arc::new)), self.ledger.entry_mut(trial)) {
+            entry.record.last = Some(last);
+        }
+        if count > 0 {
+            self.something_changed();
+        }
+        folded
+    }
+
+    /// Stop rules first; only what they let pass is shown to the scheduler.
+    fn judge(&mut self, trial: TrialId, report: &Report, done: bool, folded: &mut Folded) {
+        if let Some(reason) = self.stop.call(|rule| rule.check(trial, report)).flatten() {
+            folded.decision = Decision::Stop;
+            folded.ending = Some(Ending::StopRule);
+            folded.reason = Some(reason);
+            return;
+        }
+        if done {
+            folded.decision = Decision::Stop;
+            folded.ending = Some(Ending::Done);
+            return;
+        }
+        let ledger = &self.ledger;
+        let verdict = self.scheduler.call(|scheduler| scheduler.on_report(trial, report, ledger));
+        let Verdict { decision, directives, reason } = verdict.unwrap_or(Verdict::CONTINUE);
+        if decision > folded.decision {
+            folded.reason = reason;
+            folded.ending = (decision == Decision::Stop).then_some(Ending::Scheduler);
+        }
+        folded.decision = folded.decision.max(decision);
+        folded.directives.extend(directives);
+    }
+
+    fn missing_metric(&self, report: &Report) -> Option<Fault> {
+        if report.metrics.is_empty() {
+            return None;
+        }
+        let missing = self.required.iter().find(|metric| report.value(metric).is_none())?;
+        let keys: Vec<&str> = report.metrics.iter().map(|(name, _)| name.as_ref()).collect();
+        let message = format!(
+            "the report of iteration {} has no metric `{missing}`, which the experiment needs; it has {}",
+            report.iteration(),
+            keys.join(", ")
+        );
+        Some(Fault::new(FailureKind::UserError, message))
+    }
+
+    fn decide(
+        &mut self,
+        trial: TrialId,
+        lease: LeaseId,
+        folded: Folded,
+        due: bool,
+        now: Moment,
+        out: &mut Vec<EngineOutput>,
+    ) {
+        let Folded { mut decision, mut ending, reason, directives, .. } = folded;
+        let Some(live) = self.ledger.live_mut(trial) else { return };
+        // The experiment's own end came with this report: the trial has been told already.
+        if matches!(live.standing, Standing::Ending(_)) {
+            return;
+        }
+        let requested = std::mem::take(&mut live.save_requested);
+        let standing = match live.standing {
+            Standing::Pause { .. } => Decision::Pause,
+            Standing::Stop => Decision::Stop,
+            _ => Decision::Continue,
+        };
+        if standing == Decision::Stop && decision != Decision::Stop {
+            ending = Some(Ending::Client);
+        }
+        if decision == Decision::Pause && standing == Decision::Continue {
+            live.paused_by = Some(PausedBy::Scheduler);
+            self.tell(now, out, || EventKind::Paused { trial, by: PausedBy::Scheduler, reason: reason.clone() });
+        }
+        decision = decision.max(standing);
+        if let Some(ending) = ending {
+            self.set_standing(trial, Standing::Ending(ending), reason);
+        } else if decision == Decision::Pause {
+            self.set_reason(trial, reason);
+        }
+        let keep = match decision {
+            Decision::Stop if self.settings.at_end == AtEnd::Checkpoint => Keep::Checkpoint,
+            Decision::Pause => Keep::Checkpoint,
+            _ if due || requested => Keep::Checkpoint,
+            _ => Keep::Nothing,
+        };
+        let limits = self.limits();
+        out.push(EngineOutput::Trial(trial, TrialOrder::Decide { lease, decision, keep, limits }));
+        self.direct(directives, now, out);
+    }
+
+    /// How the next reports of a trial are batched.
+    pub(super) fn limits(&self) -> BatchLimits {
+        let every = self.settings.checkpoint_every;
+        if self.buffering == Buffering::Refused || self.settings.at_end == AtEnd::Checkpoint {
+            return BatchLimits { checkpoint_every: every, ..BatchLimits::SINGLE };
+        }
+        self.settings.batching.limits(self.ledger.launched(), every)
+    }
+
+    /// The searcher may have something now.
+    pub(super) fn something_changed(&mut self) {
+        if self.demand == Demand::Waits {
+            self.demand = Demand::Open;
+        }
+    }
+}

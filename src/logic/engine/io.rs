@@ -1,0 +1,146 @@
+//! What goes into the engine, and what comes out.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use crate::logic::config::Config;
+use crate::logic::event::{ExperimentEvent, Outcome};
+use crate::logic::ids::TrialId;
+use crate::logic::pool::ResourceRequest;
+use crate::logic::time::Moment;
+use crate::logic::trial::{Status, TrialFact, TrialOrder};
+
+/// Something that reaches the engine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EngineInput {
+    /// The run begins.
+    Begin,
+    /// From a trial.
+    Trial(TrialId, TrialFact),
+    /// Someone dropped a fact whose lease was over.
+    StaleFact,
+    /// Something to be told to the observers as it is.
+    Notice(crate::logic::event::EventKind),
+    /// The moment that [`Engine::deadline`](super::Engine::deadline) named has come.
+    Tick,
+    /// All workers are gone.
+    PoolClosed,
+}
+
+/// Something that the engine says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EngineOutput {
+    /// There is a new trial.
+    Create {
+        /// Its name.
+        trial: TrialId,
+        /// Its configuration.
+        config: Arc<Config>,
+        /// What it needs.
+        request: Arc<ResourceRequest>,
+    },
+    /// To a trial.
+    Trial(TrialId, TrialOrder),
+    /// To the observers.
+    Event(ExperimentEvent),
+    /// The trial has ended: nothing more is said to it.
+    Retire(TrialId),
+    /// To the pool: the searcher has no more, so idle workers that nobody waits for can go.
+    DemandClosed,
+    /// To the pool: no trial needs a worker any more, all can go; those that don't by then, the hard way.
+    ClosePool {
+        /// By when.
+        by: Option<Moment>,
+    },
+    /// The run is over. The last output.
+    Finished(Outcome),
+}
+
+/// What a client can ask for while a run goes on.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum ClientOrder {
+    /// End a trial.
+    Stop(TrialId),
+    /// Pause a trial at its next report, with a checkpoint if it can save. It stays paused until [`ClientOrder::Resume`].
+    Pause(TrialId),
+    /// Let a paused trial go on when there is room.
+    Resume(TrialId),
+    /// Write a checkpoint at a trial's next report.
+    Save(TrialId),
+    /// Add a trial.
+    Add(Config),
+    /// From now on, launch trials with a higher priority first. All have 0 at first.
+    Prioritise(TrialId, i32),
+    /// From now on, at most so many trials at once; none: as many as the resources allow. Trials that run already go on.
+    Concurrency(Option<NonZeroU32>),
+    /// End the run now.
+    StopAll,
+    /// Save and pause all running trials, then end the run: it can be resumed. What hasn't come to rest by the
+    /// deadline goes back to its last checkpoint.
+    Drain {
+        /// By when.
+        by: Moment,
+    },
+}
+
+/// Why a client's order can't be carried out.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OrderError {
+    /// There is no such trial.
+    #[error("there is no trial {trial} in this run")]
+    NoSuchTrial {
+        /// The name that was given.
+        trial: TrialId,
+    },
+    /// The trial's status doesn't allow it.
+    #[error("trial {trial} is {status}: it can't {action}")]
+    Status {
+        /// The trial.
+        trial: TrialId,
+        /// Its status.
+        status: Status,
+        /// What was asked.
+        action: &'static str,
+    },
+    /// The trial asks for what can never be given.
+    #[error("a trial with this configuration can never run: {message}")]
+    Infeasible {
+        /// What was asked, and the most there is.
+        message: String,
+    },
+    /// The run is ending or over.
+    #[error("the run is over")]
+    Over,
+}
+
+/// Why a trial isn't running, as a value. Nothing waits without one.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Waiting {
+    /// It runs, or has ended.
+    Not,
+    /// For its turn: others are before it, or the number of concurrent trials is at its limit.
+    ForTurn,
+    /// For resources; the pool says how much is free.
+    ForResources {
+        /// What it needs.
+        needs: Arc<ResourceRequest>,
+    },
+    /// For its worker to be set up.
+    ForWorker,
+    /// For its next attempt.
+    BackingOff {
+        /// Until when.
+        until: Moment,
+    },
+    /// For the scheduler to choose it again.
+    ForScheduler,
+    /// For a client to resume it.
+    ForClient,
+    /// For a resumed run: this one was drained.
+    ForResume,
+    /// For its checkpoint to be written.
+    ForSave,
+}

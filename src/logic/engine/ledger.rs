@@ -1,0 +1,407 @@
+//! What is known of every trial, with the lines and counts that make every look-up constant.
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::logic::checkpoint::Checkpoint;
+use crate::logic::config::Config;
+use crate::logic::event::{Ending, PausedBy};
+use crate::logic::failure::Failure;
+use crate::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
+use crate::logic::metrics::{Report, TrialStats};
+use crate::logic::pool::ResourceRequest;
+use crate::logic::schedule::Cohort;
+use crate::logic::time::Moment;
+use crate::logic::trial::{Phase, State, Status};
+
+use super::io::Waiting;
+use super::settings::History;
+
+/// What stays known of a trial, during the run and after it.
+#[derive(Clone, Debug)]
+pub struct TrialRecord {
+    /// Its name.
+    pub id: TrialId,
+    /// Its configuration.
+    pub config: Arc<Config>,
+    /// Its status.
+    pub status: Status,
+    /// Its last report.
+    pub last: Option<Arc<Report>>,
+    /// Statistics of its metrics over all its reports.
+    pub stats: TrialStats,
+    /// Its newest reports, as many as the experiment keeps.
+    pub history: VecDeque<Arc<Report>>,
+    /// Its checkpoints that are kept, in the order in which they were written.
+    pub checkpoints: Vec<Arc<Checkpoint>>,
+    /// All its failures, those that were tried again included.
+    pub failures: Vec<Arc<Failure>>,
+    /// The number of its attempts, from 1.
+    pub attempts: u32,
+    /// How it ended.
+    pub ending: Option<Ending>,
+    /// Why it ended or was paused, if anybody said.
+    pub reason: Option<Cow<'static, str>>,
+    /// When it first ran.
+    pub started: Option<Moment>,
+    /// When it ended.
+    pub ended: Option<Moment>,
+}
+
+impl TrialRecord {
+    /// The failure that ended it; none if it ended otherwise.
+    pub fn error(&self) -> Option<&Arc<Failure>> {
+        (self.status == Status::Error).then(|| self.failures.last()).flatten()
+    }
+}
+
+/// What serves only running a trial; it goes when the trial ends.
+#[derive(Clone, Debug)]
+pub(super) struct Live {
+    pub(super) request: Arc<ResourceRequest>,
+    pub(super) state: State,
+    pub(super) lease: Option<LeaseId>,
+    pub(super) worker: Option<WorkerId>,
+    pub(super) priority: i32,
+    pub(super) paused_by: Option<PausedBy>,
+    pub(super) standing: Standing,
+    pub(super) save_requested: bool,
+    retry_at: Option<Moment>,
+    parked: Option<u64>,
+    in_line: bool,
+}
+
+/// What has been ordered of a running trial and takes effect at its next report.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Standing {
+    #[default]
+    None,
+    /// Pause; then perhaps straight back into the line.
+    Pause { resume: bool },
+    /// Stop, after a last checkpoint.
+    Stop,
+    /// The stop has been ordered; this is what will be said of it.
+    Ending(Ending),
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) record: TrialRecord,
+    pub(super) live: Option<Box<Live>>,
+}
+
+/// All trials of a run, in the order of their creation.
+#[derive(Debug)]
+pub struct Ledger {
+    run: RunId,
+    history: History,
+    entries: Vec<Entry>,
+    counts: [usize; 5],
+    launched: usize,
+    granted: usize,
+    line: BTreeSet<(Reverse<i32>, u32)>,
+    parked: BTreeSet<(u64, TrialId)>,
+    parkings: u64,
+    backing_off: BTreeSet<(Moment, TrialId)>,
+    live: BTreeSet<TrialId>,
+}
+
+impl Ledger {
+    pub(super) fn new(run: RunId, history: History) -> Self {
+        Self {
+            run,
+            history,
+            entries: Vec::new(),
+            counts: [0; 5],
+            launched: 0,
+            granted: 0,
+            line: BTreeSet::new(),
+            parked: BTreeSet::new(),
+            parkings: 0,
+            backing_off: BTreeSet::new(),
+            live: BTreeSet::new(),
+        }
+    }
+
+    /// How many trials there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// What is known of a trial.
+    pub fn get(&self, trial: TrialId) -> Option<&TrialRecord> {
+        self.entry(trial).map(|entry| &entry.record)
+    }
+
+    /// What is known of all trials, in the order of their creation.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &TrialRecord> {
+        self.entries.iter().map(|entry| &entry.record)
+    }
+
+    /// Why a trial isn't running.
+    pub fn waiting(&self, trial: TrialId) -> Waiting {
+        let Some(live) = self.entry(trial).and_then(|entry| entry.live.as_deref()) else { return Waiting::Not };
+        match live.state {
+            State::Running { phase: Phase::Saving, .. } => Waiting::ForSave,
+            State::Running { .. } | State::Terminated | State::Error => Waiting::Not,
+            State::Starting if live.lease.is_some() => Waiting::ForWorker,
+            State::Starting => Waiting::ForResources { needs: live.request.clone() },
+            State::Queued | State::Paused => match (live.retry_at, live.paused_by) {
+                (Some(until), _) => Waiting::BackingOff { until },
+                _ if live.in_line => Waiting::ForTurn,
+                (None, Some(PausedBy::Scheduler)) => Waiting::ForScheduler,
+                (None, Some(PausedBy::Client)) => Waiting::ForClient,
+                (None, Some(PausedBy::Drain)) => Waiting::ForResume,
+                (None, None) => Waiting::ForTurn,
+            },
+        }
+    }
+
+    pub(super) fn entry(&self, trial: TrialId) -> Option<&Entry> {
+        self.entries.get(trial.index()).filter(|entry| entry.record.id == trial)
+    }
+
+    pub(super) fn entry_mut(&mut self, trial: TrialId) -> Option<&mut Entry> {
+        self.entries.get_mut(trial.index()).filter(|entry| entry.record.id == trial)
+    }
+
+    pub(super) fn live(&self, trial: TrialId) -> Option<&Live> {
+        self.entry(trial)?.live.as_deref()
+    }
+
+    pub(super) fn live_mut(&mut self, trial: TrialId) -> Option<&mut Live> {
+        self.entry_mut(trial)?.live.as_deref_mut()
+    }
+
+    /// The trials that haven't ended, in the order of their creation.
+    pub(super) fn live_trials(&self) -> impl Iterator<Item = TrialId> {
+        self.live.iter().copied()
+    }
+
+    pub(super) fn live_count(&self) -> usize {
+        self.live.len()
+    }
+
+    /// Trials that have or want a worker.
+    pub(super) fn launched(&self) -> usize {
+        self.launched
+    }
+
+    /// Trials that want a worker and have none.
+    pub(super) fn unserved(&self) -> usize {
+        self.launched - self.granted
+    }
+
+    /// Trials that could be launched at once.
+    pub(super) fn candidates(&self) -> usize {
+        self.line.len() + self.parked.len()
+    }
+
+    pub(super) fn in_line(&self) -> usize {
+        self.line.len()
+    }
+
+    pub(super) fn next_id(&self) -> TrialId {
+        TrialId::new(self.run, u32::try_from(self.entries.len()).unwrap_or(u32::MAX))
+    }
+
+    pub(super) fn add(&mut self, config: Arc<Config>, request: Arc<ResourceRequest>) -> TrialId {
+        let id = self.next_id();
+        let record = TrialRecord {
+            id,
+            config,
+            status: Status::Pending,
+            last: None,
+            stats: TrialStats::default(),
+            history: VecDeque::new(),
+            checkpoints: Vec::new(),
+            failures: Vec::new(),
+            attempts: 1,
+            ending: None,
+            reason: None,
+            started: None,
+            ended: None,
+        };
+        let live = Live {
+            request,
+            state: State::Queued,
+            lease: None,
+            worker: None,
+            priority: 0,
+            paused_by: None,
+            standing: Standing::None,
+            save_requested: false,
+            retry_at: None,
+            parked: None,
+            in_line: false,
+        };
+        self.entries.push(Entry { record, live: Some(Box::new(live)) });
+        self.counts[Status::Pending as usize] += 1;
+        self.live.insert(id);
+        self.enqueue(id);
+        id
+    }
+
+    /// Puts a trial into the line, at its priority and the place of its number.
+    pub(super) fn enqueue(&mut self, trial: TrialId) {
+        self.leave_lines(trial);
+        if let Some(live) = self.live_mut(trial) {
+            live.in_line = true;
+            let key = (Reverse(live.priority), trial.number());
+            self.line.insert(key);
+        }
+    }
+
+    /// Offers a paused trial to the scheduler.
+    pub(super) fn park(&mut self, trial: TrialId) {
+        self.leave_lines(trial);
+        self.parkings += 1;
+        let turn = self.parkings;
+        if let Some(live) = self.live_mut(trial) {
+            live.parked = Some(turn);
+            self.parked.insert((turn, trial));
+        }
+    }
+
+    pub(super) fn back_off(&mut self, trial: TrialId, until: Moment) {
+        self.leave_lines(trial);
+        if let Some(live) = self.live_mut(trial) {
+            live.retry_at = Some(until);
+            self.backing_off.insert((until, trial));
+        }
+    }
+
+    pub(super) fn leave_lines(&mut self, trial: TrialId) {
+        let Some(live) = self.entries.get_mut(trial.index()).and_then(|entry| entry.live.as_deref_mut()) else {
+            return;
+        };
+        if std::mem::take(&mut live.in_line) {
+            self.line.remove(&(Reverse(live.priority), trial.number()));
+        }
+        if let Some(turn) = live.parked.take() {
+            self.parked.remove(&(turn, trial));
+        }
+        if let Some(until) = live.retry_at.take() {
+            self.backing_off.remove(&(until, trial));
+        }
+    }
+
+    pub(super) fn is_candidate(&self, trial: TrialId) -> bool {
+        self.live(trial).is_some_and(|live| live.in_line || live.parked.is_some())
+    }
+
+    /// Whether something is still to be heard: of a trial that was told to pause or stop, or from a client that paused
+    /// one. A scan, of a run in which no trial has or wants a worker.
+    pub(super) fn expects_word(&self) -> bool {
+        self.live.iter().filter_map(|trial| self.live(*trial)).any(|live| {
+            !matches!(live.standing, Standing::None) || (live.paused_by == Some(PausedBy::Client) && !live.in_line)
+        })
+    }
+
+    pub(super) fn prioritise(&mut self, trial: TrialId, priority: i32) {
+        let waits = self.live(trial).is_some_and(|live| live.in_line);
+        if waits {
+            self.leave_lines(trial);
+        }
+        if let Some(live) = self.live_mut(trial) {
+            live.priority = priority;
+        }
+        if waits {
+            self.enqueue(trial);
+        }
+    }
+
+    pub(super) fn next_retry(&self) -> Option<Moment> {
+        self.backing_off.first().map(|(at, _)| *at)
+    }
+
+    /// The next trial whose wait is over.
+    pub(super) fn due_retry(&self, now: Moment) -> Option<TrialId> {
+        self.backing_off.first().filter(|(at, _)| *at <= now).map(|(_, trial)| *trial)
+    }
+
+    /// Writes a trial's new state down; answers the old and the new status if they differ.
+    pub(super) fn moved(&mut self, trial: TrialId, state: State) -> Option<(Status, Status)> {
+        let entry = self.entries.get_mut(trial.index())?;
+        let live = entry.live.as_deref_mut()?;
+        let (was, is) = (live.state.holds_worker(), state.holds_worker());
+        match (was, is) {
+            (false, true) => self.launched += 1,
+            (true, false) => {
+                self.launched -= 1;
+                if live.lease.take().is_some() {
+                    self.granted -= 1;
+                }
+            }
+            _ => {}
+        }
+        live.state = state;
+        let (from, to) = (entry.record.status, state.status());
+        entry.record.status = to;
+        self.counts[from as usize] -= 1;
+        self.counts[to as usize] += 1;
+        (from != to).then_some((from, to))
+    }
+
+    pub(super) fn granted(&mut self, trial: TrialId, lease: LeaseId, worker: WorkerId) {
+        let Some(live) = self.live_mut(trial) else { return };
+        live.worker = Some(worker);
+        if live.lease.replace(lease).is_none() {
+            self.granted += 1;
+        }
+    }
+
+    /// Drops what served only running a trial.
+    pub(super) fn retire(&mut self, trial: TrialId) -> Option<Box<Live>> {
+        self.leave_lines(trial);
+        self.live.remove(&trial);
+        self.entry_mut(trial)?.live.take()
+    }
+
+    /// Writes one more report into the statistics and, if the experiment keeps them, into the history.
+    pub(super) fn keeps_history(&self) -> bool {
+        !matches!(self.history, History::None | History::Last(0))
+    }
+
+    pub(super) fn remember(&mut self, trial: TrialId, report: &Arc<Report>) {
+        let History::Last(most) = self.history else { return };
+        let Some(entry) = self.entry_mut(trial) else { return };
+        if entry.record.history.len() == most {
+            entry.record.history.pop_front();
+        }
+        entry.record.history.push_back(report.clone());
+    }
+
+    pub(crate) fn into_records(self) -> Vec<TrialRecord> {
+        self.entries.into_iter().map(|entry| entry.record).collect()
+    }
+}
+
+impl Cohort for Ledger {
+    fn status(&self, trial: TrialId) -> Option<Status> {
+        self.get(trial).map(|record| record.status)
+    }
+
+    fn last_report(&self, trial: TrialId) -> Option<&Report> {
+        self.get(trial).and_then(|record| record.last.as_deref())
+    }
+
+    fn count(&self, status: Status) -> usize {
+        self.counts[status as usize]
+    }
+
+    fn first_pending(&self) -> Option<TrialId> {
+        self.line.first().map(|(_, number)| TrialId::new(self.run, *number))
+    }
+
+    fn first_paused(&self) -> Option<TrialId> {
+        self.parked.first().map(|(_, trial)| *trial)
+    }
+}
