@@ -159,11 +159,22 @@ impl Resources {
             return false;
         }
         for (name, amount) in &other.0 {
-            if let Some(mine) = self.0.get_mut(name) {
-                mine.0 -= amount.0;
-            }
+            self.set(name, Amount(self.get(name).0 - amount.0));
         }
         true
+    }
+
+    /// Sets how much there is of `name`; zero takes the name out, so that equality stays that of amounts.
+    pub(super) fn set(&mut self, name: &str, amount: Amount) {
+        match self.0.get_mut(name) {
+            _ if amount == Amount::ZERO => {
+                self.0.remove(name);
+            }
+            Some(mine) => *mine = amount,
+            None => {
+                self.0.insert(name.to_owned(), amount);
+            }
+        }
     }
 }
 

@@ -1,0 +1,101 @@
+//! All that a pool is told and says.
+
+use std::sync::Arc;
+
+use super::resources::{ResourceRequest, Resources};
+use super::settings::Demand;
+use super::slot::Slot;
+use crate::logic::failure::Fault;
+use crate::logic::ids::{LeaseId, TrialId, WorkerId};
+use crate::logic::trial::{PoolFact, PoolOrder};
+
+/// Something that reaches a pool.
+///
+/// The orders of one trial must arrive once and in their order. Facts about workers may be late, repeated or wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PoolInput {
+    /// From a trial.
+    Order(PoolOrder),
+    /// This worker couldn't be spawned.
+    SpawnFailed(WorkerId, Fault),
+    /// This worker, which its trial left at work, has come to rest.
+    Released(WorkerId),
+    /// This worker has ended: asked, killed or by itself.
+    Gone(WorkerId),
+    /// This worker was to be killed, and can't be.
+    Abandoned(WorkerId),
+    /// Whether more requests may come.
+    Demand(Demand),
+    /// From now on there is this much in all. A part of a GPU is left out.
+    Resize(Resources),
+    /// A deadline has passed.
+    Tick,
+    /// The end: whoever waits is forgotten without a word, and every worker is stopped as soon as its trial leaves it.
+    Close,
+}
+
+/// Something that a pool says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PoolOutput {
+    /// To the backend: start a worker. What its trial says to it queues behind that.
+    Spawn {
+        /// Its name.
+        worker: WorkerId,
+        /// Its resources.
+        slot: Arc<Slot>,
+    },
+    /// To a trial.
+    Tell(TrialId, PoolFact),
+    /// To a worker: come to rest, your trial has left.
+    Release {
+        /// Which worker.
+        worker: WorkerId,
+        /// The lease that is over.
+        lease: LeaseId,
+    },
+    /// To a worker: clean up and end.
+    Shutdown(WorkerId),
+    /// To the backend: end this worker. Answer: `Gone` or `Abandoned`.
+    Kill(WorkerId),
+    /// To whoever closed the pool, once: nobody is left.
+    Closed,
+}
+
+/// What a waiting request waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// There isn't enough free.
+    Resources,
+    /// Earlier requests come first: equal ones, or one that was overtaken too often.
+    EarlierRequests,
+    /// The worker that it could not use has to end.
+    OldWorker,
+}
+
+/// Why a trial has no worker yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WhyWaiting {
+    /// What it needs.
+    pub needs: Arc<ResourceRequest>,
+    /// What is free.
+    pub has: Resources,
+    /// What it waits for.
+    pub waits_for: WaitsFor,
+}
+
+/// How many of what there are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolCounts {
+    /// Requests without a worker.
+    pub waiting: usize,
+    /// Workers that a trial has.
+    pub leased: usize,
+    /// Workers that have to come to rest.
+    pub settling: usize,
+    /// Workers that can be handed on.
+    pub idle: usize,
+    /// Workers that were asked to end, or killed.
+    pub stopping: usize,
+    /// Workers that couldn't be killed, and hold their resources.
+    pub abandoned: usize,
+}

@@ -1,0 +1,293 @@
+//! The pool: who gets a worker, which one, and what becomes of it afterwards.
+//!
+//! A worker holds its slot from the order to spawn it until it is gone. It is granted in the same step: what its trial
+//! says to it queues behind the spawning. The order in which waiting requests are served is that of the line: see there
+//! for the rule and for why nobody starves. A worker that can be handed on goes to the oldest waiting request of
+//! its kind, unless another kind's has been overtaken too often; it is kept idle if nobody of its kind waits but somebody
+//! may come; and it is stopped if its resources are needed, if nobody can come any more, or if workers aren't reused.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::budget::Budget;
+use super::cache::Cache;
+use super::fleet::Fleet;
+use super::gpus;
+use super::io::{PoolCounts, PoolInput, PoolOutput, WaitsFor, WhyWaiting};
+use super::kinds::{self, KindId, Kinds};
+use super::line::{Line, Waiter, Wants};
+use super::resources::{ResourceRequest, Resources};
+use super::settings::{Demand, Infeasible, PoolSettings};
+use super::worker::{WorkerEffect, WorkerEvent, WorkerState};
+use crate::logic::ids::{LeaseId, TrialId, WorkerId};
+use crate::logic::time::Moment;
+use crate::logic::trial::{AtRest, PoolOrder};
+
+/// Where a trial stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Standing {
+    /// In the line.
+    Waiting { ticket: u32, kind: KindId, number: u64 },
+    /// On a worker.
+    Leased { ticket: u32, lease: LeaseId },
+    /// Waiting for this worker to end, whose place a fresh one takes.
+    Inheriting { ticket: u32, worker: WorkerId },
+}
+
+impl Standing {
+    fn ticket(self) -> u32 {
+        match self {
+            Standing::Waiting { ticket, .. }
+            | Standing::Leased { ticket, .. }
+            | Standing::Inheriting { ticket, .. } => ticket,
+        }
+    }
+}
+
+/// How far the end has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    Closing,
+    Closed,
+}
+
+/// The resources of an experiment, its workers, and who waits for them.
+#[derive(Debug)]
+pub struct Pool {
+    pub(super) settings: PoolSettings,
+    pub(super) budget: Budget,
+    /// The budget as it will be when all workers that are asked to end have ended.
+    pub(super) expected: Budget,
+    pub(super) kinds: Kinds,
+    pub(super) line: Line,
+    pub(super) cache: Cache,
+    /// What idle workers hold, in sum.
+    pub(super) idle: Resources,
+    pub(super) fleet: Fleet,
+    pub(super) standings: HashMap<TrialId, Standing>,
+    pub(super) demand: Demand,
+    pub(super) phase: Phase,
+    inheriting: usize,
+    stale: u64,
+}
+
+impl Pool {
+    /// A pool in which all is free. Settings that would not pass [`PoolSettings::check`] do no harm: a part of a GPU is
+    /// left out, and a pool of nothing refuses everybody.
+    pub fn new(settings: PoolSettings) -> Self {
+        Self {
+            budget: Budget::new(settings.total.clone()),
+            expected: Budget::new(settings.total.clone()),
+            kinds: Kinds::default(),
+            line: Line::new(settings.overtaking),
+            cache: Cache::default(),
+            idle: Resources::new(),
+            fleet: Fleet::new(settings.grace),
+            standings: HashMap::new(),
+            demand: Demand::Open,
+            phase: Phase::Open,
+            inheriting: 0,
+            stale: 0,
+            settings,
+        }
+    }
+
+    /// When it wants a [`PoolInput::Tick`].
+    pub fn deadline(&self) -> Option<Moment> {
+        self.fleet.deadline()
+    }
+
+    /// Whether a request could be met if nothing were in use.
+    ///
+    /// # Errors
+    /// If it could not: what was asked for, and the most there is.
+    pub fn feasible(&self, request: &ResourceRequest) -> Result<(), Infeasible> {
+        kinds::feasible(request, &gpus::pieces(request), &self.budget)
+    }
+
+    /// All there is.
+    pub fn total(&self) -> &Resources {
+        self.budget.total()
+    }
+
+    /// What no worker holds. Nothing is free of what is in use beyond totals that have shrunk.
+    pub fn free(&self) -> &Resources {
+        self.budget.free()
+    }
+
+    /// How many of what there are.
+    pub fn counts(&self) -> PoolCounts {
+        let count = |state| self.fleet.count(state);
+        PoolCounts {
+            waiting: self.line.len() + self.inheriting,
+            leased: count(WorkerState::Leased),
+            settling: count(WorkerState::Settling),
+            idle: count(WorkerState::Idle),
+            stopping: count(WorkerState::Stopping) + count(WorkerState::Killed),
+            abandoned: count(WorkerState::Abandoned),
+        }
+    }
+
+    /// How many orders and facts came too late to mean anything.
+    pub fn stale(&self) -> u64 {
+        self.stale
+    }
+
+    /// Why a trial has no worker yet; none if it has one, or hasn't asked.
+    pub fn why_waiting(&self, trial: TrialId) -> Option<WhyWaiting> {
+        let (kind, waits_for) = match *self.standings.get(&trial)? {
+            Standing::Leased { .. } => return None,
+            Standing::Inheriting { worker, .. } => (self.fleet.get(worker)?.kind, WaitsFor::OldWorker),
+            Standing::Waiting { kind, number, .. } => {
+                let first = self.line.first(kind).is_some_and(|first| first.number == number);
+                let next = first && self.line.may_go(number);
+                (kind, if next { WaitsFor::Resources } else { WaitsFor::EarlierRequests })
+            }
+        };
+        let needs = self.kinds.get(kind).request().clone();
+        Some(WhyWaiting { needs, has: self.free().clone(), waits_for })
+    }
+
+    /// Takes one input, and appends to `out` what is to be said.
+    pub fn on(&mut self, input: PoolInput, now: Moment, out: &mut Vec<PoolOutput>) {
+        match input {
+            PoolInput::Order(order) => self.on_order(order, now, out),
+            PoolInput::SpawnFailed(worker, fault) => self.gone(worker, Some(fault), now, out),
+            PoolInput::Gone(worker) => self.gone(worker, None, now, out),
+            PoolInput::Released(worker) => {
+                if self.step(worker, WorkerEvent::Rested, now, out) {
+                    self.reusable(worker, now, out);
+                }
+            }
+            PoolInput::Abandoned(worker) => self.abandoned(worker, now, out),
+            PoolInput::Demand(demand) => {
+                self.demand = demand;
+                self.retire_unwanted(now, out);
+            }
+            PoolInput::Resize(total) => self.resize(total, now, out),
+            PoolInput::Tick => self.tick(now, out),
+            PoolInput::Close => self.close(now, out),
+        }
+        if self.phase == Phase::Closing && self.fleet.living() == 0 {
+            self.phase = Phase::Closed;
+            out.push(PoolOutput::Closed);
+        }
+    }
+
+    fn on_order(&mut self, order: PoolOrder, now: Moment, out: &mut Vec<PoolOutput>) {
+        match order {
+            PoolOrder::Acquire { trial, ticket, request } => self.acquire(trial, ticket, &request, now, out),
+            PoolOrder::Cancel { trial, ticket } => match self.standings.get(&trial).copied() {
+                Some(standing) if standing.ticket() == ticket => self.cancel(trial, standing, now, out),
+                _ => self.late(),
+            },
+            PoolOrder::Replace { lease } => self.replace(lease, now, out),
+            PoolOrder::Release { lease, at_rest: AtRest::Yes } => self.leave(lease, WorkerEvent::LeftAtRest, now, out),
+            PoolOrder::Release { lease, at_rest: AtRest::No } => self.leave(lease, WorkerEvent::LeftAtWork, now, out),
+            PoolOrder::Discard { lease } => self.leave(lease, WorkerEvent::Discarded, now, out),
+        }
+    }
+
+    fn acquire(
+        &mut self,
+        trial: TrialId,
+        ticket: u32,
+        request: &Arc<ResourceRequest>,
+        now: Moment,
+        out: &mut Vec<PoolOutput>,
+    ) {
+        if self.phase != Phase::Open {
+            return self.late();
+        }
+        match self.standings.get(&trial).copied() {
+            Some(standing) if standing.ticket() >= ticket => return self.late(),
+            // Whoever asks anew has no use for what it asked for before.
+            Some(standing) => self.cancel(trial, standing, now, out),
+            None => {}
+        }
+        let kind = self.kinds.intern(request, &self.budget);
+        let number = self.line.arrive();
+        let waiter = Waiter { trial, ticket, number, wants: Wants::Any };
+        if self.kinds.get(kind).infeasible().is_some() {
+            self.refuse_infeasible(kind, waiter, out);
+        } else if self.line.first(kind).is_some() || !self.line.may_go(number) || !self.grant(kind, waiter, now, out) {
+            self.line_up(kind, waiter);
+            self.make_room(now, out);
+        }
+    }
+
+    fn cancel(&mut self, trial: TrialId, standing: Standing, now: Moment, out: &mut Vec<PoolOutput>) {
+        match standing {
+            // The trial may not have heard of it, and the worker not have begun: it will come to rest soon.
+            Standing::Leased { lease, .. } => self.leave(lease, WorkerEvent::LeftAtWork, now, out),
+            Standing::Waiting { kind, number, .. } => {
+                self.standings.remove(&trial);
+                let was_first = self.line.first(kind).is_some_and(|first| first.number == number);
+                self.line.remove(kind, number);
+                self.kinds.let_go(kind);
+                if was_first {
+                    self.serve(now, out);
+                }
+            }
+            Standing::Inheriting { worker, .. } => {
+                self.standings.remove(&trial);
+                self.disinherit(worker);
+                self.expect(worker);
+            }
+        }
+    }
+
+    /// A trial leaves its worker.
+    fn leave(&mut self, lease: LeaseId, how: WorkerEvent, now: Moment, out: &mut Vec<PoolOutput>) {
+        let Some((worker, tenant)) = self.fleet.end_lease(lease) else { return self.late() };
+        self.standings.remove(&tenant.trial);
+        if self.step(worker, how, now, out) && how == WorkerEvent::LeftAtRest {
+            self.reusable(worker, now, out);
+        }
+    }
+
+    fn replace(&mut self, lease: LeaseId, now: Moment, out: &mut Vec<PoolOutput>) {
+        if self.phase != Phase::Open {
+            return self.leave(lease, WorkerEvent::Discarded, now, out);
+        }
+        let Some((id, tenant)) = self.fleet.end_lease(lease) else { return self.late() };
+        if let Some(worker) = self.fleet.get_mut(id) {
+            worker.heir = Some(Waiter { wants: Wants::Fresh, ..tenant });
+            self.inheriting += 1;
+        }
+        self.standings.insert(tenant.trial, Standing::Inheriting { ticket: tenant.ticket, worker: id });
+        self.step(id, WorkerEvent::Discarded, now, out);
+    }
+
+    /// Whoever was to get the slot of this worker.
+    pub(super) fn disinherit(&mut self, worker: WorkerId) -> Option<Waiter> {
+        let heir = self.fleet.get_mut(worker)?.heir.take()?;
+        self.inheriting -= 1;
+        Some(heir)
+    }
+
+    /// Moves a worker and says what follows from that. False if it came too late.
+    pub(super) fn step(&mut self, id: WorkerId, event: WorkerEvent, now: Moment, out: &mut Vec<PoolOutput>) -> bool {
+        let Some(Ok(effect)) = self.fleet.step(id, event, now) else {
+            self.late();
+            return false;
+        };
+        match effect {
+            Some(WorkerEffect::Release) => {
+                out.extend(self.fleet.get(id).map(|worker| PoolOutput::Release { worker: id, lease: worker.lease }));
+            }
+            Some(WorkerEffect::Shutdown) => out.push(PoolOutput::Shutdown(id)),
+            Some(WorkerEffect::Kill) => out.push(PoolOutput::Kill(id)),
+            Some(WorkerEffect::Free) | None => {}
+        }
+        if matches!(effect, Some(WorkerEffect::Shutdown | WorkerEffect::Kill)) {
+            self.expect(id);
+        }
+        true
+    }
+
+    pub(super) fn late(&mut self) {
+        self.stale += 1;
+    }
+}
