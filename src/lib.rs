@@ -1,6 +1,8 @@
 //! tryout
 pub mod logic;
 pub mod prelude {
+    pub use crate::logic::schedule::{Asha, AtMaxT, Fifo};
+    pub use crate::logic::stop;
     pub use crate::logic::{config::*, metrics::*, pool::*};
 }
 pub mod extend {
