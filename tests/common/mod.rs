@@ -7,12 +7,12 @@ use tryout::logic::schedule::Cohort;
 use tryout::logic::trial::Status;
 
 /// The trial `number` of a run.
-pub fn trial(number: u32) -> TrialId {
+pub(crate) fn trial(number: u32) -> TrialId {
     TrialId::new(RunId::new(1), number)
 }
 
 /// The report of `trial` at `iteration` with one metric.
-pub fn report(trial: TrialId, iteration: u64, metric: &'static str, value: f64) -> Report {
+pub(crate) fn report(trial: TrialId, iteration: u64, metric: &'static str, value: f64) -> Report {
     let mut report = Report::empty(trial);
     report.counters.training_iteration = iteration;
     report.counters.time_total_s = iteration as f64;
@@ -21,7 +21,7 @@ pub fn report(trial: TrialId, iteration: u64, metric: &'static str, value: f64) 
 }
 
 /// A cohort for schedulers that don't look at it.
-pub struct Nobody;
+pub(crate) struct Nobody;
 
 impl Cohort for Nobody {
     fn status(&self, _: TrialId) -> Option<Status> {
