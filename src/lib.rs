@@ -4,6 +4,8 @@ pub mod logic;
 pub mod ports;
 /// What an experiment needs.
 pub mod prelude {
+    pub use crate::logic::schedule::{Asha, AtMaxT, Fifo};
+    pub use crate::logic::stop;
     pub use crate::logic::{config::*, metrics::*, pool::*};
     pub use crate::ports::{error::*, store::*, trainable::*};
 }

@@ -4,7 +4,7 @@ use super::config::Config;
 use super::decision::{Directive, Verdict};
 use super::event::Ending;
 use super::ids::TrialId;
-use super::metrics::{Objective, Report};
+use super::metrics::{Mode, Objective, Report};
 use super::trial::Status;
 
 mod asha;
@@ -25,6 +25,16 @@ pub trait Cohort {
     fn first_pending(&self) -> Option<TrialId>;
     /// The trial that has been paused by the scheduler for the longest time.
     fn first_paused(&self) -> Option<TrialId>;
+}
+
+/// What becomes of a trial that reaches the `max_t` of its scheduler.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum AtMaxT {
+    /// It is stopped.
+    #[default]
+    Stop,
+    /// It runs on until something else ends it. (Ray Tune: `stop_last_trials=False`.)
+    RunOn,
 }
 
 /// Whether a scheduler can take several reports of a trial at once.
@@ -141,4 +151,28 @@ pub enum ScheduleError {
         /// What it must be.
         expected: &'static str,
     },
+}
+
+/// Takes the experiment's objective `given` over into the scheduler's `own`.
+///
+/// # Errors
+/// If there is none in the end, or two different ones.
+fn settle_objective(
+    scheduler: &'static str,
+    own: &mut Option<Objective>,
+    given: Option<&Objective>,
+) -> Result<(), ScheduleError> {
+    let text = |objective: &Objective| match objective.mode {
+        Mode::Min => format!("min `{}`", objective.metric),
+        Mode::Max => format!("max `{}`", objective.metric),
+    };
+    match (&*own, given) {
+        (None, None) => return Err(ScheduleError::NoObjective { scheduler }),
+        (Some(own), Some(given)) if own != given => {
+            return Err(ScheduleError::TwoObjectives { scheduler, own: text(own), given: text(given) });
+        }
+        (None, Some(given)) => *own = Some(given.clone()),
+        (Some(_), _) => {}
+    }
+    Ok(())
 }

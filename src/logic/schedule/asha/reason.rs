@@ -1,0 +1,64 @@
+//! Why a trial was stopped at a rung, in words a person can read.
+
+use std::borrow::Cow;
+
+/// `rung 9: 0.41 is in the worse two thirds (cut-off 0.37, 27 seen)`.
+pub(super) fn behind(milestone: f64, (value, cut_off): (f64, f64), factor: f64, seen: usize) -> String {
+    let (mut shown, mut cut) = (short(value), short(cut_off));
+    if shown == cut {
+        // Too close to tell apart in six digits.
+        (shown, cut) = (value.to_string(), cut_off.to_string());
+    }
+    format!("rung {}: {shown} is in the worse {} (cut-off {cut}, {seen} seen)", short(milestone), share(factor))
+}
+
+/// The part of the trials that a rung stops.
+fn share(factor: f64) -> Cow<'static, str> {
+    if factor == 2.0 {
+        "half".into()
+    } else if factor == 3.0 {
+        "two thirds".into()
+    } else if factor == 4.0 {
+        "three quarters".into()
+    } else {
+        format!("{} %", short((1.0 - 1.0 / factor) * 100.0)).into()
+    }
+}
+
+/// Six significant digits, without zeros at the end.
+fn short(number: f64) -> String {
+    let rounded: f64 = format!("{number:.5e}").parse().unwrap_or(number);
+    let size = rounded.abs();
+    if size == 0.0 || (1e-4..1e15).contains(&size) || !size.is_finite() {
+        rounded.to_string()
+    } else {
+        format!("{rounded:e}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_as_a_sentence() {
+        assert_eq!(
+            behind(9.0, (0.41, 0.370_000_000_1), 3.0, 27),
+            "rung 9: 0.41 is in the worse two thirds (cut-off 0.37, 27 seen)"
+        );
+        assert_eq!(
+            behind(2.25, (-1.25e-9, 12.0), 1.25, 1),
+            "rung 2.25: -1.25e-9 is in the worse 20 % (cut-off 12, 1 seen)"
+        );
+        assert_eq!(
+            behind(4.0, (f64::INFINITY, 0.5), 2.0, 3),
+            "rung 4: inf is in the worse half (cut-off 0.5, 3 seen)"
+        );
+    }
+
+    #[test]
+    fn tells_close_values_apart() {
+        let text = behind(1.0, (0.300_000_000_2, 0.300_000_000_1), 4.0, 2);
+        assert_eq!(text, "rung 1: 0.3000000002 is in the worse three quarters (cut-off 0.3000000001, 2 seen)");
+    }
+}
