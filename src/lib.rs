@@ -1,4 +1,5 @@
 //! tryout
+pub mod actors;
 pub mod edge;
 pub mod logic;
 pub mod ports;

@@ -7,7 +7,7 @@ use crate::logic::config::Config;
 use crate::logic::failure::Fault;
 use crate::logic::ids::{LeaseId, WorkerId};
 use crate::logic::pool::{ResourceRequest, Slot};
-use crate::logic::trial::{WorkerFact, WorkerOrder};
+use crate::logic::trial::{Rests, WorkerFact, WorkerOrder};
 
 use super::store::Store;
 
@@ -23,11 +23,19 @@ pub trait Backend: Send {
     /// The name of what it runs.
     fn name(&self) -> &str;
 
-    /// What a trial with this configuration needs, if the trainable says so.
-    fn default_resources(&self, _config: &Config) -> Option<ResourceRequest> {
-        None
+    /// When a worker is at rest that its trial leaves between two orders.
+    fn rests(&self) -> Rests {
+        Rests::AtOnce
+    }
+
+    /// What the trainable asks for by itself.
+    fn resource_rule(&self) -> ResourceRule {
+        Arc::new(|_| None)
     }
 }
+
+/// What a trial with this configuration needs, if its trainable says so.
+pub type ResourceRule = Arc<dyn Fn(&Config) -> Option<ResourceRequest> + Send + Sync>;
 
 /// What a new worker is given.
 #[derive(Debug)]

@@ -1,5 +1,7 @@
 //! The socket for whoever watches: consoles, files, dashboards.
 
+use std::sync::Arc;
+
 use super::error::ObserverError;
 use crate::logic::event::ExperimentEvent;
 
@@ -41,4 +43,26 @@ pub trait Observer: Send {
     fn name(&self) -> &str {
         std::any::type_name::<Self>()
     }
+}
+
+/// An observer that was disabled, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("observer {name} is disabled: {message}")]
+pub struct ObserverFault {
+    /// Which.
+    pub name: String,
+    /// What it said, or what it panicked with.
+    pub message: String,
+}
+
+/// All observers together, as the engine sees them: it hands events over and never waits.
+pub trait Audience: Send {
+    /// Whether nobody watches, so that events needn't even be made.
+    fn is_empty(&self) -> bool;
+
+    /// Hands events over.
+    fn publish(&mut self, events: Arc<[ExperimentEvent]>);
+
+    /// The observers that were disabled since the last call.
+    fn take_faults(&mut self) -> Vec<ObserverFault>;
 }

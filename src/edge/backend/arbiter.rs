@@ -9,13 +9,11 @@ use actix_rt::Arbiter;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::desk::Desk;
-use super::thread::{ResourceRule, Told};
-use crate::logic::config::Config;
+use super::thread::Told;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
-use crate::logic::pool::ResourceRequest;
-use crate::logic::trial::WorkerOrder;
-use crate::ports::backend::{Backend, FactSink, Killed, WorkerHandle, WorkerStart};
+use crate::logic::trial::{Rests, WorkerOrder};
+use crate::ports::backend::{Backend, FactSink, Killed, ResourceRule, WorkerHandle, WorkerStart};
 
 /// A worker's orders.
 pub(super) type Inbox = UnboundedReceiver<Told>;
@@ -31,6 +29,7 @@ pub struct ArbiterBackend {
     name: String,
     work: AsyncWorkerLoop,
     resources: ResourceRule,
+    rests: Rests,
     most: usize,
     arbiters: Vec<Arbiter>,
     next: usize,
@@ -43,8 +42,8 @@ impl fmt::Debug for ArbiterBackend {
 }
 
 impl ArbiterBackend {
-    pub(super) fn new(name: &str, work: AsyncWorkerLoop, resources: ResourceRule) -> Self {
-        Self { name: name.to_owned(), work, resources, most: 1, arbiters: Vec::new(), next: 0 }
+    pub(super) fn new(name: &str, rests: Rests, work: AsyncWorkerLoop, resources: ResourceRule) -> Self {
+        Self { name: name.to_owned(), work, resources, rests, most: 1, arbiters: Vec::new(), next: 0 }
     }
 
     /// Spreads the workers over so many arbiters, at least 1.
@@ -98,8 +97,12 @@ impl Backend for ArbiterBackend {
         &self.name
     }
 
-    fn default_resources(&self, config: &Config) -> Option<ResourceRequest> {
-        (self.resources)(config)
+    fn rests(&self) -> Rests {
+        self.rests
+    }
+
+    fn resource_rule(&self) -> ResourceRule {
+        self.resources.clone()
     }
 }
 

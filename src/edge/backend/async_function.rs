@@ -16,7 +16,7 @@ use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
 use crate::logic::metrics::Metrics;
-use crate::logic::trial::{BatchEnd, TrialInfo, WorkerFact, WorkerOrder};
+use crate::logic::trial::{BatchEnd, Rests, TrialInfo, WorkerFact, WorkerOrder};
 use crate::ports::error::{Stopped, TrialError};
 use crate::ports::store::{CheckpointReader, CheckpointWriter};
 use crate::ports::trainable::Wish;
@@ -42,6 +42,7 @@ where
     let body = Arc::new(body);
     ArbiterBackend::new(
         name,
+        Rests::WhenReleased,
         Arc::new(move |desk, orders| {
             let body = body.clone();
             Box::pin(async move {

@@ -10,7 +10,7 @@ use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
-use crate::logic::trial::{BatchEnd, BatchLimits, TrialInfo, WorkerFact, WorkerOrder};
+use crate::logic::trial::{BatchEnd, BatchLimits, Rests, TrialInfo, WorkerFact, WorkerOrder};
 use crate::ports::error::{TrialError, Unsupported};
 use crate::ports::trainable::AsyncTrainable;
 
@@ -18,6 +18,7 @@ use crate::ports::trainable::AsyncTrainable;
 pub fn async_stepwise<T: AsyncTrainable>() -> ArbiterBackend {
     ArbiterBackend::new(
         std::any::type_name::<T>(),
+        Rests::AtOnce,
         Arc::new(|desk, orders| Box::pin(AsyncStepwise::<T> { desk, orders, trainable: None, next: None }.run())),
         Arc::new(|config| config.parse().ok().and_then(|config| T::default_resources(&config))),
     )

@@ -71,10 +71,6 @@ impl Desk {
         self.facts.fact(lease, fact);
     }
 
-    pub(super) fn gone(&self) {
-        self.facts.gone();
-    }
-
     /// A new trial: all counters from the beginning.
     pub(super) fn begin_trial(&mut self, info: TrialInfo) {
         self.info = Some(info);

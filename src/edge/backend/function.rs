@@ -14,7 +14,7 @@ use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
 use crate::logic::metrics::Metrics;
-use crate::logic::trial::{BatchEnd, TrialInfo, WorkerFact, WorkerOrder};
+use crate::logic::trial::{BatchEnd, Rests, TrialInfo, WorkerFact, WorkerOrder};
 use crate::ports::error::{Stopped, TrialError};
 use crate::ports::store::{CheckpointReader, CheckpointWriter};
 use crate::ports::trainable::Wish;
@@ -51,6 +51,7 @@ where
     let body = Arc::new(body);
     ThreadBackend::new(
         name,
+        Rests::WhenReleased,
         Arc::new(move |desk, orders| {
             let session = Session { desk, orders, next: None, lease: None, stopped: false, restored: None };
             session.run(|config, session| body(config.parse()?, session));

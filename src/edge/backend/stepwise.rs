@@ -10,7 +10,7 @@ use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
-use crate::logic::trial::{BatchEnd, BatchLimits, TrialInfo, WorkerFact, WorkerOrder};
+use crate::logic::trial::{BatchEnd, BatchLimits, Rests, TrialInfo, WorkerFact, WorkerOrder};
 use crate::ports::error::Unsupported;
 use crate::ports::trainable::Trainable;
 
@@ -34,6 +34,7 @@ use crate::ports::trainable::Trainable;
 pub fn stepwise<T: Trainable>() -> ThreadBackend {
     ThreadBackend::new(
         std::any::type_name::<T>(),
+        Rests::AtOnce,
         Arc::new(|desk, orders| Stepwise::<T> { desk, orders, trainable: None, next: None }.run()),
         Arc::new(|config| config.parse().ok().and_then(|config| T::default_resources(&config))),
     )

@@ -5,21 +5,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::desk::Desk;
-use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
-use crate::logic::pool::ResourceRequest;
-use crate::logic::trial::WorkerOrder;
-use crate::ports::backend::{Backend, Killed, WorkerHandle, WorkerStart};
+use crate::logic::trial::{Rests, WorkerOrder};
+use crate::ports::backend::{Backend, Killed, ResourceRule, WorkerHandle, WorkerStart};
 
 /// An order with the lease it is given under.
 pub(super) type Told = (LeaseId, WorkerOrder);
 
 /// What a thread does from its first order to its last.
 pub(super) type WorkerLoop = Arc<dyn Fn(Desk, Receiver<Told>) + Send + Sync>;
-
-/// What a trainable asks for by itself.
-pub(super) type ResourceRule = Arc<dyn Fn(&Config) -> Option<ResourceRequest> + Send + Sync>;
 
 /// Runs each worker on a thread of its own, which it keeps for as long as it is reused.
 ///
@@ -30,6 +25,7 @@ pub struct ThreadBackend {
     name: String,
     work: WorkerLoop,
     resources: ResourceRule,
+    rests: Rests,
 }
 
 impl fmt::Debug for ThreadBackend {
@@ -39,8 +35,8 @@ impl fmt::Debug for ThreadBackend {
 }
 
 impl ThreadBackend {
-    pub(super) fn new(name: &str, work: WorkerLoop, resources: ResourceRule) -> Self {
-        Self { name: name.to_owned(), work, resources }
+    pub(super) fn new(name: &str, rests: Rests, work: WorkerLoop, resources: ResourceRule) -> Self {
+        Self { name: name.to_owned(), work, resources, rests }
     }
 }
 
@@ -64,8 +60,12 @@ impl Backend for ThreadBackend {
         &self.name
     }
 
-    fn default_resources(&self, config: &Config) -> Option<ResourceRequest> {
-        (self.resources)(config)
+    fn rests(&self) -> Rests {
+        self.rests
+    }
+
+    fn resource_rule(&self) -> ResourceRule {
+        self.resources.clone()
     }
 }
 

@@ -137,8 +137,8 @@ impl Engine {
     }
 
     /// Takes the ledger out, when the run is over.
-    pub fn into_ledger(self) -> Ledger {
-        self.ledger
+    pub fn take_ledger(&mut self) -> Ledger {
+        std::mem::replace(&mut self.ledger, Ledger::new(self.settings.run, self.settings.history))
     }
 
     /// How many trials there will be, as far as the searcher knows.

@@ -39,6 +39,8 @@ pub(super) struct Fleet {
     /// By state.
     counts: [usize; WorkerState::ALL.len()],
     grace: Duration,
+    /// No grace goes beyond this.
+    latest: Option<Moment>,
     spawned: u64,
     leased: u64,
 }
@@ -51,6 +53,7 @@ impl Fleet {
             deadlines: BTreeSet::new(),
             counts: [0; WorkerState::ALL.len()],
             grace,
+            latest: None,
             spawned: 0,
             leased: 0,
         }
@@ -142,9 +145,20 @@ impl Fleet {
         self.counts[worker.state as usize] -= 1;
         self.counts[state as usize] += 1;
         worker.state = state;
-        let grace = matches!(state, WorkerState::Settling | WorkerState::Stopping).then(|| now + self.grace);
-        self.set_deadline(id, grace);
+        let leaves = matches!(state, WorkerState::Settling | WorkerState::Stopping);
+        let end = now + self.grace;
+        let end = self.latest.map_or(end, |latest| end.min(latest));
+        self.set_deadline(id, leaves.then_some(end));
         Some(Ok(effect))
+    }
+
+    /// Lets no deadline be later than `latest`, neither those that are set nor those to come.
+    pub(super) fn limit(&mut self, latest: Moment) {
+        self.latest = Some(latest);
+        let later: Vec<WorkerId> = self.deadlines.range((latest, WorkerId::new(0))..).map(|&(_, id)| id).collect();
+        for id in later {
+            self.set_deadline(id, Some(latest));
+        }
     }
 
     pub(super) fn set_deadline(&mut self, id: WorkerId, deadline: Option<Moment>) {

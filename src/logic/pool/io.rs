@@ -7,6 +7,7 @@ use super::settings::Demand;
 use super::slot::Slot;
 use crate::logic::failure::Fault;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
+use crate::logic::time::Moment;
 use crate::logic::trial::{PoolFact, PoolOrder};
 
 /// Something that reaches a pool.
@@ -32,6 +33,8 @@ pub enum PoolInput {
     Tick,
     /// The end: whoever waits is forgotten without a word, and every worker is stopped as soon as its trial leaves it.
     Close,
+    /// From now on nobody is waited for beyond this moment: grace periods end then at the latest.
+    Limit(Moment),
 }
 
 /// Something that a pool says.

@@ -168,6 +168,7 @@ impl Pool {
             PoolInput::Resize(total) => self.resize(total, now, out),
             PoolInput::Tick => self.tick(now, out),
             PoolInput::Close => self.close(now, out),
+            PoolInput::Limit(latest) => self.fleet.limit(latest),
         }
         if self.phase == Phase::Closing && self.fleet.living() == 0 {
             self.phase = Phase::Closed;

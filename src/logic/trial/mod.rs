@@ -8,7 +8,7 @@ mod talk;
 mod transition;
 
 pub use event::{Effect, Event, Keep, Origin, Verdict};
-pub use record::{Export, Handled, Trial, TrialInput, TrialOutput, TrialSettings};
+pub use record::{Export, Handled, Rests, Trial, TrialInput, TrialOutput, TrialSettings};
 pub use state::{Phase, State, Status};
 pub use table::{public_edges, reachable_states, transition_table};
 pub use talk::{

@@ -31,6 +31,18 @@ pub struct TrialSettings {
     pub retention: Retention,
     /// Whether a stopped trial exports before it leaves its worker.
     pub export: Export,
+    /// When a worker that was answered and left is at rest.
+    pub rests: Rests,
+}
+
+/// When a worker is at rest whose trial leaves it between two orders.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Rests {
+    /// At once: it waits for orders and has nothing to put away.
+    #[default]
+    AtOnce,
+    /// When it says so: a closure has to come to its end first.
+    WhenReleased,
 }
 
 /// Whether a stopped trial exports before it leaves its worker.
@@ -334,7 +346,8 @@ impl Trial {
                 self.ask(WorkerOrder::Save { checkpoint, export }, out);
             }
             Effect::Release => {
-                let at_rest = if self.asked { AtRest::No } else { AtRest::Yes };
+                let unwinds = self.settings.rests == Rests::WhenReleased;
+                let at_rest = if self.asked || unwinds { AtRest::No } else { AtRest::Yes };
                 out.push(TrialOutput::Pool(match self.lease.take() {
                     Some(lease) => PoolOrder::Release { lease: lease.id, at_rest },
                     None => PoolOrder::Cancel { trial: self.id, ticket: self.ticket },

@@ -1,0 +1,71 @@
+//! Puts the actors of one run together.
+
+use std::sync::Arc;
+
+use actix::{Actor, Addr, AsyncContext, Context};
+use futures::channel::oneshot;
+
+use super::clock::Clock;
+use super::controller::{Controller, Neighbours};
+use super::messages::ToController;
+use super::post::post_to;
+use super::supervisor::WorkerSupervisor;
+use crate::logic::checkpoint::CheckpointId;
+use crate::logic::engine::{Engine, Ledger, Totals};
+use crate::logic::event::Outcome;
+use crate::logic::pool::Pool;
+use crate::logic::time::Moment;
+use crate::logic::trial::TrialSettings;
+use crate::ports::backend::Backend;
+use crate::ports::observer::Audience;
+use crate::ports::store::Store;
+
+/// All that a run is made of.
+pub struct Parts {
+    /// Decides.
+    pub engine: Engine,
+    /// Says what there is to run on.
+    pub pool: Pool,
+    /// What all trials have in common.
+    pub trials: Arc<TrialSettings>,
+    /// Runs trials.
+    pub backend: Box<dyn Backend>,
+    /// Keeps checkpoints.
+    pub store: Arc<dyn Store>,
+    /// Watches.
+    pub audience: Box<dyn Audience>,
+    /// Deletes a checkpoint, without waiting for it.
+    pub forget: Box<dyn FnMut(CheckpointId) + Send>,
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Parts").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}
+
+/// What is left of a run.
+#[derive(Debug)]
+pub struct RunEnd {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// All trials.
+    pub ledger: Ledger,
+    /// Numbers over the whole run.
+    pub totals: Totals,
+    /// How long it took.
+    pub took: Moment,
+}
+
+/// Starts the actors of a run on the arbiter that it is called on, and the run with them. The end arrives in `done`.
+pub fn launch(parts: Parts, done: oneshot::Sender<RunEnd>) -> Addr<Controller> {
+    let Parts { engine, pool, trials, backend, store, audience, forget } = parts;
+    let clock = Clock::start();
+    let context = Context::<Controller>::new();
+    let address = context.address();
+    let supervisor = WorkerSupervisor::new(pool, backend, store, address.clone().recipient(), clock).start();
+    let neighbours = Neighbours { supervisor, settings: trials, audience, forget, done };
+    let controller = context.run(Controller::new(engine, clock, neighbours));
+    post_to(&controller, ToController::Begin);
+    controller
+}

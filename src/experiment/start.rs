@@ -1,0 +1,269 @@
+//! From settings to a run: everything is checked, put together, and set going on a thread of its own.
+
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
+
+use actix_rt::System;
+use futures::channel::oneshot;
+
+use super::builder::Experiment;
+use super::handle::{Control, ExperimentHandle, SharedHub};
+use crate::actors::{Parts, RunEnd, launch};
+use crate::edge::observe::ObserverHub;
+use crate::edge::store::{DirStore, Janitor, MemoryStore};
+use crate::error::{RunError, SettingsError};
+use crate::logic::engine::{Engine, EngineSettings, RequestRule};
+use crate::logic::event::Outcome;
+use crate::logic::ids::RunId;
+use crate::logic::metrics::Objective;
+use crate::logic::pool::{Pool, PoolSettings, ResourceRequest, Resources};
+use crate::logic::search::{Capped, Points, Samples, Searcher, Variants};
+use crate::logic::space::Space;
+use crate::logic::stop::{self, StopRule};
+use crate::logic::trial::TrialSettings;
+use crate::ports::backend::Backend;
+use crate::ports::store::{Store, StoreError};
+use crate::results::Results;
+
+impl Experiment {
+    /// Runs it to its end, blocking this thread.
+    ///
+    /// # Errors
+    /// If a setting is wrong, before anything runs; or if the run couldn't go on: then what had been reached is in the
+    /// error. A failed trial is no error.
+    pub fn run(self) -> Result<Results, RunError> {
+        self.start()?.wait_blocking()
+    }
+
+    /// Starts it on a thread of its own. Nothing of it runs on the caller's thread or arbiters, and no signal handler
+    /// is installed; any number of experiments can run side by side.
+    ///
+    /// # Errors
+    /// If a setting is wrong; nothing runs then.
+    pub fn start(self) -> Result<ExperimentHandle, SettingsError> {
+        let patience = self.patience;
+        let (parts, hub, summary) = self.assemble()?;
+        let (address, addresses) = mpsc::channel();
+        let (done, end) = oneshot::channel();
+        let shared = hub.clone();
+        std::thread::Builder::new().name("tryout-engine".to_owned()).spawn(move || {
+            let ended = System::with_tokio_rt(runtime).block_on(async move {
+                let (done, end) = oneshot::channel();
+                // Whoever started the run waits for this.
+                let _ = address.send(launch(parts, done));
+                end.await
+            });
+            for fault in shared.finish(patience) {
+                log::warn!("{fault}");
+            }
+            let results = ended.map_err(|_| RunError::Lost).and_then(|end| summary.results(end));
+            // Nobody may be waiting.
+            let _ = done.send(results);
+        })?;
+        let lost = || SettingsError::Thread(std::io::Error::other("the engine's thread ended at once"));
+        let controller = addresses.recv().map_err(|_| lost())?;
+        Ok(ExperimentHandle { control: Control { controller, hub }, done: end })
+    }
+
+    /// Checks everything, and only then touches the world.
+    fn assemble(mut self) -> Result<(Parts, SharedHub, Summary), SettingsError> {
+        if self.name.trim().is_empty() {
+            return Err(refused("name", "empty", "a name"));
+        }
+        let run = RunId::new(hash(&self.name, self.seed));
+        let objective = self.objective.take();
+        self.scheduler.prepare(objective.as_ref())?;
+        let objective = objective.or_else(|| self.scheduler.objective().cloned());
+        let stop = self.stop_rule()?;
+        let searcher = self.take_searcher(objective.as_ref())?;
+        let pool = self.pool()?;
+        let settings = self.engine_settings(run, objective.as_ref(), &pool)?;
+        let (store, dir) = self.take_store()?;
+
+        let trials = Arc::new(TrialSettings {
+            experiment: settings.name.clone(),
+            seed: self.seed,
+            retry: self.retry,
+            retention: self.retention,
+            export: self.export,
+            rests: self.backend.rests(),
+        });
+        let hub = SharedHub::new(ObserverHub::start(self.observers, ObserverHub::DEFAULT_CAPACITY));
+        let mut janitor = Janitor::new(store.clone());
+        let parts = Parts {
+            engine: Engine::new(settings, searcher, self.scheduler, stop),
+            pool: Pool::new(pool),
+            trials,
+            backend: self.backend,
+            store,
+            audience: Box::new(hub.clone()),
+            forget: Box::new(move |checkpoint| janitor.delete(checkpoint)),
+        };
+        Ok((parts, hub, Summary { name: self.name, objective, dir }))
+    }
+
+    fn engine_settings(
+        &self,
+        run: RunId,
+        objective: Option<&Objective>,
+        pool: &PoolSettings,
+    ) -> Result<EngineSettings, SettingsError> {
+        if let Some(0) = self.retention.keep() {
+            return Err(refused("retention", "0", "at least 1: the latest checkpoint is always kept"));
+        }
+        let request = Arc::new(self.per_trial.clone().unwrap_or_default());
+        let infeasible = |why| SettingsError::Infeasible { request: request.clone(), why };
+        Pool::new(pool.clone()).feasible(&request).map_err(infeasible)?;
+        Ok(EngineSettings {
+            run,
+            name: self.name.as_str().into(),
+            objective: objective.cloned(),
+            batching: self.batching,
+            concurrency: Self::checked_nonzero("concurrency", self.concurrency)?,
+            staged: Self::checked_nonzero("staged", Some(self.staged))?.unwrap_or(std::num::NonZeroU32::MIN),
+            checkpoint_every: Self::checked_nonzero("checkpoint_every", self.checkpoint_every)?,
+            at_end: self.at_end,
+            fail_fast: self.fail_fast,
+            history: self.history,
+            request: request_rule(&*self.backend, self.per_trial.is_some(), request, pool.clone()),
+        })
+    }
+
+    fn stop_rule(&mut self) -> Result<Box<dyn StopRule>, SettingsError> {
+        let rules = std::mem::take(&mut self.stop);
+        for rule in &rules {
+            rule.validate()?;
+        }
+        Ok(Box::new(stop::any(rules)))
+    }
+
+    fn take_searcher(&mut self, objective: Option<&Objective>) -> Result<Box<dyn Searcher>, SettingsError> {
+        let points = std::mem::take(&mut self.points);
+        let samples = self.samples;
+        if samples == Some(Samples::Finite(0)) {
+            return Err(refused("samples", "0", "at least 1"));
+        }
+        let mut searcher: Box<dyn Searcher> = match (self.searcher.take(), self.space.take()) {
+            (Some(_), Some(_)) => {
+                let why = "a searcher brings its own space";
+                return Err(SettingsError::Both { one: "searcher", other: "space", why });
+            }
+            (Some(_), None) if !points.is_empty() => {
+                let why = "give the points to the searcher, if it takes any";
+                return Err(SettingsError::Both { one: "searcher", other: "points", why });
+            }
+            (Some(searcher), None) => match samples {
+                Some(Samples::Finite(most)) => Box::new(Capped::new(searcher, most)),
+                _ => searcher,
+            },
+            (None, Some(space)) => Box::new(self.variants(space, samples, points)?),
+            (None, None) if points.is_empty() => return Err(SettingsError::NothingToTry),
+            (None, None) => Box::new(Points::new(points)),
+        };
+        searcher.prepare(objective)?;
+        Ok(searcher)
+    }
+
+    fn variants(
+        &self,
+        space: Space,
+        samples: Option<Samples>,
+        points: Vec<crate::logic::config::Config>,
+    ) -> Result<Variants, SettingsError> {
+        if space.is_empty() {
+            return Err(SettingsError::NothingToTry);
+        }
+        let variants = Variants::new(space, self.seed)?.samples(samples.unwrap_or(Samples::Finite(1)));
+        let variants = variants.points(points)?;
+        for warning in variants.warnings() {
+            log::warn!("{warning}");
+        }
+        Ok(variants)
+    }
+
+    fn pool(&self) -> Result<PoolSettings, SettingsError> {
+        let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
+        let total = self.resources.clone().unwrap_or_else(|| Resources::cpus(cores()));
+        let mut settings = PoolSettings::new(total);
+        settings.reuse = self.reuse;
+        settings.grace = self.grace;
+        settings.abandoned = self.abandoned;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn take_store(&mut self) -> Result<(Arc<dyn Store>, Option<PathBuf>), SettingsError> {
+        match (self.store.take(), self.dir.take()) {
+            (Some(_), Some(_)) => {
+                let why = "a store of your own knows its own place";
+                Err(SettingsError::Both { one: "store", other: "dir", why })
+            }
+            (Some(store), None) => Ok((store, None)),
+            (None, None) => Ok((Arc::new(MemoryStore::new()), None)),
+            (None, Some(parent)) => {
+                StoreError::check_name(&self.name)?;
+                let path = parent.join(&self.name);
+                let taken = path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+                if taken {
+                    return Err(SettingsError::Duplicate { path });
+                }
+                Ok((Arc::new(DirStore::create(&path)?), Some(path)))
+            }
+        }
+    }
+}
+
+fn refused(setting: &'static str, value: &str, expected: &'static str) -> SettingsError {
+    SettingsError::Setting { setting, value: value.to_owned(), expected }
+}
+
+/// What a trial needs: what the experiment says, else what the trainable asks for, else one cpu.
+fn request_rule(backend: &dyn Backend, said: bool, request: Arc<ResourceRequest>, pool: PoolSettings) -> RequestRule {
+    let own = backend.resource_rule();
+    let pool = Pool::new(pool);
+    Arc::new(move |config| match own(config).filter(|_| !said) {
+        None => Ok(request.clone()),
+        Some(own) => {
+            pool.feasible(&own).map_err(|why| why.to_string())?;
+            Ok(Arc::new(own))
+        }
+    })
+}
+
+/// A runtime that can tell the time and nothing else: it needs no file descriptors.
+fn runtime() -> tokio::runtime::Runtime {
+    #[expect(clippy::expect_used, reason = "without IO there is nothing that can fail")]
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime without IO can always be built")
+}
+
+/// The same bits for the same name and seed (Fowler, Noll, Vo: FNV-1a).
+fn hash(name: &str, seed: u64) -> u32 {
+    let bytes = name.bytes().chain(seed.to_le_bytes());
+    bytes.fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+/// What the results need that the engine doesn't know.
+struct Summary {
+    name: String,
+    objective: Option<Objective>,
+    dir: Option<PathBuf>,
+}
+
+impl Summary {
+    fn results(self, end: RunEnd) -> Result<Results, RunError> {
+        let RunEnd { outcome, ledger, totals, took } = end;
+        let results = Results {
+            name: self.name,
+            objective: self.objective,
+            outcome: outcome.clone(),
+            trials: ledger.into_records(),
+            totals,
+            took: took.since_start(),
+            dir: self.dir,
+        };
+        match outcome {
+            Outcome::Failed(failure) => Err(RunError::Failed { failure, results: Box::new(results) }),
+            _ => Ok(results),
+        }
+    }
+}
