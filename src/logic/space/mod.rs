@@ -26,6 +26,8 @@ pub use grid::Grid;
 pub use range::{FloatRange, IntRange, Normal, Scale};
 pub use tag::{leaves, tag};
 
+pub(crate) use variants::Source;
+
 use function::step;
 
 /// A search space: what each value of a trial's configuration may be.
