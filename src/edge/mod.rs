@@ -1,4 +1,5 @@
 //! What touches the world: threads, files, terminals. Neighbours of the actors, which never import it.
 
 pub mod backend;
+pub mod observe;
 pub mod store;

@@ -5,6 +5,21 @@ use super::event::Ending;
 use super::ids::TrialId;
 use super::metrics::{Objective, Report};
 
+mod limiter;
+mod points;
+mod repeater;
+mod setting;
+mod variants;
+
+#[cfg(test)]
+mod tests;
+
+pub use limiter::{ConcurrencyLimiter, Feedback, LimiterState};
+pub use points::Points;
+pub use repeater::{Repeater, RepeaterState};
+pub use setting::SearchSettingError;
+pub use variants::{PresetWarning, Redraw, Samples, Variants};
+
 /// A searcher's answer to "what next?".
 #[derive(Clone, Debug, PartialEq)]
 pub enum Suggestion {
@@ -26,6 +41,15 @@ impl SearchError {
     pub fn new(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self(error.into())
     }
+}
+
+/// Who sees to it that no more trials of a searcher are live than were asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limiting {
+    /// The searcher, which took the limit over.
+    Own,
+    /// Whoever stands around it.
+    Outside,
 }
 
 /// Suggests configurations. Only [`suggest`](Searcher::suggest) is required:
@@ -82,8 +106,53 @@ pub trait Searcher: Send {
         1
     }
 
+    /// Asks it to keep at most `live` of its trials live by itself. One that can do so, better than by being held back,
+    /// takes the limit and says [`Limiting::Own`].
+    fn limit(&mut self, _live: usize) -> Limiting {
+        Limiting::Outside
+    }
+
     /// Its name in messages.
     fn name(&self) -> &str {
         std::any::type_name::<Self>()
+    }
+}
+
+/// So that a searcher chosen at run time can stand inside another.
+impl<S: Searcher + ?Sized> Searcher for Box<S> {
+    fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError> {
+        (**self).suggest(trial)
+    }
+
+    fn on_report(&mut self, trial: TrialId, report: &Report) {
+        (**self).on_report(trial, report);
+    }
+
+    fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
+        (**self).on_end(trial, ending, last);
+    }
+
+    fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
+        (**self).prepare(objective)
+    }
+
+    fn objective(&self) -> Option<&Objective> {
+        (**self).objective()
+    }
+
+    fn total(&self) -> Option<u64> {
+        (**self).total()
+    }
+
+    fn lookahead(&self) -> usize {
+        (**self).lookahead()
+    }
+
+    fn limit(&mut self, live: usize) -> Limiting {
+        (**self).limit(live)
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
     }
 }

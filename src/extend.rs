@@ -1,0 +1,21 @@
+//! All that is needed to write a part of one's own: `use tryout::extend::*;`.
+
+pub use crate::logic::checkpoint::{Checkpoint, CheckpointId};
+pub use crate::logic::config::{Config, ConfigError};
+pub use crate::logic::decision::{Decision, Directive, Verdict};
+pub use crate::logic::event::{Ending, EventKind, ExperimentEvent, Outcome, PausedBy};
+pub use crate::logic::failure::{Failure, FailureKind, Fault};
+pub use crate::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
+pub use crate::logic::metrics::{Counters, Metrics, Mode, Objective, Report, Value};
+pub use crate::logic::pool::{ResourceRequest, Resources, Slot};
+pub use crate::logic::schedule::{Buffering, Cohort, ScheduleError, Scheduler};
+pub use crate::logic::search::{SearchError, Searcher, Suggestion};
+pub use crate::logic::space::Space;
+pub use crate::logic::stop::{Progress, StopReason, StopRule};
+pub use crate::logic::time::Moment;
+pub use crate::logic::trial::{Batch, BatchEnd, BatchLimits, Rests, Status, WorkerFact, WorkerOrder};
+pub use crate::ports::backend::{Backend, FactSink, Killed, ResourceRule, Said, WorkerHandle, WorkerStart};
+pub use crate::ports::error::{ObserverError, Stopped, TrialError, Unsupported};
+pub use crate::ports::observer::Observer;
+pub use crate::ports::store::{CheckpointReader, CheckpointWriter, Draft, Store, StoreError, Stored};
+pub use crate::ports::trainable::{AsyncTrainable, Step, Trainable, TrialInfo};

@@ -1,0 +1,29 @@
+//! All that is needed to build and run an experiment: `use tryout::prelude::*;`.
+
+pub use crate::edge::backend::{
+    AsyncSession, Session, async_function, async_stepwise, function, stepwise,
+};
+#[cfg(feature = "console")]
+pub use crate::edge::observe::Console;
+pub use crate::edge::observe::{EventLog, JsonLines};
+pub use crate::error::{ControlError, RunError, SettingsError};
+pub use crate::experiment::{Control, Experiment, ExperimentHandle};
+pub use crate::logic::checkpoint::Retention;
+pub use crate::logic::config::{Config, ConfigError};
+pub use crate::logic::engine::{AtEnd, Batching, FailFast, History, TrialRecord};
+pub use crate::logic::event::{Ending, Outcome};
+pub use crate::logic::failure::{Backoff, Budget, FailureKind, RetryPolicy};
+pub use crate::logic::ids::TrialId;
+pub use crate::logic::metrics::{Metrics, Mode, Objective, Report, Scope, Value};
+pub use crate::logic::pool::{AbandonPolicy, ResourceError, ResourceRequest, Resources, Reuse};
+pub use crate::logic::schedule::{Asha, AtMaxT, Fifo};
+pub use crate::logic::search::Samples;
+pub use crate::logic::space::{
+    Domain, Outside, Space, SpaceError, choice, depends, grid, int, list, log_int, log_uniform, normal, uniform,
+};
+pub use crate::logic::stop;
+pub use crate::logic::trial::{Export, Status};
+pub use crate::ports::error::{Stopped, TrialError};
+pub use crate::ports::store::{CheckpointReader, CheckpointWriter};
+pub use crate::ports::trainable::{AsyncTrainable, Step, Trainable, TrialInfo};
+pub use crate::results::{Results, ResultsError};
