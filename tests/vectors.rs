@@ -83,9 +83,8 @@ fn replay_asha(name: &str, text: &str) -> Result<usize, String> {
     let mut last: HashMap<TrialId, (Report, Answer)> = HashMap::new();
     let mut compared = 0;
     for (index, event) in trace.events.iter().enumerate() {
-        let (AshaEvent::Add { trial: key }
-        | AshaEvent::Result { trial: key, .. }
-        | AshaEvent::Complete { trial: key }) = event;
+        let (AshaEvent::Add { trial: key } | AshaEvent::Result { trial: key, .. } | AshaEvent::Complete { trial: key }) =
+            event;
         let next = trial(ids.len() as u32);
         let id = *ids.entry(key).or_insert(next);
         match event {

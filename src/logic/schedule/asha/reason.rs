@@ -50,10 +50,7 @@ mod tests {
             behind(2.25, (-1.25e-9, 12.0), 1.25, 1),
             "rung 2.25: -1.25e-9 is in the worse 20 % (cut-off 12, 1 seen)"
         );
-        assert_eq!(
-            behind(4.0, (f64::INFINITY, 0.5), 2.0, 3),
-            "rung 4: inf is in the worse half (cut-off 0.5, 3 seen)"
-        );
+        assert_eq!(behind(4.0, (f64::INFINITY, 0.5), 2.0, 3), "rung 4: inf is in the worse half (cut-off 0.5, 3 seen)");
     }
 
     #[test]
