@@ -162,7 +162,7 @@ fn a_report_without_metric_or_time_changes_nothing() {
 #[test]
 fn the_reason_names_rung_value_cut_off_and_how_many() {
     let mut asha = prepared(Asha::new().reduction_factor(3.0).max_t(81), Mode::Min);
-    (0..3).for_each(|number| drop(decide(&mut asha, number, 9, 0.37)));
+    assert_eq!([0, 1, 2].map(|number| decide(&mut asha, number, 9, 0.37)), [Continue; 3]);
     let reason = tell(&mut asha, 4, 10, 0.41).reason;
     assert_eq!(reason.as_deref(), Some("rung 9: 0.41 is in the worse two thirds (cut-off 0.37, 3 seen)"));
 }

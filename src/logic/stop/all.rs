@@ -25,7 +25,7 @@ pub struct All {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tryout::logic::stop;
+/// use tryout::prelude::*;
 ///
 /// let rule = stop::all((stop::iterations(10), stop::experiment_time(Duration::from_secs(3600))));
 /// ```

@@ -19,7 +19,7 @@ pub struct Any {
 /// then, which leaves gaps in what the later rules remember.)
 ///
 /// ```
-/// use tryout::logic::stop;
+/// use tryout::prelude::*;
 ///
 /// let rule = stop::any((stop::iterations(100), stop::at_most("loss", 0.1), stop::at_least("loss", 1e6)));
 /// ```

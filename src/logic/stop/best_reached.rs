@@ -18,8 +18,7 @@ pub struct BestReached {
 /// is any number but NaN.
 ///
 /// ```
-/// use tryout::logic::metrics::Objective;
-/// use tryout::logic::stop;
+/// use tryout::prelude::*;
 ///
 /// let found = stop::best_reached(Objective::max("accuracy"), 0.99);
 /// ```

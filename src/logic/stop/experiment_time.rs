@@ -20,7 +20,7 @@ pub struct ExperimentTime {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tryout::logic::stop;
+/// use tryout::prelude::*;
 ///
 /// let rule = stop::experiment_time(Duration::from_secs(3600));
 /// ```

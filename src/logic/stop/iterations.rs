@@ -18,7 +18,7 @@ pub struct MaxIterations {
 /// influence. Nothing is kept of a trial.
 ///
 /// ```
-/// use tryout::logic::stop::{self, StopRule};
+/// use tryout::prelude::*;
 ///
 /// assert!(stop::iterations(81).validate().is_ok());
 /// assert!(stop::iterations(0).validate().is_err());

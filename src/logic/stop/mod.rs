@@ -50,7 +50,7 @@ pub struct Progress {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tryout::logic::stop::{self, StopRule};
+/// use tryout::prelude::*;
 ///
 /// let rule = stop::iterations(81).or(stop::at_most("loss", 0.01)).or(stop::experiment_time(Duration::from_secs(3600)));
 /// assert!(rule.validate().is_ok());
@@ -60,9 +60,7 @@ pub struct Progress {
 /// run, so it should allocate nothing unless it stops something:
 ///
 /// ```
-/// use tryout::logic::ids::TrialId;
-/// use tryout::logic::metrics::Report;
-/// use tryout::logic::stop::{StopReason, StopRule};
+/// use tryout::extend::*;
 ///
 /// /// Ends a trial that reports NaN.
 /// struct Diverged;

@@ -29,7 +29,7 @@ pub struct Threshold {
 /// This is what a dictionary does as Ray Tune's `stop`, where several criteria end a trial with the first one met:
 ///
 /// ```
-/// use tryout::logic::stop;
+/// use tryout::prelude::*;
 ///
 /// let dictionary = stop::any([stop::at_least("accuracy", 0.99), stop::at_least("test/steps", 1e6)]);
 /// ```
@@ -40,7 +40,7 @@ pub fn at_least(metric: impl Into<Name>, bound: f64) -> Threshold {
 /// Ends a trial at the first report in which `metric` is `bound` or less; otherwise as [`at_least`].
 ///
 /// ```
-/// use tryout::logic::stop;
+/// use tryout::prelude::*;
 ///
 /// let good_enough = stop::at_most("loss", 0.1);
 /// ```

@@ -20,7 +20,7 @@ pub struct TrialTime {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tryout::logic::stop;
+/// use tryout::prelude::*;
 ///
 /// let rule = stop::trial_time(Duration::from_secs(600));
 /// ```

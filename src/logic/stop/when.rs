@@ -16,7 +16,7 @@ pub struct StopWhen<F> {
 /// and may remember what it likes; it runs between the reports, so it must not wait for anything.
 ///
 /// ```
-/// use tryout::logic::stop;
+/// use tryout::prelude::*;
 ///
 /// let diverged = stop::when(|_, report| report.number("loss").is_some_and(f64::is_nan)).because("the loss is NaN");
 /// ```
