@@ -6,6 +6,27 @@ use super::ids::TrialId;
 use super::metrics::Report;
 use super::time::Moment;
 
+mod all;
+mod any;
+mod best_reached;
+mod experiment_time;
+mod iterations;
+mod rules;
+mod threshold;
+mod trial_time;
+mod watched;
+mod when;
+
+pub use all::{All, all};
+pub use any::{Any, any};
+pub use best_reached::{BestReached, best_reached};
+pub use experiment_time::{ExperimentTime, experiment_time};
+pub use iterations::{MaxIterations, iterations};
+pub use rules::Rules;
+pub use threshold::{Threshold, at_least, at_most};
+pub use trial_time::{TrialTime, trial_time};
+pub use when::{StopWhen, when};
+
 /// Why something is stopped, in words a person can read.
 pub type StopReason = Cow<'static, str>;
 
@@ -23,6 +44,33 @@ pub struct Progress {
 }
 
 /// Says when a trial, or all of it, is over.
+///
+/// The rules of this module read as a sentence and are joined with [`or`](StopRule::or) and [`and`](StopRule::and), or
+/// with [`any`] and [`all`]:
+///
+/// ```
+/// use std::time::Duration;
+/// use tryout::prelude::*;
+///
+/// let rule = stop::iterations(81).or(stop::at_most("loss", 0.01)).or(stop::experiment_time(Duration::from_secs(3600)));
+/// assert!(rule.validate().is_ok());
+/// ```
+///
+/// A rule of your own needs [`check`](StopRule::check) alone. It is called for each report, millions of times in a large
+/// run, so it should allocate nothing unless it stops something:
+///
+/// ```
+/// use tryout::extend::*;
+///
+/// /// Ends a trial that reports NaN.
+/// struct Diverged;
+///
+/// impl StopRule for Diverged {
+///     fn check(&mut self, _: TrialId, report: &Report) -> Option<StopReason> {
+///         report.number("loss").is_some_and(f64::is_nan).then_some("the loss is NaN".into())
+///     }
+/// }
+/// ```
 pub trait StopRule: Send {
     /// Is `trial` over with this report? It sees every report once, in order, up to the one that ends the trial.
     fn check(&mut self, trial: TrialId, report: &Report) -> Option<StopReason>;
@@ -39,4 +87,83 @@ pub trait StopRule: Send {
 
     /// `trial` is over: what is kept of it can go.
     fn forget(&mut self, _trial: TrialId) {}
+
+    /// Something a person should know, said once: asked after each report, until it answers `None`.
+    fn warning(&mut self) -> Option<String> {
+        None
+    }
+
+    /// Are the settings ones that can work? Asked once, before anything runs.
+    ///
+    /// # Errors
+    /// If they can't; the error says which setting and what would be right.
+    fn validate(&self) -> Result<(), StopError> {
+        Ok(())
+    }
+
+    /// A rule that stops when this one or `other` does.
+    fn or(self, other: impl StopRule + 'static) -> Any
+    where
+        Self: Sized + 'static,
+    {
+        any((self, other))
+    }
+
+    /// A rule that stops once this one and `other` have both said so, not necessarily at the same report.
+    fn and(self, other: impl StopRule + 'static) -> All
+    where
+        Self: Sized + 'static,
+    {
+        all((self, other))
+    }
+}
+
+impl<R: StopRule + ?Sized> StopRule for Box<R> {
+    fn check(&mut self, trial: TrialId, report: &Report) -> Option<StopReason> {
+        (**self).check(trial, report)
+    }
+
+    fn check_experiment(&mut self, progress: &Progress) -> Option<StopReason> {
+        (**self).check_experiment(progress)
+    }
+
+    fn deadline(&self) -> Option<Moment> {
+        (**self).deadline()
+    }
+
+    fn forget(&mut self, trial: TrialId) {
+        (**self).forget(trial);
+    }
+
+    fn warning(&mut self) -> Option<String> {
+        (**self).warning()
+    }
+
+    fn validate(&self) -> Result<(), StopError> {
+        (**self).validate()
+    }
+}
+
+/// A rule that can't work as it is set.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StopError {
+    /// A setting is out of its range.
+    #[error("stop rule `{rule}`: {setting} is {value}, but must be {expected}")]
+    Setting {
+        /// The constructor of the rule, as in `at_least`.
+        rule: &'static str,
+        /// Which setting.
+        setting: &'static str,
+        /// What it is.
+        value: String,
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A combination of no rules.
+    #[error("stop rule `{rule}` joins no rules: give it at least one, or leave it out")]
+    Empty {
+        /// `any` or `all`.
+        rule: &'static str,
+    },
 }

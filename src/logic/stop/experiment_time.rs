@@ -1,0 +1,61 @@
+//! The experiment is over after a span of wall time.
+
+use std::time::Duration;
+
+use super::{Progress, StopError, StopReason, StopRule};
+use crate::logic::ids::TrialId;
+use crate::logic::metrics::Report;
+use crate::logic::time::Moment;
+
+/// Ends the whole experiment after a span of time. Made by [`experiment_time`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExperimentTime {
+    limit: Duration,
+    spent: Duration,
+}
+
+/// Ends the whole experiment `limit` after the start of the run, whatever its trials do; more than zero.
+///
+/// (Ray Tune's `TimeoutStopper` starts its clock at its first check instead, a moment later.)
+///
+/// ```
+/// use std::time::Duration;
+/// use tryout::prelude::*;
+///
+/// let rule = stop::experiment_time(Duration::from_secs(3600));
+/// ```
+pub fn experiment_time(limit: Duration) -> ExperimentTime {
+    ExperimentTime { limit, spent: Duration::ZERO }
+}
+
+impl ExperimentTime {
+    /// The same rule for a resumed run: `spent` of the limit was used up by the runs before it.
+    #[must_use]
+    pub fn already_spent(mut self, spent: Duration) -> Self {
+        self.spent = spent;
+        self
+    }
+}
+
+impl StopRule for ExperimentTime {
+    fn check(&mut self, _: TrialId, _: &Report) -> Option<StopReason> {
+        None
+    }
+
+    fn check_experiment(&mut self, progress: &Progress) -> Option<StopReason> {
+        let used = progress.now.since_start().saturating_add(self.spent);
+        (used >= self.limit).then(|| format!("the experiment's {:.1} s are over", self.limit.as_secs_f64()).into())
+    }
+
+    fn deadline(&self) -> Option<Moment> {
+        Some(Moment::new(self.limit.saturating_sub(self.spent)))
+    }
+
+    fn validate(&self) -> Result<(), StopError> {
+        if !self.limit.is_zero() {
+            return Ok(());
+        }
+        let expected = "longer than zero, or nothing would ever run";
+        Err(StopError::Setting { rule: "experiment_time", setting: "the limit", value: "0 s".to_owned(), expected })
+    }
+}

@@ -1,0 +1,43 @@
+//! A trial is over after a number of iterations.
+
+use super::{StopError, StopReason, StopRule};
+use crate::logic::ids::TrialId;
+use crate::logic::metrics::Report;
+
+/// Ends a trial at the report whose iteration is `limit` or more. Made by [`iterations`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaxIterations {
+    limit: u64,
+}
+
+/// Ends each trial with its `limit`-th iteration; from 1.
+///
+/// It goes by the worker's own count, [`Report::iteration`], which a checkpoint carries along: a trial that is retried
+/// from its third iteration goes on with the fourth. (Ray Tune's `MaximumIterationStopper` counts the reports it has
+/// seen, so a trial that repeats iterations there ends earlier.) A metric that calls itself `training_iteration` has no
+/// influence. Nothing is kept of a trial.
+///
+/// ```
+/// use tryout::prelude::*;
+///
+/// assert!(stop::iterations(81).validate().is_ok());
+/// assert!(stop::iterations(0).validate().is_err());
+/// ```
+pub fn iterations(limit: u64) -> MaxIterations {
+    MaxIterations { limit }
+}
+
+impl StopRule for MaxIterations {
+    fn check(&mut self, _: TrialId, report: &Report) -> Option<StopReason> {
+        (report.iteration() >= self.limit)
+            .then(|| format!("iteration {} is the last of {}", report.iteration(), self.limit).into())
+    }
+
+    fn validate(&self) -> Result<(), StopError> {
+        if self.limit > 0 {
+            return Ok(());
+        }
+        let expected = "at least 1: a trial ends with a report, never before its first";
+        Err(StopError::Setting { rule: "iterations", setting: "the limit", value: "0".to_owned(), expected })
+    }
+}

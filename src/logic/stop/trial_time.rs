@@ -1,0 +1,45 @@
+//! A trial is over after a span of its own working time.
+
+use std::time::Duration;
+
+use super::{StopError, StopReason, StopRule};
+use crate::logic::ids::TrialId;
+use crate::logic::metrics::Report;
+
+/// Ends a trial that has worked for a span of time. Made by [`trial_time`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrialTime {
+    limit: Duration,
+}
+
+/// Ends each trial with the first report at which it has worked for `limit` or longer, by its `time_total_s`; more than
+/// zero.
+///
+/// Waiting and pauses aren't work, and a trial that continues from a checkpoint goes on with the time it had there. It
+/// is a limit between reports; a step that hangs is the business of the step's own time limit.
+///
+/// ```
+/// use std::time::Duration;
+/// use tryout::prelude::*;
+///
+/// let rule = stop::trial_time(Duration::from_secs(600));
+/// ```
+pub fn trial_time(limit: Duration) -> TrialTime {
+    TrialTime { limit }
+}
+
+impl StopRule for TrialTime {
+    fn check(&mut self, _: TrialId, report: &Report) -> Option<StopReason> {
+        let worked = report.counters.time_total_s;
+        (worked >= self.limit.as_secs_f64())
+            .then(|| format!("it has worked for {worked:.1} s, of {:.1} s at most", self.limit.as_secs_f64()).into())
+    }
+
+    fn validate(&self) -> Result<(), StopError> {
+        if !self.limit.is_zero() {
+            return Ok(());
+        }
+        let expected = "longer than zero, or every trial would end with its first report";
+        Err(StopError::Setting { rule: "trial_time", setting: "the limit", value: "0 s".to_owned(), expected })
+    }
+}
