@@ -164,8 +164,6 @@ fn wind_up(model: &mut Model) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, ..ProptestConfig::default() })]
-
     /// The model checks every step: sums, GPU indices, leases, places, work conservation, the bound on overtaking.
     #[test]
     fn everything_balances_whatever_comes(settings in settings(), script in prop::collection::vec(hostile(), 0..120)) {

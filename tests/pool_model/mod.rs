@@ -230,7 +230,9 @@ impl Model {
             self.asks.remove(&number);
             return;
         }
-        self.asks.get_mut(&number).expect("just found").stage = Stage::Waiting { fresh: true };
+        let ask = self.asks.get_mut(&number).expect("just found");
+        // Nobody may overtake one that comes back.
+        (ask.stage, ask.overtaken) = (Stage::Waiting { fresh: true }, self.settings.overtaking);
         self.inherited = slot.map(|slot| (number, slot));
         self.may_refuse.push(number);
     }
