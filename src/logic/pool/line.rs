@@ -3,7 +3,8 @@
 //! **The rule.** Requests are numbered as they arrive. Equal requests are served in that order. A request may be served
 //! before an earlier one of another kind that can't be served yet, because it is smaller or because a worker of its kind
 //! has become free: it overtakes it. Each waiting request counts how often it was overtaken. One that was overtaken as
-//! often as the settings allow is a *barrier*: nothing that came later is served before it.
+//! often as the settings allow is a *barrier*: nothing that came later is served before it. So is one that already had a
+//! worker, which it couldn't use, and that could not simply be given that worker's place.
 //!
 //! **Nobody starves.** Let a feasible request arrive when `L` leases are running and `E` requests wait. While it waits, at
 //! most `E` grants go to earlier requests and at most `overtaking` to later ones. So at most `L + E + overtaking` leases
@@ -158,7 +159,8 @@ impl Line {
         };
         queue.overtakers.retain(|&overtaker| overtaker > number);
         self.firsts.insert(number, kind);
-        if queue.overtakers.len() >= self.overtaking {
+        let returned = queue.waiters.get(&number).is_some_and(|waiter| waiter.wants == Wants::Fresh);
+        if returned || queue.overtakers.len() >= self.overtaking {
             self.barriers.insert(number);
         }
     }

@@ -19,14 +19,13 @@ impl Pool {
     pub(super) fn serve(&mut self, now: Moment, out: &mut Vec<PoolOutput>) {
         let mut number = 0;
         while let Some((next, kind)) = self.line.next_after(number) {
-            number = next;
-            // A request that is served may have been the barrier: then the others may go.
-            let barrier = self.line.is_barrier(number);
-            let served = self.line.first(kind).is_some_and(|first| self.grant(kind, first, now, out));
-            if served {
-                self.line.remove(kind, number);
-            } else if barrier {
+            // Asked anew each time: whoever is served may be a barrier, or make one of another.
+            if !self.line.may_go(next) {
                 break;
+            }
+            number = next;
+            if self.line.first(kind).is_some_and(|first| self.grant(kind, first, now, out)) {
+                self.line.remove(kind, number);
             }
         }
         self.retire_unwanted(now, out);
