@@ -1,4 +1,5 @@
 //! tryout
+pub mod edge;
 pub mod logic;
 pub mod ports;
 /// What an experiment needs.

@@ -1,0 +1,3 @@
+//! The edge: what touches the world through the sockets.
+
+pub mod observe;
