@@ -87,8 +87,7 @@ impl Tally {
             }
             EventKind::Added { trial, config } => {
                 self.counts[Status::Pending as usize] += 1;
-                let live =
-                    LiveTrial { config: config.clone(), status: Status::Pending, iterations: 0, seconds: 0.0 };
+                let live = LiveTrial { config: config.clone(), status: Status::Pending, iterations: 0, seconds: 0.0 };
                 self.live.insert(*trial, live);
             }
             EventKind::Status { trial, from, to } => self.moved(*trial, *from, *to, event.at),
