@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::checkpoint::{Checkpoint, CheckpointId};
 use super::config::Config;
@@ -137,7 +137,8 @@ pub struct ExperimentEvent {
 pub enum EventKind {
     /// The run begins.
     Started {
-        /// The run.
+        /// The run; in JSON as it is printed, like the first half of its trials' ids.
+        #[serde(serialize_with = "as_printed")]
         run: RunId,
         /// The experiment's name.
         name: Arc<str>,
@@ -244,4 +245,8 @@ pub enum EventKind {
         #[serde(flatten)]
         outcome: Outcome,
     },
+}
+
+fn as_printed<S: Serializer>(run: &RunId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(run)
 }

@@ -1,0 +1,304 @@
+//! The console for people: one line that changes, then one table.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
+
+use super::board::Board;
+use super::log_bridge::LogBridge;
+use super::summary::summary;
+use super::tally::Tally;
+use super::terminal::Pane;
+use super::words;
+use crate::logic::event::{EventKind, ExperimentEvent};
+use crate::logic::time::Moment;
+use crate::ports::error::ObserverError;
+use crate::ports::observer::Observer;
+
+const REDRAW: Duration = Duration::from_millis(200);
+const PLAIN_PROGRESS: Duration = Duration::from_secs(10);
+const NOTICES: u32 = 10;
+const NOTICES_PER: Duration = Duration::from_secs(10);
+const COLUMNS: u16 = 100;
+
+/// How a [`Console`] shows itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Style {
+    /// A line on a terminal, else plain. A writer isn't taken for a terminal.
+    #[default]
+    Auto,
+    /// One line that changes, for terminals.
+    Line,
+    /// Lines that stay, for files: at most one every ten seconds, besides failures.
+    Plain,
+    /// Nothing at all.
+    Silent,
+}
+
+/// Shows a run to a person.
+///
+/// On a terminal it is one line that changes: the counts by status, the best so far, the rate of reports and the time
+/// that is left. It is redrawn five times a second from the latest counts, however many events there are, and in
+/// silence too. Without a terminal there is a plain line every ten seconds. Failures and warnings are printed as
+/// they come, their first line only and at most ten within ten seconds. At the end it says how the run ended, shows the
+/// best ten trials in a table, and the last ten errors in full.
+///
+/// Everything goes to the standard error, so that the standard output stays the program's own. Log records tear the
+/// line unless they go through a [`LogBridge`].
+///
+/// ```
+/// use tryout::edge::observe::{Console, Style};
+///
+/// let on_stderr = Console::new();
+/// let into_a_file = Console::to(Vec::new(), Style::Plain);
+/// ```
+#[derive(Debug)]
+pub struct Console {
+    style: Style,
+    pane: Pane,
+    watched: Arc<Mutex<Watched>>,
+    board: Board,
+    bar: Option<ProgressBar>,
+    next_progress: Moment,
+    notices: Notices,
+}
+
+/// What the line shows.
+#[derive(Debug)]
+struct Watched {
+    tally: Tally,
+    // When the tally was told its time, to know the run's time in silence.
+    told: Instant,
+}
+
+/// Keeps a flood of failures from becoming a flood of lines.
+#[derive(Debug, Default)]
+struct Notices {
+    since: Moment,
+    shown: u32,
+    held_back: u64,
+}
+
+impl Console {
+    /// On the standard error, as a line if that is a terminal.
+    pub fn new() -> Self {
+        Self::styled(Style::Auto)
+    }
+
+    /// On the standard error, in this style. A line is shown on a terminal only.
+    pub fn styled(style: Style) -> Self {
+        let terminal = io::stderr().is_terminal();
+        let style = match style {
+            Style::Auto if terminal => Style::Line,
+            Style::Auto => Style::Plain,
+            chosen => chosen,
+        };
+        Self::on(Pane::stderr(), style)
+    }
+
+    /// Into a writer, 100 columns wide. In [`Style::Line`] it has to obey what an ANSI terminal obeys.
+    pub fn to(out: impl Write + Send + 'static, style: Style) -> Self {
+        Self::sized(out, style, COLUMNS)
+    }
+
+    /// Into a writer of so many columns.
+    pub fn sized(out: impl Write + Send + 'static, style: Style, columns: u16) -> Self {
+        match style {
+            Style::Line => Self::on(Pane::ansi(Box::new(out), columns), style),
+            Style::Auto => Self::on(Pane::plain(Box::new(out), columns), Style::Plain),
+            Style::Plain | Style::Silent => Self::on(Pane::plain(Box::new(out), columns), style),
+        }
+    }
+
+    fn on(pane: Pane, style: Style) -> Self {
+        let watched = Watched { tally: Tally::new(), told: Instant::now() };
+        Self {
+            style,
+            pane,
+            watched: Arc::new(Mutex::new(watched)),
+            board: Board::default(),
+            bar: None,
+            next_progress: Moment::START,
+            notices: Notices::default(),
+        }
+    }
+
+    /// A bridge for log records that end up where this console prints. For the standard error, use
+    /// [`LogBridge::install`].
+    pub fn bridge(&self, inner: Box<dyn log::Log>) -> LogBridge {
+        LogBridge::on(self.pane.clone(), inner)
+    }
+
+    fn begin(&mut self, at: Moment) -> io::Result<()> {
+        if self.style == Style::Line {
+            self.bar = Some(line(&self.pane, &self.watched));
+            return Ok(());
+        }
+        self.next_progress = at + PLAIN_PROGRESS;
+        let text = {
+            let tally = &lock(&self.watched).tally;
+            let mut text = format!("{} {} started", words::line_of(tally.name()), tally.run());
+            if let Some(total) = tally.total() {
+                text += &format!(", {}", words::of(total, "trial"));
+            }
+            text
+        };
+        self.plain(at, &text)
+    }
+
+    fn plain(&self, at: Moment, text: &str) -> io::Result<()> {
+        self.pane.say(&format!("[{:>7}] {text}\n", words::duration(at.since_start())))
+    }
+
+    fn progress(&mut self, at: Moment) -> io::Result<()> {
+        if self.style != Style::Plain || at < self.next_progress {
+            return Ok(());
+        }
+        self.next_progress = at + PLAIN_PROGRESS;
+        let text = whole_line(&lock(&self.watched).tally, at);
+        self.plain(at, &text)
+    }
+
+    fn notice(&mut self, at: Moment, text: &str) -> io::Result<()> {
+        let Some(held_back) = self.notices.pass(at) else { return Ok(()) };
+        self.held_back(at, held_back)?;
+        match self.style {
+            Style::Plain => self.plain(at, text),
+            _ => self.pane.say(&format!("{text}\n")),
+        }
+    }
+
+    fn held_back(&self, at: Moment, notices: u64) -> io::Result<()> {
+        match notices {
+            0 => Ok(()),
+            more => self.plain(at, &format!("... and {} like these", words::count(more))),
+        }
+    }
+
+    fn end(&mut self, at: Moment) -> io::Result<()> {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+            self.pane.lines().remove(&bar);
+        }
+        let held_back = std::mem::take(&mut self.notices.held_back);
+        self.held_back(at, held_back)?;
+        let text = summary(&lock(&self.watched).tally, &self.board, self.pane.columns());
+        self.pane.say(&text)
+    }
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for Console {
+    /// Takes the line away if the run didn't end under it.
+    fn drop(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.finish_and_clear();
+            self.pane.lines().remove(&bar);
+        }
+    }
+}
+
+impl Observer for Console {
+    fn on_event(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
+        if self.style == Style::Silent {
+            return Ok(());
+        }
+        {
+            let mut watched = lock(&self.watched);
+            self.board.add(event, &watched.tally);
+            watched.tally.add(event);
+            watched.told = Instant::now();
+        }
+        match &event.kind {
+            EventKind::Started { .. } => self.begin(event.at)?,
+            EventKind::Finished { .. } => self.end(event.at)?,
+            kind => {
+                if let Some(text) = notice_of(kind, event.at) {
+                    self.notice(event.at, &text)?;
+                }
+                self.progress(event.at)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn on_missed(&mut self, events: u64) -> Result<(), ObserverError> {
+        lock(&self.watched).tally.missed(events);
+        Ok(())
+    }
+
+    fn name(&self) -> &str {
+        "console"
+    }
+}
+
+impl Notices {
+    /// Whether one more may be shown, and how many weren't before it.
+    fn pass(&mut self, at: Moment) -> Option<u64> {
+        if at.since(self.since) >= NOTICES_PER {
+            (self.since, self.shown) = (at, 0);
+        }
+        if self.shown == NOTICES {
+            self.held_back += 1;
+            return None;
+        }
+        self.shown += 1;
+        Some(std::mem::take(&mut self.held_back))
+    }
+}
+
+fn notice_of(kind: &EventKind, at: Moment) -> Option<String> {
+    match kind {
+        EventKind::Failed { trial, failure, retry_at } => {
+            let next = match retry_at {
+                Some(retry) if *retry > at => format!("failed, next attempt in {}", words::duration(retry.since(at))),
+                Some(_) => "failed, next attempt at once".to_owned(),
+                None => "failed".to_owned(),
+            };
+            Some(format!("{trial} {next}: {}", words::line_of(&failure.to_string())))
+        }
+        EventKind::Warning { message } => Some(format!("warning: {}", words::line_of(message))),
+        EventKind::Abandoned { worker, .. } => {
+            Some(format!("warning: worker {worker} didn't stop and was left behind"))
+        }
+        _ => None,
+    }
+}
+
+fn whole_line(tally: &Tally, now: Moment) -> String {
+    let pace = words::pace(tally, now);
+    let separator = if pace.is_empty() { "" } else { "; " };
+    format!("{}{separator}{pace}", words::progress(tally))
+}
+
+fn line(pane: &Pane, watched: &Arc<Mutex<Watched>>) -> ProgressBar {
+    let (watched, width) = (watched.clone(), pane.clone());
+    let draw = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+        let text = {
+            let watched = lock(&watched);
+            let now = watched.tally.now() + watched.told.elapsed();
+            let name = words::line_of(watched.tally.name());
+            format!("{name} {}: {}", words::duration(now.since_start()), whole_line(&watched.tally, now))
+        };
+        // Two columns for the spinner, and the last one free: some terminals wrap when it is filled.
+        let room = usize::from(width.columns()).saturating_sub(3);
+        let _ = out.write_str(&words::shortened(&text, room));
+    };
+    let style = ProgressStyle::with_template("{spinner} {run}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    let bar = pane.lines().add(ProgressBar::new_spinner());
+    bar.set_style(style.with_key("run", draw));
+    bar.tick();
+    bar.enable_steady_tick(REDRAW);
+    bar
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

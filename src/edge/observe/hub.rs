@@ -1,0 +1,222 @@
+//! The hub between the engine and those who watch: a failing, slow or hanging observer harms nobody.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::queue::{Chunk, Item, Queue};
+use super::stream::EventStream;
+use crate::logic::event::ExperimentEvent;
+use crate::ports::error::write_chain;
+use crate::ports::observer::Observer;
+
+/// An observer that is disabled for the rest of the run, and why.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("observer `{name}` is disabled: {message}")]
+pub struct ObserverFault {
+    /// Its name.
+    pub name: String,
+    /// What it did, in words.
+    pub message: String,
+}
+
+/// What an observer's thread tells the hub.
+enum Word {
+    Fault(ObserverFault),
+    Over(usize),
+}
+
+/// One observer's, or one subscriber's, end.
+#[derive(Debug)]
+struct Lane {
+    queue: Arc<Queue>,
+    // None for a subscriber, which has no thread.
+    watcher: Option<Watcher>,
+}
+
+#[derive(Debug)]
+struct Watcher {
+    index: usize,
+    name: String,
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+/// Hands every event to every observer, each on a thread of its own behind a bounded queue.
+///
+/// # What happens when
+///
+/// * **A queue is full.** It has room for `capacity` events. When a chunk doesn't fit, its [`Reported`] events are left
+///   out and counted; the others, the life cycle, have an allowance of their own: they go in until the queue holds
+///   twice `capacity`. Beyond that they are left out and counted too, all but [`Finished`], which always goes in.
+///   A chunk of any length fits into an empty queue. What was left out is told by [`Observer::on_missed`], at the
+///   place in the order of events where it is missing.
+/// * **An observer fails or panics.** It is dropped on its thread, its queue is emptied and takes no more, and
+///   [`take_faults`](Self::take_faults) tells.
+/// * **An observer hangs.** Its queue fills, and its events are counted as missed. [`finish`](Self::finish) waits for
+///   it as long as it is told to and leaves its thread behind.
+///
+/// Publishing costs one short lock and one reference count an observer and chunk, so chunks should be as large as they
+/// come. Without observers there is no thread, and publishing costs nothing. A hub that is dropped lets its observers
+/// work off what is queued, without waiting for them.
+///
+/// [`Reported`]: crate::logic::event::EventKind::Reported
+/// [`Finished`]: crate::logic::event::EventKind::Finished
+#[derive(Debug)]
+pub struct ObserverHub {
+    lanes: Vec<Lane>,
+    words: Receiver<Word>,
+    faults: Vec<ObserverFault>,
+}
+
+impl ObserverHub {
+    /// The capacity to choose without a reason for another.
+    pub const DEFAULT_CAPACITY: usize = 16_384;
+
+    /// Starts a thread for each observer, with room for `capacity` events (at least one) before each.
+    pub fn start(observers: Vec<Box<dyn Observer>>, capacity: usize) -> Self {
+        let (sender, words) = mpsc::channel();
+        let mut hub = Self { lanes: Vec::new(), words, faults: Vec::new() };
+        for (index, observer) in observers.into_iter().enumerate() {
+            hub.add(index, observer, Queue::new(capacity), sender.clone());
+        }
+        hub
+    }
+
+    fn add(&mut self, index: usize, observer: Box<dyn Observer>, queue: Arc<Queue>, words: Sender<Word>) {
+        // The name is the observer's own code too.
+        let name = catch_unwind(AssertUnwindSafe(|| observer.name().to_owned()));
+        let name = name.unwrap_or_else(|_| format!("observer {index}"));
+        let post = Post { index, name: name.clone(), queue: queue.clone(), words };
+        match thread::Builder::new().name(format!("tryout-observer-{index}")).spawn(move || post.watch(observer)) {
+            Ok(_) => self.lanes.push(Lane { queue, watcher: Some(Watcher { index, name }) }),
+            Err(error) => self.faults.push(ObserverFault { name, message: format!("it got no thread: {error}") }),
+        }
+    }
+
+    /// A stream of all events from now on, with room for `capacity` of them.
+    pub fn subscribe(&mut self, capacity: usize) -> EventStream {
+        let queue = Queue::new(capacity);
+        self.lanes.push(Lane { queue: queue.clone(), watcher: None });
+        EventStream::new(queue)
+    }
+
+    /// Whether nobody watches, so that events needn't even be made.
+    pub fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
+    /// Hands `events` to all who watch. It never waits for any of them.
+    pub fn publish(&mut self, events: Arc<[ExperimentEvent]>) {
+        if self.lanes.is_empty() || events.is_empty() {
+            return;
+        }
+        let chunk = Chunk::new(events);
+        self.lanes.retain(|lane| {
+            lane.queue.push(&chunk);
+            // A watcher stays until its thread has said its last word, so that `finish` waits for that.
+            lane.watcher.is_some() || !lane.queue.is_abandoned()
+        });
+    }
+
+    /// The observers that were disabled since the last call.
+    pub fn take_faults(&mut self) -> Vec<ObserverFault> {
+        while let Ok(word) = self.words.try_recv() {
+            self.hear(word);
+        }
+        std::mem::take(&mut self.faults)
+    }
+
+    fn hear(&mut self, word: Word) {
+        match word {
+            Word::Fault(fault) => self.faults.push(fault),
+            Word::Over(over) => {
+                self.lanes.retain(|lane| lane.watcher.as_ref().is_none_or(|watcher| watcher.index != over));
+            }
+        }
+    }
+
+    /// Ends all streams, gives the observers `patience` to work off what is queued, and leaves behind those that don't.
+    /// It blocks the calling thread for that long at most; what it returns are the faults not taken yet.
+    pub fn finish(mut self, patience: Duration) -> Vec<ObserverFault> {
+        // A patience beyond what the clock can tell is patience without end: a year will do.
+        let deadline = Instant::now() + patience.min(Duration::from_secs(365 * 86_400));
+        self.lanes.iter().for_each(|lane| lane.queue.close());
+        self.lanes.retain(|lane| lane.watcher.is_some());
+        while !self.lanes.is_empty() {
+            match self.words.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(word) => self.hear(word),
+                Err(_) => break,
+            }
+        }
+        for lane in &self.lanes {
+            lane.queue.abandon();
+            if let Some(watcher) = &lane.watcher {
+                let message = format!("it wasn't done within {patience:?} of the end and was left behind");
+                self.faults.push(ObserverFault { name: watcher.name.clone(), message });
+            }
+        }
+        std::mem::take(&mut self.faults)
+    }
+}
+
+/// Where one observer stands: its thread's side.
+struct Post {
+    index: usize,
+    name: String,
+    queue: Arc<Queue>,
+    words: Sender<Word>,
+}
+
+impl Post {
+    fn watch(self, mut observer: Box<dyn Observer>) {
+        let watched = catch_unwind(AssertUnwindSafe(|| self.hand_over(observer.as_mut())));
+        self.queue.abandon();
+        // Files are flushed as they are dropped: that must be over before `finish` returns.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(observer)));
+        let message = match (watched, dropped) {
+            (Ok(Err(message)), _) => Some(message),
+            (Err(panic), _) | (Ok(Ok(())), Err(panic)) => Some(words_of(panic)),
+            (Ok(Ok(())), Ok(())) => None,
+        };
+        // A hub that is gone needs no word.
+        if let Some(message) = message {
+            let _ = self.words.send(Word::Fault(ObserverFault { name: self.name, message }));
+        }
+        let _ = self.words.send(Word::Over(self.index));
+    }
+
+    fn hand_over(&self, observer: &mut dyn Observer) -> Result<(), String> {
+        while let Some(item) = self.queue.wait() {
+            let handed = match item {
+                Item::Missed(events) => observer.on_missed(events),
+                Item::Events(events) => {
+                    let mut wanted = events.iter().take_while(|_| !self.queue.is_abandoned());
+                    wanted.try_for_each(|event| observer.on_event(event))
+                }
+            };
+            handed.map_err(|error| {
+                let mut message = String::new();
+                // Writing to a string fails only if the error's own `Display` does.
+                let _ = write_chain(&mut message, error.as_ref());
+                message
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn words_of(panic: Box<dyn Any + Send>) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    let words = format!("it panicked: {}", text.unwrap_or("without a message"));
+    // A payload that panics as it is dropped must not unwind further.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(panic)));
+    words
+}

@@ -1,0 +1,143 @@
+//! Numbers, times and lines as people read them.
+
+use std::time::Duration;
+
+use super::tally::Tally;
+use crate::logic::metrics::{Metrics, Value};
+use crate::logic::time::Moment;
+use crate::logic::trial::Status;
+
+/// `12/40 ended, 4 running, 24 pending, 1 error; best loss 0.0312 (3fa01_00007)`.
+pub(super) fn progress(tally: &Tally) -> String {
+    let mut text = match tally.total() {
+        Some(total) => format!("{}/{total} ended", tally.ended()),
+        None => format!("{} ended", tally.ended()),
+    };
+    for status in [Status::Running, Status::Paused, Status::Pending, Status::Error] {
+        let count = tally.count(status);
+        if count > 0 {
+            text += &format!(", {count} {}", status.to_string().to_lowercase());
+        }
+    }
+    if let (Some(best), Some(objective)) = (tally.best(), tally.objective()) {
+        text += &format!("; best {} {} ({})", line_of(&objective.metric), number(best.value), best.trial);
+    }
+    text
+}
+
+/// `118 reports/s, 3m 2s left`; empty while nothing is known.
+pub(super) fn pace(tally: &Tally, now: Moment) -> String {
+    let per_second = tally.reports_per_second(now);
+    let mut text = match per_second {
+        rate if rate <= 0.0 => String::new(),
+        rate if rate < 1.0 => format!("{} reports/min", number_to(rate * 60.0, 2)),
+        rate => format!("{} reports/s", number_to(rate, 3)),
+    };
+    if let Some(left) = tally.eta(now) {
+        text += if text.is_empty() { "" } else { ", " };
+        text += &format!("{} left", duration(left));
+    }
+    text
+}
+
+/// A number with five digits that mean something, zeros at the end left out.
+pub(super) fn number(value: f64) -> String {
+    number_to(value, 5)
+}
+
+fn number_to(value: f64, digits: i32) -> String {
+    if !value.is_finite() || value == 0.0 {
+        return value.to_string();
+    }
+    let magnitude = value.abs().log10().floor() as i32;
+    if !(-4..=9).contains(&magnitude) {
+        return format!("{value:.*e}", usize::try_from(digits - 1).unwrap_or(0));
+    }
+    let text = format!("{value:.*}", usize::try_from(digits - 1 - magnitude).unwrap_or(0));
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// A count with its thousands set apart: `1,234,567`.
+pub(super) fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `0.42s`, `12.3s`, `3m 2s`, `5h 12m`, `3d 4h`.
+pub(super) fn duration(span: Duration) -> String {
+    let seconds = span.as_secs();
+    match seconds {
+        0..10 => format!("{:.2}s", span.as_secs_f64()),
+        10..60 => format!("{:.1}s", span.as_secs_f64()),
+        60..3_600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{}h {}m", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{}d {}h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+/// `3 trials`, `1 trial`.
+pub(super) fn of(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// The first line of a text from somewhere else, without anything that a terminal would obey.
+pub(super) fn line_of(text: &str) -> String {
+    text.trim().lines().next().unwrap_or_default().replace(char::is_control, " ")
+}
+
+/// All lines of such a text, those after the first indented.
+pub(super) fn block_of(text: &str, indent: &str) -> String {
+    let lines: Vec<String> =
+        text.trim_end().lines().map(|line| line.replace('\t', "    ").replace(char::is_control, " ")).collect();
+    lines.join(&format!("\n{indent}"))
+}
+
+/// At most `width` characters, the last of them `…` if some were left out.
+pub(super) fn shortened(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    kept + "…"
+}
+
+/// `lr=0.1 net/hidden=32`, of the parameters that `shown` chooses.
+pub(super) fn parameters(flat: &Metrics, shown: impl Fn(&str) -> bool) -> String {
+    let pairs = flat.iter().filter(|(name, _)| shown(name)).map(|(name, value)| match value {
+        Value::Float(value) => format!("{name}={}", number(*value)),
+        other => format!("{name}={other}"),
+    });
+    line_of(&pairs.collect::<Vec<_>>().join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_what_matters() {
+        let texts = [0.0, 0.031_249_9, 12.0, 12_345.678, 1e-7, -0.5, f64::NAN, 1_234_567.0].map(number);
+        assert_eq!(texts, ["0", "0.03125", "12", "12346", "1.0000e-7", "-0.5", "NaN", "1234567"]);
+        assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn durations_are_short() {
+        let texts = [0.25, 12.34, 182.0, 18_720.0, 273_600.0].map(|s| duration(Duration::from_secs_f64(s)));
+        assert_eq!(texts, ["0.25s", "12.3s", "3m 2s", "5h 12m", "3d 4h"]);
+    }
+
+    #[test]
+    fn text_from_elsewhere_obeys_and_not_the_other_way_round() {
+        assert_eq!(line_of("\n\u{1b}[2Jgone\nsecond"), " [2Jgone");
+        assert_eq!(block_of("one\r\n\ttwo\n", "  "), "one\n      two");
+        assert_eq!(shortened("abcdef", 4), "abc…");
+    }
+}

@@ -1,0 +1,10 @@
+//! Those who watch a run, and that none of them can harm it.
+
+#[cfg(feature = "console")]
+mod console;
+mod hub;
+mod json;
+mod script;
+mod stream;
+#[cfg(feature = "console")]
+mod tearing;
