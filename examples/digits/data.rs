@@ -1,0 +1,70 @@
+//! The handwritten digits that ship inside smartcore: scaled, shuffled and split once, shared by all trials.
+
+use std::sync::LazyLock;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use smartcore::dataset::digits::load_dataset;
+
+/// An image is eight rows of eight pixels.
+pub(crate) const PIXELS: usize = 64;
+/// Ten digits.
+pub(crate) const CLASSES: usize = 10;
+
+/// The brightest pixel in the original.
+const WHITE: f32 = 16.0;
+/// A quarter of the 1797 images is never trained on.
+const HELD_OUT: usize = 450;
+/// Every run and every seed sees the same split, so that their accuracies can be compared.
+const SPLIT_SEED: u64 = 1797;
+
+/// An image and the digit it shows.
+pub(crate) struct Sample {
+    pub(crate) image: [f32; PIXELS],
+    pub(crate) digit: u8,
+}
+
+/// All images, in two parts.
+pub(crate) struct Digits {
+    pub(crate) train: Vec<Sample>,
+    pub(crate) held_out: Vec<Sample>,
+}
+
+/// The one copy.
+pub(crate) fn digits() -> &'static Digits {
+    static DIGITS: LazyLock<Digits> = LazyLock::new(load);
+    &DIGITS
+}
+
+fn load() -> Digits {
+    let original = load_dataset();
+    let images = original.data.as_chunks::<PIXELS>().0;
+    let mut train: Vec<Sample> = images
+        .iter()
+        .zip(&original.target)
+        .map(|(image, digit)| Sample { image: image.map(|pixel| pixel / WHITE), digit: *digit as u8 })
+        .collect();
+    train.shuffle(&mut ChaCha8Rng::seed_from_u64(SPLIT_SEED));
+    let held_out = train.split_off(train.len() - HELD_OUT);
+    Digits { train, held_out }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_is_what_it_says_it_is() {
+        let Digits { train, held_out } = digits();
+        assert_eq!((train.len(), held_out.len()), (1347, 450));
+        for part in [train, held_out] {
+            assert!(part.iter().all(|sample| sample.image.iter().all(|pixel| (0.0..=1.0).contains(pixel))));
+            for class in 0..CLASSES {
+                // The ten digits are about equally frequent, so no part may be short of one.
+                let share = part.iter().filter(|sample| usize::from(sample.digit) == class).count();
+                assert!(share * CLASSES * 2 > part.len(), "{share} of {} show {class}", part.len());
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The trial: one configuration of the network, one epoch per step.
+
+use std::num::NonZeroUsize;
+
+use tryout::prelude::*;
+
+use crate::data::{Digits, digits};
+use crate::network::{Descent, Network};
+
+const FILE: &str = "network.bin";
+
+/// What is tuned.
+#[derive(Clone, Debug, serde::Deserialize)]
+pub(crate) struct Settings {
+    lr: f32,
+    momentum: f32,
+    weight_decay: f32,
+    hidden: NonZeroUsize,
+    batch_size: NonZeroUsize,
+}
+
+/// A network in training.
+pub(crate) struct DigitsTrial {
+    digits: &'static Digits,
+    hidden: usize,
+    descent: Descent,
+    network: Network,
+}
+
+impl DigitsTrial {
+    /// One pass over the training images, and how the network does on the others.
+    pub(crate) fn epoch(&mut self) -> Metrics {
+        let loss = self.network.train_epoch(&self.digits.train, &self.descent);
+        let held_out = self.network.evaluate(&self.digits.held_out);
+        Metrics::from([("loss", loss), ("val_loss", held_out.loss), ("accuracy", held_out.accuracy)])
+    }
+}
+
+impl Trainable for DigitsTrial {
+    type Config = Settings;
+
+    fn setup(config: Settings, trial: &TrialInfo) -> Result<Self, TrialError> {
+        let Settings { lr, momentum, weight_decay, hidden, batch_size } = config;
+        let hidden = hidden.get();
+        Ok(Self {
+            digits: digits(),
+            hidden,
+            descent: Descent { lr, momentum, weight_decay, batch_size: batch_size.get() },
+            network: Network::new(hidden, trial.seed),
+        })
+    }
+
+    fn step(&mut self) -> Result<Step, TrialError> {
+        Ok(Step::next(self.epoch()))
+    }
+
+    fn save(&mut self, to: &mut CheckpointWriter) -> Result<(), TrialError> {
+        Ok(to.bytes(FILE, &self.network.to_bytes())?)
+    }
+
+    fn restore(&mut self, from: &mut CheckpointReader) -> Result<(), TrialError> {
+        self.network = Network::from_bytes(self.hidden, &from.bytes(FILE)?)?;
+        Ok(())
+    }
+
+    fn reset(&mut self, config: Settings, trial: &TrialInfo) -> Result<(), TrialError> {
+        // The data is shared by all trials anyway: a new network is all it takes.
+        *self = Self::setup(config, trial)?;
+        Ok(())
+    }
+}
