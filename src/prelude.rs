@@ -1,8 +1,6 @@
 //! All that is needed to build and run an experiment: `use tryout::prelude::*;`.
 
-pub use crate::edge::backend::{
-    AsyncSession, Session, async_function, async_stepwise, function, stepwise,
-};
+pub use crate::edge::backend::{AsyncSession, Session, async_function, async_stepwise, function, stepwise};
 #[cfg(feature = "console")]
 pub use crate::edge::observe::Console;
 pub use crate::edge::observe::{EventLog, JsonLines};

@@ -26,7 +26,9 @@ pub struct Results {
 #[non_exhaustive]
 pub enum ResultsError {
     /// Nobody said what counts.
-    #[error("what is best? give the experiment an objective, as in `.objective(Objective::min(\"loss\"))`, or use `best_by`")]
+    #[error(
+        "what is best? give the experiment an objective, as in `.objective(Objective::min(\"loss\"))`, or use `best_by`"
+    )]
     NoObjective,
     /// No trial ever reported a usable value.
     #[error("there is no best trial: none of {trials} reported a finite `{metric}`{}", known(reported))]

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::logic::checkpoint::Retention;
 use crate::logic::config::Config;
 use crate::logic::engine::{AtEnd, Batching, FailFast, History};
 use crate::logic::failure::{Budget, RetryPolicy};
-use crate::logic::checkpoint::Retention;
 use crate::logic::metrics::Objective;
 use crate::logic::pool::{AbandonPolicy, ResourceRequest, Resources, Reuse};
 use crate::logic::schedule::{Fifo, Scheduler};

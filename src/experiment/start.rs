@@ -233,7 +233,10 @@ fn request_rule(backend: &dyn Backend, said: bool, request: Arc<ResourceRequest>
 /// A runtime that can tell the time and nothing else: it needs no file descriptors.
 fn runtime() -> tokio::runtime::Runtime {
     #[expect(clippy::expect_used, reason = "without IO there is nothing that can fail")]
-    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime without IO can always be built")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime without IO can always be built")
 }
 
 /// The same bits for the same name and seed (Fowler, Noll, Vo: FNV-1a).

@@ -47,7 +47,7 @@ pub trait Observer: Send {
 
 /// An observer that was disabled, and why.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("observer {name} is disabled: {message}")]
+#[error("observer `{name}` is disabled: {message}")]
 pub struct ObserverFault {
     /// Which.
     pub name: String,

@@ -10,18 +10,8 @@ use std::time::{Duration, Instant};
 use super::queue::{Chunk, Item, Queue};
 use super::stream::EventStream;
 use crate::logic::event::ExperimentEvent;
-use crate::ports::error::write_chain;
-use crate::ports::observer::Observer;
-
-/// An observer that is disabled for the rest of the run, and why.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("observer `{name}` is disabled: {message}")]
-pub struct ObserverFault {
-    /// Its name.
-    pub name: String,
-    /// What it did, in words.
-    pub message: String,
-}
+use crate::logic::failure::error_chain;
+use crate::ports::observer::{Observer, ObserverFault};
 
 /// What an observer's thread tells the hub.
 enum Word {
@@ -202,12 +192,7 @@ impl Post {
                     wanted.try_for_each(|event| observer.on_event(event))
                 }
             };
-            handed.map_err(|error| {
-                let mut message = String::new();
-                // Writing to a string fails only if the error's own `Display` does.
-                let _ = write_chain(&mut message, error.as_ref());
-                message
-            })?;
+            handed.map_err(|error| error_chain(error.as_ref()))?;
         }
         Ok(())
     }

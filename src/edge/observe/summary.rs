@@ -28,7 +28,9 @@ fn headline(tally: &Tally) -> String {
         Some(Outcome::Completed) => format!("completed in {after}"),
         Some(Outcome::Stopped(reason)) => format!("stopped after {after}: {}", words::block_of(reason, "  ")),
         Some(Outcome::Drained) => format!("drained after {after}; it can be resumed"),
-        Some(Outcome::Failed(reason)) => format!("failed after {after}: {}", words::block_of(reason, "  ")),
+        Some(Outcome::Failed(failure)) => {
+            format!("failed after {after}: {}", words::block_of(&failure.to_string(), "  "))
+        }
         None => format!("left after {after}"),
     };
     format!("{} {} {how}\n", words::line_of(tally.name()), tally.run())

@@ -5,6 +5,7 @@ use super::event::Ending;
 use super::ids::TrialId;
 use super::metrics::{Objective, Report};
 
+mod capped;
 mod limiter;
 mod points;
 mod repeater;
@@ -14,6 +15,7 @@ mod variants;
 #[cfg(test)]
 mod tests;
 
+pub use capped::Capped;
 pub use limiter::{ConcurrencyLimiter, Feedback, LimiterState};
 pub use points::Points;
 pub use repeater::{Repeater, RepeaterState};

@@ -19,7 +19,7 @@ pub(super) struct Run {
 
 /// A trial's place.
 #[derive(Clone, Copy, Debug)]
-struct Member {
+pub(super) struct Member {
     bracket: u32,
     /// How many rungs, from below, the trial has behind it.
     passed: u32,

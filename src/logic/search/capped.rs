@@ -1,0 +1,69 @@
+//! The first so many suggestions of another searcher.
+
+use super::{Limiting, SearchError, Searcher, Suggestion};
+use crate::logic::event::Ending;
+use crate::logic::ids::TrialId;
+use crate::logic::metrics::{Objective, Report};
+
+/// Takes at most so many suggestions of a searcher.
+pub struct Capped {
+    inner: Box<dyn Searcher>,
+    most: u64,
+    given: u64,
+}
+
+impl std::fmt::Debug for Capped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Capped").field("inner", &self.inner.name()).field("most", &self.most).finish_non_exhaustive()
+    }
+}
+
+impl Capped {
+    /// At most `most` suggestions of `searcher`.
+    pub fn new(searcher: Box<dyn Searcher>, most: u64) -> Self {
+        Self { inner: searcher, most, given: 0 }
+    }
+}
+
+impl Searcher for Capped {
+    fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError> {
+        if self.given == self.most {
+            return Ok(Suggestion::Exhausted);
+        }
+        let suggestion = self.inner.suggest(trial)?;
+        self.given += u64::from(matches!(suggestion, Suggestion::Next(_)));
+        Ok(suggestion)
+    }
+
+    fn on_report(&mut self, trial: TrialId, report: &Report) {
+        self.inner.on_report(trial, report);
+    }
+
+    fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
+        self.inner.on_end(trial, ending, last);
+    }
+
+    fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
+        self.inner.prepare(objective)
+    }
+
+    fn objective(&self) -> Option<&Objective> {
+        self.inner.objective()
+    }
+
+    fn total(&self) -> Option<u64> {
+        Some(self.inner.total().map_or(self.most, |total| total.min(self.most)))
+    }
+
+    fn lookahead(&self) -> usize {
+        self.inner.lookahead()
+    }
+
+    fn limit(&mut self, live: usize) -> Limiting {
+        self.inner.limit(live)
+    }
+
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+}
