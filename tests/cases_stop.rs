@@ -5,7 +5,6 @@ mod common;
 use std::time::Duration;
 
 use common::{report, trial};
-use proptest::prelude::*;
 use tryout::logic::ids::TrialId;
 use tryout::logic::metrics::{Metrics, Objective, Report};
 use tryout::logic::stop::{self, Progress, StopError, StopReason, StopRule};
@@ -249,6 +248,28 @@ fn and_lets_trials_have_their_iterations_after_the_time() {
     assert!(both.check_experiment(&at(7)).is_some());
 }
 
+/// Ends the experiment while exactly one trial has ended.
+struct OneEnded;
+
+impl StopRule for OneEnded {
+    fn check(&mut self, _: TrialId, _: &Report) -> Option<StopReason> {
+        None
+    }
+
+    fn check_experiment(&mut self, progress: &Progress) -> Option<StopReason> {
+        (progress.ended == 1).then_some(StopReason::Borrowed("one has ended"))
+    }
+}
+
+#[test]
+fn and_holds_what_was_said_of_the_experiment() {
+    let mut rule = OneEnded.and(stop::experiment_time(seconds(10)));
+    let ended = |now, ended| Progress { ended, ..at(now) };
+    let answers = [ended(1, 0), ended(2, 1), ended(3, 2), ended(10, 3)].map(|now| rule.check_experiment(&now));
+    assert_eq!(answers[..3], [None, None, None]);
+    assert_eq!(answers[3].as_deref(), Some("one has ended, and the experiment's 10.0 s are over"));
+}
+
 #[test]
 fn a_box_passes_everything_on() {
     let mut boxed: Box<dyn StopRule> =
@@ -261,33 +282,4 @@ fn a_box_passes_everything_on() {
     boxed.forget(trial(0));
     assert!(!stops(&mut boxed, &report(trial(0), 2, "loss", 2.0)), "forgotten inside too");
     assert!(stops(&mut boxed, &report(trial(0), 2, "loss", 0.0)));
-}
-
-/// Ends a trial whenever its bit is set in the report.
-struct Bit(u32);
-
-impl StopRule for Bit {
-    fn check(&mut self, _: TrialId, report: &Report) -> Option<StopReason> {
-        (report.iteration() >> self.0 & 1 == 1).then_some(StopReason::Borrowed("bit"))
-    }
-}
-
-proptest! {
-    #[test]
-    fn all_and_any_equal_their_definitions(reports in prop::collection::vec((0..4_u32, 0..8_u64), 0..60)) {
-        let mut all = stop::all([Bit(0), Bit(1), Bit(2)]);
-        let mut any = stop::any([Bit(0), Bit(1), Bit(2)]);
-        let mut seen = [0_u64; 4];
-        for (number, bits) in reports {
-            let report = report(trial(number), bits, "loss", 0.0);
-            let said = &mut seen[number as usize];
-            *said |= bits;
-            prop_assert_eq!(stops(&mut any, &report), bits != 0);
-            prop_assert_eq!(stops(&mut all, &report), *said == 7);
-            if *said == 7 {
-                all.forget(trial(number));
-                *said = 0;
-            }
-        }
-    }
 }

@@ -1,11 +1,7 @@
 //! Asynchronous successive halving: trials that are behind at a rung stop there; nobody waits for anybody.
 
-use std::collections::HashMap;
-
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
 use self::bracket::{Bracket, Judgement, MOST_RUNGS, milestones};
+use self::run::Run;
 use super::{AtMaxT, Cohort, ScheduleError, Scheduler, settle_objective};
 use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
@@ -15,6 +11,7 @@ use crate::logic::metrics::{Objective, Report};
 
 mod bracket;
 mod reason;
+mod run;
 mod rung;
 
 /// Stops the trials that are behind: asynchronous successive halving, in its stopping form.
@@ -54,22 +51,6 @@ pub struct Asha {
     objective: Option<Objective>,
     seed: u64,
     run: Option<Run>,
-}
-
-/// What is known once the settings are fixed.
-#[derive(Clone, Debug)]
-struct Run {
-    brackets: Vec<Bracket>,
-    odds: Vec<f64>,
-    random: ChaCha8Rng,
-    members: HashMap<TrialId, Member>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Member {
-    bracket: u32,
-    /// How many rungs, from below, the trial has behind it.
-    passed: u32,
 }
 
 impl Default for Asha {
@@ -169,7 +150,7 @@ impl Asha {
 
     /// The bracket of a trial, from 0, until the trial is over.
     pub fn bracket_of(&self, trial: TrialId) -> Option<usize> {
-        Some(self.run.as_ref()?.members.get(&trial)?.bracket as usize)
+        self.run.as_ref()?.bracket_of(trial)
     }
 
     fn check(&self) -> Result<(), ScheduleError> {
@@ -205,39 +186,7 @@ impl Asha {
     }
 
     fn judge(&mut self, trial: TrialId, time: f64, score: f64) -> Judgement {
-        let Some(run) = &mut self.run else { return Judgement::NoRung };
-        let mut member = run.join(trial);
-        let judgement = run.brackets[member.bracket as usize].judge(&mut member.passed, time, score);
-        if judgement != Judgement::NoRung {
-            run.members.insert(trial, member);
-        }
-        judgement
-    }
-}
-
-impl Run {
-    /// The trial's place; a new one draws its bracket.
-    fn join(&mut self, trial: TrialId) -> Member {
-        if let Some(member) = self.members.get(&trial) {
-            return *member;
-        }
-        let member = Member { bracket: self.draw(), passed: 0 };
-        self.members.insert(trial, member);
-        member
-    }
-
-    fn draw(&mut self) -> u32 {
-        if self.odds.len() == 1 {
-            return 0;
-        }
-        let mut left: f64 = self.random.random();
-        for (bracket, odds) in self.odds.iter().enumerate() {
-            left -= odds;
-            if left < 0.0 {
-                return bracket as u32;
-            }
-        }
-        0 // the odds sum to a hair less than 1; the first is the likeliest
+        self.run.as_mut().map_or(Judgement::NoRung, |run| run.judge(trial, time, score))
     }
 }
 
@@ -261,7 +210,7 @@ impl Scheduler for Asha {
 
     fn on_add(&mut self, trial: TrialId, _: &Config) {
         if let Some(run) = &mut self.run {
-            run.join(trial);
+            run.add(trial);
         }
     }
 
@@ -278,7 +227,7 @@ impl Scheduler for Asha {
             self.judge(trial, time, score);
         }
         if let Some(run) = &mut self.run {
-            run.members.remove(&trial);
+            run.forget(trial);
         }
         Vec::new()
     }
@@ -288,12 +237,7 @@ impl Scheduler for Asha {
         self.check()?;
         settle_objective("Asha", &mut self.objective, objective)?;
         let brackets = self.rungs().iter().map(|times| Bracket::new(times, self.reduction_factor)).collect();
-        self.run = Some(Run {
-            brackets,
-            odds: self.bracket_odds(),
-            random: ChaCha8Rng::seed_from_u64(self.seed),
-            members: HashMap::new(),
-        });
+        self.run = Some(Run::new(brackets, self.bracket_odds(), self.seed));
         Ok(())
     }
 
