@@ -210,7 +210,7 @@ impl Scheduler for Asha {
 
     fn on_add(&mut self, trial: TrialId, _: &Config) {
         if let Some(run) = &mut self.run {
-            run.join(trial);
+            run.add(trial);
         }
     }
 

@@ -19,7 +19,7 @@ pub(super) struct Run {
 
 /// A trial's place.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Member {
+struct Member {
     bracket: u32,
     /// How many rungs, from below, the trial has behind it.
     passed: u32,
@@ -34,6 +34,11 @@ impl Run {
     /// The bracket of a trial that joined and wasn't forgotten.
     pub(super) fn bracket_of(&self, trial: TrialId) -> Option<usize> {
         Some(self.members.get(&trial)?.bracket as usize)
+    }
+
+    /// A trial joins, unless it has already.
+    pub(super) fn add(&mut self, trial: TrialId) {
+        self.join(trial);
     }
 
     /// Judges a trial's score in its bracket; a trial that is new joins first.
@@ -52,7 +57,7 @@ impl Run {
     }
 
     /// The trial's place; a new one draws its bracket.
-    pub(super) fn join(&mut self, trial: TrialId) -> Member {
+    fn join(&mut self, trial: TrialId) -> Member {
         if let Some(member) = self.members.get(&trial) {
             return *member;
         }
