@@ -11,7 +11,7 @@ pub use crate::logic::pool::{ResourceRequest, Resources, Slot};
 pub use crate::logic::schedule::{Buffering, Cohort, ScheduleError, Scheduler};
 pub use crate::logic::search::{SearchError, Searcher, Suggestion};
 pub use crate::logic::space::Space;
-pub use crate::logic::stop::{Progress, StopReason, StopRule};
+pub use crate::logic::stop::{Progress, StopError, StopReason, StopRule};
 pub use crate::logic::time::Moment;
 pub use crate::logic::trial::{Batch, BatchEnd, BatchLimits, Rests, Status, WorkerFact, WorkerOrder};
 pub use crate::ports::backend::{Backend, FactSink, Killed, ResourceRule, Said, WorkerHandle, WorkerStart};

@@ -19,7 +19,7 @@ pub use crate::logic::search::Samples;
 pub use crate::logic::space::{
     Domain, Outside, Space, SpaceError, choice, depends, grid, int, list, log_int, log_uniform, normal, uniform,
 };
-pub use crate::logic::stop;
+pub use crate::logic::stop::{self, StopRule};
 pub use crate::logic::trial::{Export, Status};
 pub use crate::ports::error::{Stopped, TrialError};
 pub use crate::ports::store::{CheckpointReader, CheckpointWriter};

@@ -11,6 +11,7 @@ use crate::logic::event::{Ending, EventKind, PausedBy};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::{LeaseId, TrialId};
 use crate::logic::metrics::Report;
+use crate::logic::stop::StopRule;
 use crate::logic::time::Moment;
 use crate::logic::trial::{Batch, BatchEnd, BatchLimits, Keep, TrialOrder};
 
@@ -109,6 +110,9 @@ impl Engine {
         }
         if count > 0 {
             self.something_changed();
+        }
+        while let Some(warning) = self.stop.call(StopRule::warning).flatten() {
+            self.warn(now, out, || warning);
         }
         folded
     }
