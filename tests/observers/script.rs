@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
 use tryout::logic::config::Config;
 use tryout::logic::event::{Ending, EventKind, ExperimentEvent, Outcome};
@@ -103,10 +102,11 @@ impl Capture {
     }
 
     /// Waits until the text as a whole is as wanted, and fails if that takes a minute.
+    #[cfg(feature = "console")]
     pub(crate) fn wait_for(&self, wanted: impl Fn(&str) -> bool) {
         let text = self.0.0.lock().unwrap();
         let unwanted = |text: &mut Vec<u8>| !wanted(&String::from_utf8_lossy(text));
-        let (text, timeout) = self.0.1.wait_timeout_while(text, Duration::from_secs(60), unwanted).unwrap();
+        let (text, timeout) = self.0.1.wait_timeout_while(text, std::time::Duration::from_secs(60), unwanted).unwrap();
         assert!(!timeout.timed_out(), "still: {}", String::from_utf8_lossy(&text));
     }
 }

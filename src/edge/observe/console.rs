@@ -136,11 +136,15 @@ impl Console {
             }
             text
         };
-        self.plain(at, &text)
+        self.tell(at, &text)
     }
 
-    fn plain(&self, at: Moment, text: &str) -> io::Result<()> {
-        self.pane.say(&format!("[{:>7}] {text}\n", words::duration(at.since_start())))
+    fn tell(&self, at: Moment, text: &str) -> io::Result<()> {
+        match self.style {
+            // The line below says what time it is.
+            Style::Line => self.pane.say(&format!("{text}\n")),
+            _ => self.pane.say(&format!("[{:>7}] {text}\n", words::duration(at.since_start()))),
+        }
     }
 
     fn progress(&mut self, at: Moment) -> io::Result<()> {
@@ -149,22 +153,19 @@ impl Console {
         }
         self.next_progress = at + PLAIN_PROGRESS;
         let text = words::progress(&lock(&self.watched).tally, at);
-        self.plain(at, &text)
+        self.tell(at, &text)
     }
 
     fn notice(&mut self, at: Moment, text: &str) -> io::Result<()> {
         let Some(held_back) = self.notices.pass(at) else { return Ok(()) };
         self.held_back(at, held_back)?;
-        match self.style {
-            Style::Plain => self.plain(at, text),
-            _ => self.pane.say(&format!("{text}\n")),
-        }
+        self.tell(at, text)
     }
 
     fn held_back(&self, at: Moment, notices: u64) -> io::Result<()> {
         match notices {
             0 => Ok(()),
-            more => self.plain(at, &format!("... and {} like these", words::count(more))),
+            more => self.tell(at, &format!("... and {} like these", words::count(more))),
         }
     }
 
