@@ -2,6 +2,7 @@
 
 #[cfg(feature = "console")]
 mod console;
+mod event_log;
 mod hub;
 mod json;
 mod script;

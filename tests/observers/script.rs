@@ -2,7 +2,6 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
 
 use tryout::logic::config::Config;
 use tryout::logic::event::{Ending, EventKind, ExperimentEvent, Outcome};
@@ -12,37 +11,37 @@ use tryout::logic::metrics::{Counters, Metrics, Objective, Report};
 use tryout::logic::time::Moment;
 use tryout::logic::trial::Status;
 
-pub fn trial(number: u32) -> TrialId {
+pub(crate) fn trial(number: u32) -> TrialId {
     TrialId::new(RunId::new(0x3fa01), number)
 }
 
-pub fn at(seconds: f64, kind: EventKind) -> ExperimentEvent {
+pub(crate) fn at(seconds: f64, kind: EventKind) -> ExperimentEvent {
     ExperimentEvent { at: Moment::from_secs_f64(seconds), kind }
 }
 
-pub fn started(total: Option<u64>) -> ExperimentEvent {
+pub(crate) fn started(total: Option<u64>) -> ExperimentEvent {
     let objective = Some(Objective::min("loss"));
     at(0.0, EventKind::Started { run: RunId::new(0x3fa01), name: "digits".into(), total, objective })
 }
 
-pub fn added(number: u32, config: Config) -> ExperimentEvent {
+pub(crate) fn added(number: u32, config: Config) -> ExperimentEvent {
     at(0.0, EventKind::Added { trial: trial(number), config: Arc::new(config) })
 }
 
-pub fn status(seconds: f64, number: u32, from: Status, to: Status) -> ExperimentEvent {
+pub(crate) fn status(seconds: f64, number: u32, from: Status, to: Status) -> ExperimentEvent {
     at(seconds, EventKind::Status { trial: trial(number), from, to })
 }
 
-pub fn report(number: u32, iteration: u64, loss: f64) -> Arc<Report> {
+pub(crate) fn report(number: u32, iteration: u64, loss: f64) -> Arc<Report> {
     let counters = Counters { training_iteration: iteration, time_total_s: iteration as f64, ..Counters::default() };
     Arc::new(Report { counters, metrics: Metrics::from([("loss", loss)]), ..Report::empty(trial(number)) })
 }
 
-pub fn reported(seconds: f64, number: u32, iteration: u64, loss: f64) -> ExperimentEvent {
+pub(crate) fn reported(seconds: f64, number: u32, iteration: u64, loss: f64) -> ExperimentEvent {
     at(seconds, EventKind::Reported { report: report(number, iteration, loss) })
 }
 
-pub fn failed(seconds: f64, number: u32, message: &str, retry_at: Option<f64>) -> ExperimentEvent {
+pub(crate) fn failed(seconds: f64, number: u32, message: &str, retry_at: Option<f64>) -> ExperimentEvent {
     let failure = Failure {
         fault: Fault { kind: FailureKind::Panic, message: message.to_owned(), place: Some("src/model.rs:31:9".into()) },
         attempt: 1,
@@ -54,21 +53,21 @@ pub fn failed(seconds: f64, number: u32, message: &str, retry_at: Option<f64>) -
     at(seconds, EventKind::Failed { trial: trial(number), failure: Arc::new(failure), retry_at })
 }
 
-pub fn ended(seconds: f64, number: u32, status: Status, last: Arc<Report>) -> ExperimentEvent {
+pub(crate) fn ended(seconds: f64, number: u32, status: Status, last: Arc<Report>) -> ExperimentEvent {
     let ending = if status == Status::Error { Ending::Error } else { Ending::Done };
     at(seconds, EventKind::Ended { trial: trial(number), status, ending, reason: None, last })
 }
 
-pub fn warning(seconds: f64, message: &str) -> ExperimentEvent {
+pub(crate) fn warning(seconds: f64, message: &str) -> ExperimentEvent {
     at(seconds, EventKind::Warning { message: message.to_owned() })
 }
 
-pub fn finished(seconds: f64, outcome: Outcome) -> ExperimentEvent {
+pub(crate) fn finished(seconds: f64, outcome: Outcome) -> ExperimentEvent {
     at(seconds, EventKind::Finished { outcome })
 }
 
 /// A short run: of four trials one is retried, one fails, one is put aside.
-pub fn short_run() -> Vec<ExperimentEvent> {
+pub(crate) fn short_run() -> Vec<ExperimentEvent> {
     use Status::{Error, Paused, Pending, Running, Terminated};
     let config = |lr: f64| Config::new().with("lr", lr).with("seed", 7).with("net", serde_json::json!({"hidden": 32}));
     let mut run = vec![started(Some(5))];
@@ -95,18 +94,19 @@ pub fn short_run() -> Vec<ExperimentEvent> {
 
 /// A writer whose clones share what was written, and which can be waited on.
 #[derive(Clone, Debug, Default)]
-pub struct Capture(Arc<(Mutex<Vec<u8>>, Condvar)>);
+pub(crate) struct Capture(Arc<(Mutex<Vec<u8>>, Condvar)>);
 
 impl Capture {
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.0.lock().unwrap().clone()).unwrap()
     }
 
     /// Waits until the text as a whole is as wanted, and fails if that takes a minute.
-    pub fn wait_for(&self, wanted: impl Fn(&str) -> bool) {
+    #[cfg(feature = "console")]
+    pub(crate) fn wait_for(&self, wanted: impl Fn(&str) -> bool) {
         let text = self.0.0.lock().unwrap();
         let unwanted = |text: &mut Vec<u8>| !wanted(&String::from_utf8_lossy(text));
-        let (text, timeout) = self.0.1.wait_timeout_while(text, Duration::from_secs(60), unwanted).unwrap();
+        let (text, timeout) = self.0.1.wait_timeout_while(text, std::time::Duration::from_secs(60), unwanted).unwrap();
         assert!(!timeout.timed_out(), "still: {}", String::from_utf8_lossy(&text));
     }
 }

@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::board::Board;
 use super::log_bridge::LogBridge;
+use super::notices::Notices;
 use super::summary::summary;
 use super::tally::Tally;
 use super::terminal::Pane;
@@ -19,8 +20,6 @@ use crate::ports::observer::Observer;
 
 const REDRAW: Duration = Duration::from_millis(200);
 const PLAIN_PROGRESS: Duration = Duration::from_secs(10);
-const NOTICES: u32 = 10;
-const NOTICES_PER: Duration = Duration::from_secs(10);
 const COLUMNS: u16 = 100;
 
 /// How a [`Console`] shows itself.
@@ -71,14 +70,6 @@ struct Watched {
     tally: Tally,
     // When the tally was told its time, to know the run's time in silence.
     told: Instant,
-}
-
-/// Keeps a flood of failures from becoming a flood of lines.
-#[derive(Debug, Default)]
-struct Notices {
-    since: Moment,
-    shown: u32,
-    held_back: u64,
 }
 
 impl Console {
@@ -145,11 +136,15 @@ impl Console {
             }
             text
         };
-        self.plain(at, &text)
+        self.tell(at, &text)
     }
 
-    fn plain(&self, at: Moment, text: &str) -> io::Result<()> {
-        self.pane.say(&format!("[{:>7}] {text}\n", words::duration(at.since_start())))
+    fn tell(&self, at: Moment, text: &str) -> io::Result<()> {
+        match self.style {
+            // The line below says what time it is.
+            Style::Line => self.pane.say(&format!("{text}\n")),
+            _ => self.pane.say(&format!("[{:>7}] {text}\n", words::duration(at.since_start()))),
+        }
     }
 
     fn progress(&mut self, at: Moment) -> io::Result<()> {
@@ -157,23 +152,20 @@ impl Console {
             return Ok(());
         }
         self.next_progress = at + PLAIN_PROGRESS;
-        let text = whole_line(&lock(&self.watched).tally, at);
-        self.plain(at, &text)
+        let text = words::progress(&lock(&self.watched).tally, at);
+        self.tell(at, &text)
     }
 
     fn notice(&mut self, at: Moment, text: &str) -> io::Result<()> {
         let Some(held_back) = self.notices.pass(at) else { return Ok(()) };
         self.held_back(at, held_back)?;
-        match self.style {
-            Style::Plain => self.plain(at, text),
-            _ => self.pane.say(&format!("{text}\n")),
-        }
+        self.tell(at, text)
     }
 
     fn held_back(&self, at: Moment, notices: u64) -> io::Result<()> {
         match notices {
             0 => Ok(()),
-            more => self.plain(at, &format!("... and {} like these", words::count(more))),
+            more => self.tell(at, &format!("... and {} like these", words::count(more))),
         }
     }
 
@@ -182,7 +174,7 @@ impl Console {
             bar.finish_and_clear();
             self.pane.lines().remove(&bar);
         }
-        let held_back = std::mem::take(&mut self.notices.held_back);
+        let held_back = self.notices.take_held_back();
         self.held_back(at, held_back)?;
         let text = summary(&lock(&self.watched).tally, &self.board, self.pane.columns());
         self.pane.say(&text)
@@ -220,7 +212,7 @@ impl Observer for Console {
             EventKind::Started { .. } => self.begin(event.at)?,
             EventKind::Finished { .. } => self.end(event.at)?,
             kind => {
-                if let Some(text) = notice_of(kind, event.at) {
+                if let Some(text) = Notices::text(kind, event.at) {
                     self.notice(event.at, &text)?;
                 }
                 self.progress(event.at)?;
@@ -239,45 +231,6 @@ impl Observer for Console {
     }
 }
 
-impl Notices {
-    /// Whether one more may be shown, and how many weren't before it.
-    fn pass(&mut self, at: Moment) -> Option<u64> {
-        if at.since(self.since) >= NOTICES_PER {
-            (self.since, self.shown) = (at, 0);
-        }
-        if self.shown == NOTICES {
-            self.held_back += 1;
-            return None;
-        }
-        self.shown += 1;
-        Some(std::mem::take(&mut self.held_back))
-    }
-}
-
-fn notice_of(kind: &EventKind, at: Moment) -> Option<String> {
-    match kind {
-        EventKind::Failed { trial, failure, retry_at } => {
-            let next = match retry_at {
-                Some(retry) if *retry > at => format!("failed, next attempt in {}", words::duration(retry.since(at))),
-                Some(_) => "failed, next attempt at once".to_owned(),
-                None => "failed".to_owned(),
-            };
-            Some(format!("{trial} {next}: {}", words::line_of(&failure.to_string())))
-        }
-        EventKind::Warning { message } => Some(format!("warning: {}", words::line_of(message))),
-        EventKind::Abandoned { worker, .. } => {
-            Some(format!("warning: worker {worker} didn't stop and was left behind"))
-        }
-        _ => None,
-    }
-}
-
-fn whole_line(tally: &Tally, now: Moment) -> String {
-    let pace = words::pace(tally, now);
-    let separator = if pace.is_empty() { "" } else { "; " };
-    format!("{}{separator}{pace}", words::progress(tally))
-}
-
 fn line(pane: &Pane, watched: &Arc<Mutex<Watched>>) -> ProgressBar {
     let (watched, width) = (watched.clone(), pane.clone());
     let draw = move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
@@ -285,7 +238,7 @@ fn line(pane: &Pane, watched: &Arc<Mutex<Watched>>) -> ProgressBar {
             let watched = lock(&watched);
             let now = watched.tally.now() + watched.told.elapsed();
             let name = words::line_of(watched.tally.name());
-            format!("{name} {}: {}", words::duration(now.since_start()), whole_line(&watched.tally, now))
+            format!("{name} {}: {}", words::duration(now.since_start()), words::progress(&watched.tally, now))
         };
         // Two columns for the spinner, and the last one free: some terminals wrap when it is filled.
         let room = usize::from(width.columns()).saturating_sub(3);

@@ -18,6 +18,8 @@ mod hub;
 mod json;
 #[cfg(feature = "console")]
 mod log_bridge;
+#[cfg(feature = "console")]
+mod notices;
 mod queue;
 mod stream;
 #[cfg(feature = "console")]

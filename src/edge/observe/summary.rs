@@ -37,7 +37,8 @@ fn headline(tally: &Tally) -> String {
 }
 
 fn statuses(tally: &Tally) -> String {
-    let counts = Status::ALL.into_iter().rev().filter(|status| tally.count(*status) > 0);
+    let order = [Status::Terminated, Status::Error, Status::Paused, Status::Running, Status::Pending];
+    let counts = order.into_iter().filter(|status| tally.count(*status) > 0);
     let counts: Vec<_> = counts.map(|status| format!("{} {status}", words::count(tally.count(status)))).collect();
     let mut text = words::of(tally.trials(), "trial");
     if !counts.is_empty() {

@@ -30,7 +30,9 @@ enum Columns {
 impl Columns {
     fn now(self) -> u16 {
         match self {
-            Columns::Stderr => Term::stderr().size_checked().map_or(100, |(_, columns)| columns),
+            // The same answer as the drawing gets, its default included.
+            Columns::Stderr if io::stderr().is_terminal() => Term::stderr().size().1,
+            Columns::Stderr => 100,
             Columns::Fixed(columns) => columns,
         }
     }

@@ -7,8 +7,10 @@ use crate::logic::metrics::{Metrics, Value};
 use crate::logic::time::Moment;
 use crate::logic::trial::Status;
 
-/// `12/40 ended, 4 running, 24 pending, 1 error; best loss 0.0312 (3fa01_00007)`.
-pub(super) fn progress(tally: &Tally) -> String {
+/// `12/40 ended, 4 running, 24 pending, 1 error, 3m 2s left; best loss 0.0312 (3fa01_00007); 118 reports/s`.
+///
+/// What matters most comes first: a narrow terminal shows the beginning only.
+pub(super) fn progress(tally: &Tally, now: Moment) -> String {
     let mut text = match tally.total() {
         Some(total) => format!("{}/{total} ended", tally.ended()),
         None => format!("{} ended", tally.ended()),
@@ -19,25 +21,17 @@ pub(super) fn progress(tally: &Tally) -> String {
             text += &format!(", {count} {}", status.to_string().to_lowercase());
         }
     }
+    if let Some(left) = tally.eta(now) {
+        text += &format!(", {} left", duration(left));
+    }
     if let (Some(best), Some(objective)) = (tally.best(), tally.objective()) {
         text += &format!("; best {} {} ({})", line_of(&objective.metric), number(best.value), best.trial);
     }
-    text
-}
-
-/// `118 reports/s, 3m 2s left`; empty while nothing is known.
-pub(super) fn pace(tally: &Tally, now: Moment) -> String {
-    let per_second = tally.reports_per_second(now);
-    let mut text = match per_second {
-        rate if rate <= 0.0 => String::new(),
-        rate if rate < 1.0 => format!("{} reports/min", number_to(rate * 60.0, 2)),
-        rate => format!("{} reports/s", number_to(rate, 3)),
-    };
-    if let Some(left) = tally.eta(now) {
-        text += if text.is_empty() { "" } else { ", " };
-        text += &format!("{} left", duration(left));
+    match tally.reports_per_second(now) {
+        rate if rate <= 0.0 => text,
+        rate if rate < 1.0 => text + &format!("; {} reports/min", number_to(rate * 60.0, 2)),
+        rate => text + &format!("; {} reports/s", number_to(rate, 3)),
     }
-    text
 }
 
 /// A number with five digits that mean something, zeros at the end left out.
