@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tryout::edge::observe::JsonLines;
 use tryout::logic::checkpoint::{Checkpoint, CheckpointId};
-use tryout::logic::event::{EventKind, Outcome, PausedBy};
+use tryout::logic::event::{EventKind, Outcome, PausedBy, RunFailure};
 use tryout::logic::ids::{LeaseId, WorkerId};
 use tryout::logic::metrics::{Metrics, Report};
 use tryout::ports::observer::Observer;
@@ -60,7 +60,7 @@ fn failures_checkpoints_and_outcomes_are_flat() {
         at(4.0, EventKind::Paused { trial: trial(1), by: PausedBy::Drain, reason: None }),
         at(4.0, EventKind::Launched { trial: trial(1), attempt: 2, worker: WorkerId::new(3), lease: LeaseId::new(8) }),
         finished(5.0, Outcome::Completed),
-        finished(5.0, Outcome::Failed("no luck".into())),
+        finished(5.0, Outcome::Failed(RunFailure::Stuck { message: "no luck".to_owned() })),
     ];
     let lines = lines(&events);
     let failure = json!({"kind": "panic", "message": "boom", "place": "src/model.rs:31:9", "attempt": 1, "iteration": 1,
@@ -76,7 +76,10 @@ fn failures_checkpoints_and_outcomes_are_flat() {
     assert_eq!(lines[4]["by"], "drain");
     assert_eq!((&lines[5]["attempt"], &lines[5]["worker"], &lines[5]["lease"]), (&json!(2), &json!(3), &json!(8)));
     assert_eq!(lines[6], json!({"at": 5.0, "event": "finished", "outcome": "completed"}));
-    assert_eq!(lines[7], json!({"at": 5.0, "event": "finished", "outcome": "failed", "reason": "no luck"}));
+    assert_eq!(
+        lines[7],
+        json!({"at": 5.0, "event": "finished", "outcome": "failed", "reason": {"stuck": {"message": "no luck"}}})
+    );
 }
 
 struct BrokenPipe;
