@@ -1,0 +1,139 @@
+//! What the engine costs: runs a workload of trivial trainables, and beside it the bare messages that it can't do without.
+
+mod floor;
+mod machine;
+
+use std::num::NonZeroU32;
+use std::time::Instant;
+
+use clap::{Parser, ValueEnum};
+use tryout::prelude::*;
+
+/// Measures the control plane: trials and results per second, memory, and the floor under them.
+#[derive(Clone, Copy, Debug, Parser)]
+struct Arguments {
+    /// What to run.
+    #[arg(long, value_enum)]
+    workload: Workload,
+    /// How many trials.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    trials: Option<u32>,
+    /// How many results each trial reports (workload `results`).
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..))]
+    results: u64,
+    /// How many trials run at once.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    concurrent: Option<u32>,
+    /// How many results travel at once; adaptive if not said.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    buffer: Option<u32>,
+    /// Reuse workers.
+    #[arg(long)]
+    reuse: bool,
+    /// Print one JSON line and nothing else.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Workload {
+    /// Many trials of one result each.
+    Trials,
+    /// A few trials of many results each.
+    Results,
+    /// 256 trials of up to 81 iterations under ASHA.
+    Asha,
+}
+
+/// Does nothing, as often as it is told to.
+struct Trivial {
+    rate: f64,
+    left: u64,
+}
+
+#[derive(serde::Deserialize)]
+struct Settings {
+    rate: f64,
+    results: u64,
+}
+
+impl Trainable for Trivial {
+    type Config = Settings;
+
+    fn setup(config: Settings, _: &TrialInfo) -> Result<Self, TrialError> {
+        Ok(Self { rate: config.rate, left: config.results })
+    }
+
+    fn step(&mut self) -> Result<Step, TrialError> {
+        self.left -= 1;
+        let metrics = [("loss", self.rate / (self.left + 1) as f64)];
+        Ok(if self.left == 0 { Step::done(metrics) } else { Step::next(metrics) })
+    }
+
+    fn reset(&mut self, config: Settings, _: &TrialInfo) -> Result<(), TrialError> {
+        (self.rate, self.left) = (config.rate, config.results);
+        Ok(())
+    }
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments = Arguments::parse();
+    let (trials, results, concurrent) = match arguments.workload {
+        Workload::Trials => (arguments.trials.unwrap_or(10_000), 1, arguments.concurrent.unwrap_or(16)),
+        Workload::Results => {
+            let trials = arguments.trials.unwrap_or(8);
+            (trials, arguments.results, arguments.concurrent.unwrap_or(trials))
+        }
+        Workload::Asha => (arguments.trials.unwrap_or(256), 81, arguments.concurrent.unwrap_or(16)),
+    };
+    let batching = match arguments.buffer.and_then(NonZeroU32::new) {
+        Some(reports) => Batching::Fixed { reports, time: None },
+        None => Batching::Adaptive,
+    };
+    let experiment = Experiment::new("control_plane", stepwise::<Trivial>())
+        .space(Space::new().with("rate", uniform(0.0, 1.0)).with("results", results))
+        .samples(u64::from(trials))
+        .objective(Objective::min("loss"))
+        .workers(concurrent)
+        .reuse(if arguments.reuse { Reuse::Yes } else { Reuse::No })
+        .batching(batching)
+        .history(History::None);
+    let experiment = match arguments.workload {
+        Workload::Asha => experiment.scheduler(Asha::new().max_t(81).reduction_factor(3.0)),
+        _ => experiment,
+    };
+
+    let (rss, cpu, began) = (machine::rss_mb(), machine::cpu_s(), Instant::now());
+    let ended = experiment.run()?;
+    let (wall, cpu) = (began.elapsed().as_secs_f64(), machine::cpu_s() - cpu);
+    let (peak, grown) = (machine::peak_rss_mb(), machine::rss_mb() - rss);
+    let reports = ended.totals().reports;
+    drop(ended);
+
+    let batch = arguments.buffer.map_or(1, u64::from).min(results);
+    let messages = (reports / batch).clamp(1, 200_000);
+    let floor = floor::round_trips_per_second(concurrent.min(trials), messages) * batch as f64;
+    let rate = reports as f64 / wall;
+    let report = serde_json::json!({
+        "workload": format!("{:?}", arguments.workload).to_lowercase(),
+        "trials": trials,
+        "results": reports,
+        "concurrent": concurrent,
+        "buffered": arguments.buffer.map_or("adaptive".into(), |buffer| serde_json::json!(buffer)),
+        "reuse": arguments.reuse,
+        "wall_s": wall,
+        "cpu_s": cpu,
+        "trials_per_s": f64::from(trials) / wall,
+        "results_per_s": rate,
+        "peak_rss_mb": peak,
+        "grown_rss_mb": grown,
+        "floor_per_s": floor,
+        "of_floor": rate / floor,
+    });
+    if arguments.json {
+        println!("{report}");
+    } else {
+        println!("{report:#}");
+    }
+    Ok(())
+}
