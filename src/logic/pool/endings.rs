@@ -137,8 +137,7 @@ impl Pool {
         }
         for id in self.cache.iter().collect::<Vec<_>>() {
             let Some(worker) = self.fleet.get(id) else { continue };
-            let kind = self.kinds.get(worker.kind);
-            if kind.infeasible().is_some() || self.expected.is_over(kind.total(), &worker.slot) {
+            if self.expected.is_over(self.kinds.get(worker.kind).total(), &worker.slot) {
                 self.evict(id, now, out);
             }
         }

@@ -7,7 +7,6 @@
 //! may come; and it is stopped if its resources are needed, if nobody can come any more, or if workers aren't reused.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use super::budget::Budget;
 use super::cache::Cache;
@@ -15,13 +14,12 @@ use super::fleet::Fleet;
 use super::gpus;
 use super::io::{PoolCounts, PoolInput, PoolOutput, WaitsFor, WhyWaiting};
 use super::kinds::{self, KindId, Kinds};
-use super::line::{Line, Waiter, Wants};
+use super::line::Line;
 use super::resources::{ResourceRequest, Resources};
 use super::settings::{Demand, Infeasible, PoolSettings};
 use super::worker::{WorkerEffect, WorkerEvent, WorkerState};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::time::Moment;
-use crate::logic::trial::{AtRest, PoolOrder};
 
 /// Where a trial stands.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +33,7 @@ pub(super) enum Standing {
 }
 
 impl Standing {
-    fn ticket(self) -> u32 {
+    pub(super) fn ticket(self) -> u32 {
         match self {
             Standing::Waiting { ticket, .. }
             | Standing::Leased { ticket, .. }
@@ -53,6 +51,25 @@ pub(super) enum Phase {
 }
 
 /// The resources of an experiment, its workers, and who waits for them.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tryout::logic::ids::{RunId, TrialId};
+/// use tryout::logic::pool::{Pool, PoolInput, PoolOutput, PoolSettings, ResourceRequest, Resources};
+/// use tryout::logic::time::Moment;
+/// use tryout::logic::trial::PoolOrder;
+///
+/// let mut pool = Pool::new(PoolSettings::new(Resources::cpus(1)));
+/// let mut out = Vec::new();
+/// for number in 0..2 {
+///     let trial = TrialId::new(RunId::new(0), number);
+///     let order = PoolOrder::Acquire { trial, ticket: 1, request: Arc::new(ResourceRequest::default()) };
+///     pool.on(PoolInput::Order(order), Moment::START, &mut out);
+/// }
+/// // The first is granted a worker that is spawned for it; the second waits.
+/// assert!(matches!(out[..], [PoolOutput::Spawn { .. }, PoolOutput::Tell(..)]));
+/// assert_eq!((pool.counts().leased, pool.counts().waiting), (1, 1));
+/// ```
 #[derive(Debug)]
 pub struct Pool {
     pub(super) settings: PoolSettings,
@@ -68,7 +85,7 @@ pub struct Pool {
     pub(super) standings: HashMap<TrialId, Standing>,
     pub(super) demand: Demand,
     pub(super) phase: Phase,
-    inheriting: usize,
+    pub(super) inheriting: usize,
     stale: u64,
 }
 
@@ -174,98 +191,6 @@ impl Pool {
             self.phase = Phase::Closed;
             out.push(PoolOutput::Closed);
         }
-    }
-
-    fn on_order(&mut self, order: PoolOrder, now: Moment, out: &mut Vec<PoolOutput>) {
-        match order {
-            PoolOrder::Acquire { trial, ticket, request } => self.acquire(trial, ticket, &request, now, out),
-            PoolOrder::Cancel { trial, ticket } => match self.standings.get(&trial).copied() {
-                Some(standing) if standing.ticket() == ticket => self.cancel(trial, standing, now, out),
-                _ => self.late(),
-            },
-            PoolOrder::Replace { lease } => self.replace(lease, now, out),
-            PoolOrder::Release { lease, at_rest: AtRest::Yes } => self.leave(lease, WorkerEvent::LeftAtRest, now, out),
-            PoolOrder::Release { lease, at_rest: AtRest::No } => self.leave(lease, WorkerEvent::LeftAtWork, now, out),
-            PoolOrder::Discard { lease } => self.leave(lease, WorkerEvent::Discarded, now, out),
-        }
-    }
-
-    fn acquire(
-        &mut self,
-        trial: TrialId,
-        ticket: u32,
-        request: &Arc<ResourceRequest>,
-        now: Moment,
-        out: &mut Vec<PoolOutput>,
-    ) {
-        if self.phase != Phase::Open {
-            return self.late();
-        }
-        match self.standings.get(&trial).copied() {
-            Some(standing) if standing.ticket() >= ticket => return self.late(),
-            // Whoever asks anew has no use for what it asked for before.
-            Some(standing) => self.cancel(trial, standing, now, out),
-            None => {}
-        }
-        let kind = self.kinds.intern(request, &self.budget);
-        let number = self.line.arrive();
-        let waiter = Waiter { trial, ticket, number, wants: Wants::Any };
-        if self.kinds.get(kind).infeasible().is_some() {
-            self.refuse_infeasible(kind, waiter, out);
-        } else if self.line.first(kind).is_some() || !self.line.may_go(number) || !self.grant(kind, waiter, now, out) {
-            self.line_up(kind, waiter);
-            self.make_room(now, out);
-        }
-    }
-
-    fn cancel(&mut self, trial: TrialId, standing: Standing, now: Moment, out: &mut Vec<PoolOutput>) {
-        match standing {
-            // The trial may not have heard of it, and the worker not have begun: it will come to rest soon.
-            Standing::Leased { lease, .. } => self.leave(lease, WorkerEvent::LeftAtWork, now, out),
-            Standing::Waiting { kind, number, .. } => {
-                self.standings.remove(&trial);
-                let was_first = self.line.first(kind).is_some_and(|first| first.number == number);
-                self.line.remove(kind, number);
-                self.kinds.let_go(kind);
-                if was_first {
-                    self.serve(now, out);
-                }
-            }
-            Standing::Inheriting { worker, .. } => {
-                self.standings.remove(&trial);
-                self.disinherit(worker);
-                self.expect(worker);
-            }
-        }
-    }
-
-    /// A trial leaves its worker.
-    fn leave(&mut self, lease: LeaseId, how: WorkerEvent, now: Moment, out: &mut Vec<PoolOutput>) {
-        let Some((worker, tenant)) = self.fleet.end_lease(lease) else { return self.late() };
-        self.standings.remove(&tenant.trial);
-        if self.step(worker, how, now, out) && how == WorkerEvent::LeftAtRest {
-            self.reusable(worker, now, out);
-        }
-    }
-
-    fn replace(&mut self, lease: LeaseId, now: Moment, out: &mut Vec<PoolOutput>) {
-        if self.phase != Phase::Open {
-            return self.leave(lease, WorkerEvent::Discarded, now, out);
-        }
-        let Some((id, tenant)) = self.fleet.end_lease(lease) else { return self.late() };
-        if let Some(worker) = self.fleet.get_mut(id) {
-            worker.heir = Some(Waiter { wants: Wants::Fresh, ..tenant });
-            self.inheriting += 1;
-        }
-        self.standings.insert(tenant.trial, Standing::Inheriting { ticket: tenant.ticket, worker: id });
-        self.step(id, WorkerEvent::Discarded, now, out);
-    }
-
-    /// Whoever was to get the slot of this worker.
-    pub(super) fn disinherit(&mut self, worker: WorkerId) -> Option<Waiter> {
-        let heir = self.fleet.get_mut(worker)?.heir.take()?;
-        self.inheriting -= 1;
-        Some(heir)
     }
 
     /// Moves a worker and says what follows from that. False if it came too late.

@@ -9,6 +9,7 @@ mod io;
 mod kinds;
 mod line;
 mod machine;
+mod orders;
 mod resources;
 mod room;
 mod serve;

@@ -87,7 +87,7 @@ impl PoolSettings {
         let gpus = self.total.get("gpu");
         if self.total.is_empty() {
             Err(PoolError::Nothing)
-        } else if gpus.parts() % Amount::whole(1).parts() != 0 {
+        } else if !gpus.parts().is_multiple_of(Amount::whole(1).parts()) {
             Err(PoolError::PartialGpus { value: gpus.as_f64() })
         } else {
             Ok(())

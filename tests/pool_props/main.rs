@@ -8,9 +8,11 @@ use tryout::logic::ids::{LeaseId, WorkerId};
 use tryout::logic::pool::*;
 use tryout::logic::trial::{AtRest, PoolOrder};
 
-mod pool_model;
+mod checks;
+mod hears;
+mod model;
 
-use pool_model::{At, Model, trial};
+use model::{At, Model, trial};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -95,30 +97,26 @@ fn one<T: Copy>(which: Index, of: &[T]) -> Option<T> {
     (!of.is_empty()).then(|| *which.get(of))
 }
 
-fn perform(model: &mut Model, op: Op) {
+/// Does what the script says, with whichever trial or worker it means. None if there is none such.
+fn perform(model: &mut Model, op: Op) -> Option<()> {
     let tenant = |which: Index, model: &Model| one(which, &model.leased()).map(|(number, ..)| number);
     match op {
         Op::Acquire(number, kind) => model.acquire(number, kind),
         Op::Cancel(which) => {
             let all: Vec<u32> = model.asks.keys().copied().collect();
-            one(which, &all).map(|number| model.cancel(number));
+            model.cancel(one(which, &all)?);
         }
-        Op::Release(which, rest) => {
-            let at_rest = if rest { AtRest::Yes } else { AtRest::No };
-            tenant(which, model).map(|number| model.release(number, at_rest));
-        }
-        Op::Discard(which) => drop(tenant(which, model).map(|number| model.discard(number))),
-        Op::Replace(which) => drop(tenant(which, model).map(|number| model.replace(number))),
-        Op::Rest(which) => drop(one(which, &model.at(&[At::Settling])).map(|worker| model.released(worker))),
-        Op::End(which) => {
-            let ending = model.at(&[At::Stopping, At::Killed, At::Abandoned]);
-            one(which, &ending).map(|worker| model.gone(worker, false));
-        }
+        Op::Release(which, true) => model.release(tenant(which, model)?, AtRest::Yes),
+        Op::Release(which, false) => model.release(tenant(which, model)?, AtRest::No),
+        Op::Discard(which) => model.discard(tenant(which, model)?),
+        Op::Replace(which) => model.replace(tenant(which, model)?),
+        Op::Rest(which) => model.released(one(which, &model.at(&[At::Settling]))?),
+        Op::End(which) => model.gone(one(which, &model.at(&[At::Stopping, At::Killed, At::Abandoned]))?, false),
         Op::Crash(which, unborn) => {
             let all: Vec<WorkerId> = model.workers.keys().copied().collect();
-            one(which, &all).map(|worker| model.gone(worker, unborn));
+            model.gone(one(which, &all)?, unborn);
         }
-        Op::GiveUp(which) => drop(one(which, &model.at(&[At::Killed])).map(|worker| model.abandoned(worker))),
+        Op::GiveUp(which) => model.abandoned(one(which, &model.at(&[At::Killed]))?),
         Op::Wait(seconds) => model.wait(Duration::from_secs(seconds)),
         Op::Demand(open) => model.demand(if open { Demand::Open } else { Demand::Closed }),
         Op::Resize(cpu, gpu) => model.resize(Resources::cpus(cpu).with("gpu", f64::from(gpu)).unwrap()),
@@ -127,6 +125,7 @@ fn perform(model: &mut Model, op: Op) {
         Op::Gone(worker) => model.gone(WorkerId::new(worker), false),
         Op::Late(lease, what) => late(model, LeaseId::new(lease), what),
     }
+    Some(())
 }
 
 /// An order that must change nothing.
@@ -205,7 +204,9 @@ proptest! {
     fn equal_scripts_have_equal_outcomes(settings in settings(), script in prop::collection::vec(hostile(), 0..80)) {
         let run = || {
             let mut model = Model::new(settings.clone(), kinds());
-            script.iter().cloned().for_each(|op| perform(&mut model, op));
+            for op in script.iter().cloned() {
+                perform(&mut model, op);
+            }
             (format!("{:?}", model.workers), format!("{:?}", model.asks), model.leases.len(), model.pool.stale())
         };
         prop_assert_eq!(run(), run());

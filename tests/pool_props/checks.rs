@@ -2,12 +2,12 @@
 
 use tryout::logic::pool::{Amount, Demand, PoolCounts, ResourceRequest, Slot};
 
-use super::{Ask, At, Model, Stage, trial};
+use crate::model::{Ask, At, Model, Stage, trial};
 
 const WHOLE: u64 = Amount::whole(1).parts();
 
 impl Model {
-    pub fn check(&self) {
+    pub(crate) fn check(&self) {
         self.check_places();
         self.check_sums();
         self.check_gpus();
@@ -120,7 +120,7 @@ impl Model {
     }
 
     /// Nobody waits on and on: see the documentation of the line. Holds where resources don't shrink.
-    pub fn check_progress(&self) {
+    pub(crate) fn check_progress(&self) {
         if self.at(&[At::Settling, At::Stopping, At::Killed]).is_empty() && !self.closing {
             for ask in self.asks.values().filter(|ask| self.waits(ask)) {
                 assert!(!self.leased().is_empty(), "nothing runs, and somebody waits: {ask:?}");

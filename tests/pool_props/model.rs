@@ -8,12 +8,10 @@ use tryout::logic::failure::{FailureKind, Fault};
 use tryout::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
 use tryout::logic::pool::*;
 use tryout::logic::time::Moment;
-use tryout::logic::trial::{AtRest, PoolFact, PoolOrder};
-
-mod checks;
+use tryout::logic::trial::{AtRest, PoolOrder};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum At {
+pub(crate) enum At {
     /// Spawned in this very step.
     Fresh,
     Leased(u32),
@@ -28,14 +26,14 @@ pub enum At {
 }
 
 #[derive(Debug)]
-pub struct Vehicle {
-    pub slot: Arc<Slot>,
-    pub at: At,
-    pub since: Moment,
+pub(crate) struct Vehicle {
+    pub(crate) slot: Arc<Slot>,
+    pub(crate) at: At,
+    pub(crate) since: Moment,
 }
 
 #[derive(Clone, Debug)]
-pub enum Stage {
+pub(crate) enum Stage {
     Waiting {
         fresh: bool,
     },
@@ -45,43 +43,43 @@ pub enum Stage {
 }
 
 #[derive(Clone, Debug)]
-pub struct Ask {
-    pub ticket: u32,
-    pub kind: usize,
-    pub number: u64,
-    pub overtaken: u32,
-    pub stage: Stage,
+pub(crate) struct Ask {
+    pub(crate) ticket: u32,
+    pub(crate) kind: usize,
+    pub(crate) number: u64,
+    pub(crate) overtaken: u32,
+    pub(crate) stage: Stage,
     /// Ends of leases before it came, and how many more it may have to wait for.
-    pub ends_before: usize,
-    pub bound: usize,
+    pub(crate) ends_before: usize,
+    pub(crate) bound: usize,
 }
 
-pub struct Model {
-    pub pool: Pool,
-    pub settings: PoolSettings,
-    pub kinds: Vec<Arc<ResourceRequest>>,
-    pub now: Moment,
-    pub workers: BTreeMap<WorkerId, Vehicle>,
-    pub asks: BTreeMap<u32, Ask>,
-    pub total: Resources,
-    pub demand: Demand,
-    pub closing: bool,
-    pub closed: usize,
-    pub ends: usize,
-    pub leases: Vec<LeaseId>,
+pub(crate) struct Model {
+    pub(crate) pool: Pool,
+    pub(crate) settings: PoolSettings,
+    pub(crate) kinds: Vec<Arc<ResourceRequest>>,
+    pub(crate) now: Moment,
+    pub(crate) workers: BTreeMap<WorkerId, Vehicle>,
+    pub(crate) asks: BTreeMap<u32, Ask>,
+    pub(crate) total: Resources,
+    pub(crate) demand: Demand,
+    pub(crate) closing: bool,
+    pub(crate) closed: usize,
+    pub(crate) ends: usize,
+    pub(crate) leases: Vec<LeaseId>,
     /// Slot that an heir may take over in this step.
-    inherited: Option<(u32, Arc<Slot>)>,
-    may_refuse: Vec<u32>,
+    pub(crate) inherited: Option<(u32, Arc<Slot>)>,
+    pub(crate) may_refuse: Vec<u32>,
     arrivals: u64,
     tickets: u32,
 }
 
-pub fn trial(number: u32) -> TrialId {
+pub(crate) fn trial(number: u32) -> TrialId {
     TrialId::new(RunId::new(1), number)
 }
 
 impl Model {
-    pub fn new(settings: PoolSettings, kinds: Vec<ResourceRequest>) -> Self {
+    pub(crate) fn new(settings: PoolSettings, kinds: Vec<ResourceRequest>) -> Self {
         Self {
             pool: Pool::new(settings.clone()),
             total: settings.total.clone(),
@@ -102,7 +100,7 @@ impl Model {
         }
     }
 
-    pub fn leased(&self) -> Vec<(u32, LeaseId, WorkerId)> {
+    pub(crate) fn leased(&self) -> Vec<(u32, LeaseId, WorkerId)> {
         let leased = |(&trial, ask): (&u32, &Ask)| match ask.stage {
             Stage::Leased(lease, worker) => Some((trial, lease, worker)),
             _ => None,
@@ -110,15 +108,15 @@ impl Model {
         self.asks.iter().filter_map(leased).collect()
     }
 
-    pub fn at(&self, wanted: &[At]) -> Vec<WorkerId> {
+    pub(crate) fn at(&self, wanted: &[At]) -> Vec<WorkerId> {
         self.workers.iter().filter(|(_, worker)| wanted.contains(&worker.at)).map(|(&id, _)| id).collect()
     }
 
-    pub fn waiting(&self) -> usize {
+    pub(crate) fn waiting(&self) -> usize {
         self.asks.values().filter(|ask| !matches!(ask.stage, Stage::Leased(..))).count()
     }
 
-    pub fn acquire(&mut self, number: u32, kind: usize) {
+    pub(crate) fn acquire(&mut self, number: u32, kind: usize) {
         if self.asks.contains_key(&number) || self.closing {
             return;
         }
@@ -143,7 +141,7 @@ impl Model {
         self.feed(PoolInput::Order(order));
     }
 
-    pub fn cancel(&mut self, number: u32) {
+    pub(crate) fn cancel(&mut self, number: u32) {
         let Some(ask) = self.asks.remove(&number) else { return };
         if let Stage::Leased(_, worker) = ask.stage {
             self.ends += 1;
@@ -152,19 +150,19 @@ impl Model {
         self.feed(PoolInput::Order(PoolOrder::Cancel { trial: trial(number), ticket: ask.ticket }));
     }
 
-    pub fn release(&mut self, number: u32, at_rest: AtRest) {
+    pub(crate) fn release(&mut self, number: u32, at_rest: AtRest) {
         let Some((lease, worker)) = self.end(number) else { return };
         self.move_to(worker, if at_rest == AtRest::Yes { At::Idle } else { At::Left });
         self.feed(PoolInput::Order(PoolOrder::Release { lease, at_rest }));
     }
 
-    pub fn discard(&mut self, number: u32) {
+    pub(crate) fn discard(&mut self, number: u32) {
         let Some((lease, worker)) = self.end(number) else { return };
         self.move_to(worker, At::Discarded);
         self.feed(PoolInput::Order(PoolOrder::Discard { lease }));
     }
 
-    pub fn replace(&mut self, number: u32) {
+    pub(crate) fn replace(&mut self, number: u32) {
         let Some(Stage::Leased(lease, worker)) = self.asks.get(&number).map(|ask| ask.stage.clone()) else { return };
         self.move_to(worker, At::Discarded);
         if self.closing {
@@ -182,19 +180,19 @@ impl Model {
         Some((lease, worker))
     }
 
-    fn move_to(&mut self, worker: WorkerId, at: At) {
+    pub(crate) fn move_to(&mut self, worker: WorkerId, at: At) {
         let worker = self.workers.get_mut(&worker).expect("a known worker");
         (worker.at, worker.since) = (at, self.now);
     }
 
-    pub fn released(&mut self, worker: WorkerId) {
+    pub(crate) fn released(&mut self, worker: WorkerId) {
         if self.at(&[At::Settling]).contains(&worker) {
             self.move_to(worker, At::Idle);
         }
         self.feed(PoolInput::Released(worker));
     }
 
-    pub fn gone(&mut self, worker: WorkerId, unborn: bool) {
+    pub(crate) fn gone(&mut self, worker: WorkerId, unborn: bool) {
         if let Some((number, ..)) = self.leased().into_iter().find(|&(_, _, leased)| leased == worker) {
             if unborn {
                 self.may_refuse.push(number);
@@ -210,7 +208,7 @@ impl Model {
         self.feed(if unborn { PoolInput::SpawnFailed(worker, fault) } else { PoolInput::Gone(worker) });
     }
 
-    pub fn abandoned(&mut self, worker: WorkerId) {
+    pub(crate) fn abandoned(&mut self, worker: WorkerId) {
         if self.at(&[At::Killed]).contains(&worker) {
             let slot = if self.settings.abandoned == AbandonPolicy::GiveBack {
                 self.workers.remove(&worker).map(|vehicle| vehicle.slot)
@@ -237,30 +235,30 @@ impl Model {
         self.may_refuse.push(number);
     }
 
-    pub fn wait(&mut self, time: Duration) {
+    pub(crate) fn wait(&mut self, time: Duration) {
         self.now = self.now + time;
         self.feed(PoolInput::Tick);
         assert!(self.pool.deadline().is_none_or(|deadline| deadline > self.now), "a tick leaves nothing overdue");
     }
 
-    pub fn demand(&mut self, demand: Demand) {
+    pub(crate) fn demand(&mut self, demand: Demand) {
         self.demand = demand;
         self.feed(PoolInput::Demand(demand));
     }
 
-    pub fn resize(&mut self, total: Resources) {
+    pub(crate) fn resize(&mut self, total: Resources) {
         self.total = total.clone();
         self.may_refuse = self.asks.keys().copied().collect();
         self.feed(PoolInput::Resize(total));
     }
 
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.closing = true;
         self.asks.retain(|_, ask| !matches!(ask.stage, Stage::Waiting { .. }));
         self.feed(PoolInput::Close);
     }
 
-    pub fn feed(&mut self, input: PoolInput) {
+    pub(crate) fn feed(&mut self, input: PoolInput) {
         let mut out = Vec::new();
         self.pool.on(input, self.now, &mut out);
         for output in out {
@@ -269,59 +267,5 @@ impl Model {
         self.inherited = None;
         self.may_refuse.clear();
         self.check();
-    }
-
-    fn heard(&mut self, output: PoolOutput) {
-        match output {
-            PoolOutput::Spawn { worker, slot } => {
-                let vehicle = Vehicle { slot, at: At::Fresh, since: self.now };
-                assert!(self.workers.insert(worker, vehicle).is_none(), "{worker} was spawned twice");
-                assert!(!self.closing, "spawned after the end");
-            }
-            PoolOutput::Tell(to, PoolFact::Granted { ticket, lease, worker, slot }) => {
-                self.granted(to.number(), ticket, lease, worker, &slot);
-            }
-            PoolOutput::Tell(to, PoolFact::Refused { ticket, .. }) => {
-                assert!(self.may_refuse.contains(&to.number()), "{to} was refused for no reason");
-                assert_eq!(self.asks.remove(&to.number()).map(|ask| ask.ticket), Some(ticket));
-            }
-            PoolOutput::Release { worker, .. } => self.moves(worker, &[At::Left], At::Settling),
-            PoolOutput::Shutdown(worker) => self.moves(worker, &[At::Idle, At::Discarded], At::Stopping),
-            PoolOutput::Kill(worker) => {
-                let due = self.workers[&worker].since + self.settings.grace;
-                assert!(due <= self.now, "{worker} was killed within its grace");
-                self.moves(worker, &[At::Settling, At::Stopping], At::Killed);
-            }
-            PoolOutput::Closed => self.closed += 1,
-        }
-    }
-
-    fn moves(&mut self, worker: WorkerId, from: &[At], to: At) {
-        let at = self.workers.get(&worker).map(|vehicle| vehicle.at);
-        assert!(at.is_some_and(|at| from.contains(&at)), "{worker} at {at:?} was told to be {to:?}");
-        self.move_to(worker, to);
-    }
-
-    fn granted(&mut self, number: u32, ticket: u32, lease: LeaseId, worker: WorkerId, slot: &Arc<Slot>) {
-        assert!(!self.leases.contains(&lease), "{lease} was granted twice");
-        self.leases.push(lease);
-        let ask = self.asks.get(&number).expect("granted to somebody who asked").clone();
-        let Stage::Waiting { fresh } = ask.stage else { panic!("granted to {number} at {:?}", ask.stage) };
-        let vehicle = &self.workers[&worker];
-        assert!(vehicle.at == At::Fresh || (!fresh && vehicle.at == At::Idle), "{worker} at {:?}", vehicle.at);
-        assert!(Arc::ptr_eq(&vehicle.slot, slot));
-        assert_eq!((ask.ticket, self.kinds[ask.kind].as_bundles()), (ticket, &slot.bundles[..]));
-        let inherits = self.inherited.as_ref().is_some_and(|(heir, old)| *heir == number && Arc::ptr_eq(old, slot));
-        if !inherits {
-            for other in self.asks.values_mut().filter(|other| other.number < ask.number) {
-                if matches!(other.stage, Stage::Waiting { .. }) {
-                    other.overtaken += 1;
-                    assert!(other.overtaken <= self.settings.overtaking, "overtaken too often: {other:?}");
-                    assert_ne!(other.kind, ask.kind, "an equal request was overtaken");
-                }
-            }
-        }
-        self.asks.get_mut(&number).expect("still there").stage = Stage::Leased(lease, worker);
-        self.move_to(worker, At::Leased(number));
     }
 }
