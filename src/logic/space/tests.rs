@@ -181,6 +181,22 @@ fn values_are_spread_as_their_scale_says() {
 }
 
 #[test]
+fn values_of_one_configuration_are_independent() {
+    let half = || Domain::from(uniform(0.0, 1.0));
+    let space = Space::new().with("a", half()).with("b", half()).with("c", choice([half(), half()]));
+    let made: Vec<Config> = (0..4000).map(|number| space.sample(5, number).expect("can be drawn")).collect();
+    for (one, other) in [("a", "b"), ("a", "c"), ("b", "c")] {
+        let low = |config: &&Config, name| config.number(name).is_some_and(|value| value < 0.5);
+        let both = made.iter().filter(|config| low(config, one) && low(config, other)).count();
+        assert!(both.abs_diff(1000) < 150, "{one} and {other} are both low {both} times");
+    }
+    // Were the inner choice decided by the draw of the outer one, 1 and 2 could not come.
+    let space = Space::new().with("nested", choice([choice([0, 1]), choice([2, 3])]));
+    let seen = (0..200).filter_map(|number| space.sample(5, number).ok()?.get("nested")?.as_i64());
+    assert_eq!(seen.collect::<std::collections::BTreeSet<_>>().len(), 4);
+}
+
+#[test]
 fn extreme_ranges_are_drawn_from() {
     let space = Space::new()
         .with("wide", uniform(f64::MIN, f64::MAX))
