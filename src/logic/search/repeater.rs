@@ -37,7 +37,8 @@ struct Group {
 }
 
 /// Gives each suggestion of a searcher to `repeat` trials. The searcher knows the first of them only, and hears of its end
-/// when all have ended, with the mean of every metric; NaN and missing values are left out. Reports on the way are not
+/// when all have ended, with the mean of every metric; NaN, missing
+/// values and failed trials are left out. Reports on the way are not
 /// passed on. Trials are counted, not suggestions: a limit around it counts repeats, one inside it groups of them.
 ///
 /// ```
@@ -166,7 +167,8 @@ impl<S: Searcher> Searcher for Repeater<S> {
     fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
         let Some(leader) = self.state.leaders.remove(&trial) else { return };
         let group = self.state.groups.entry(leader).or_default();
-        group.ended.push((ending, last.cloned()));
+        // What a failed repeat reported on its way is no result.
+        group.ended.push((ending, last.filter(|_| ending != Ending::Error).cloned()));
         if group.ended.len() < self.state.repeat as usize {
             return;
         }

@@ -76,13 +76,10 @@ impl FloatRange {
     }
 
     fn bad_step(&self, step: f64) -> Option<Problem> {
-        bad_quantum(step).or_else(|| {
-            let whole = |bound: f64| {
-                let steps = bound / step;
-                steps.abs() <= MOST_STEPS && (steps - steps.round()).abs() <= WHOLE * steps.abs().max(1.0)
-            };
-            let uneven = [self.low, self.high].into_iter().find(|&bound| !whole(bound))?;
-            Some(("quantum", step.to_string(), format!("a divisor of both bounds, and {uneven} is not its multiple")))
+        bad_quantum(step).or_else(|| too_fine(step, self.low.abs().max(self.high.abs()))).or_else(|| {
+            let uneven = [self.low, self.high].into_iter().find(|&bound| !is_multiple(bound, Some(step)))?;
+            let right = format!("a divisor of both bounds, and {} is not its multiple", Short(uneven));
+            Some(("quantum", Short(step).to_string(), right))
         })
     }
 
@@ -179,9 +176,10 @@ impl Normal {
             .or_else(|| finite("standard deviation", self.deviation))
             .or_else(|| {
                 (self.deviation <= 0.0)
-                    .then(|| ("standard deviation", self.deviation.to_string(), "greater than 0".to_owned()))
+                    .then(|| ("standard deviation", Short(self.deviation).to_string(), "greater than 0".to_owned()))
             })
             .or_else(|| self.quantum.and_then(bad_quantum))
+            .or_else(|| self.quantum.and_then(|step| too_fine(step, self.mean.abs() + 100.0 * self.deviation)))
     }
 
     pub(super) fn draw(&self, random: &mut impl Rng) -> f64 {
@@ -198,20 +196,26 @@ impl Normal {
 }
 
 fn finite(what: &'static str, value: f64) -> Option<Problem> {
-    (!value.is_finite()).then(|| (what, value.to_string(), "finite".to_owned()))
+    (!value.is_finite()).then(|| (what, Short(value).to_string(), "finite".to_owned()))
 }
 
 fn below(low: f64, high: f64) -> Option<Problem> {
-    (low >= high).then(|| ("lower bound", low.to_string(), format!("less than the upper bound {high}")))
+    (low >= high).then(|| ("lower bound", Short(low).to_string(), format!("less than the upper bound {}", Short(high))))
 }
 
 fn above_zero(scale: Scale, low: f64) -> Option<Problem> {
     (scale == Scale::Log && low <= 0.0)
-        .then(|| ("lower bound", low.to_string(), "greater than 0 on a log scale".to_owned()))
+        .then(|| ("lower bound", Short(low).to_string(), "greater than 0 on a log scale".to_owned()))
 }
 
 fn bad_quantum(step: f64) -> Option<Problem> {
-    (!step.is_finite() || step <= 0.0).then(|| ("quantum", step.to_string(), "finite and greater than 0".to_owned()))
+    (!step.is_finite() || step <= 0.0)
+        .then(|| ("quantum", Short(step).to_string(), "finite and greater than 0".to_owned()))
+}
+
+fn too_fine(step: f64, largest: f64) -> Option<Problem> {
+    let right = || format!("large enough that its multiples can be told apart up to {}", Short(largest));
+    (largest / step > MOST_STEPS).then(|| ("quantum", Short(step).to_string(), right()))
 }
 
 /// Weighs the ends rather than adding to one of them, so that no difference overflows.
@@ -233,16 +237,34 @@ fn is_multiple(value: f64, quantum: Option<f64>) -> bool {
     })
 }
 
-/// The end of a description: ` on a log scale, in steps of 2`.
+/// The end of a description: ` on a log scale, a multiple of 2`.
 fn manner<T: fmt::Display>(scale: Scale, quantum: Option<T>) -> String {
     let scale = if scale == Scale::Log { " on a log scale" } else { "" };
     quantum.map_or_else(|| scale.to_owned(), |step| format!("{scale}, a multiple of {step}"))
 }
 
+/// A number as a person would write it: 0.1, and 1e-300 rather than three hundred zeros.
+struct Short(f64);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.abs() {
+            size if size == 0.0 || !size.is_finite() || (1e-4..1e7).contains(&size) => self.0.fmt(f),
+            _ => fmt::LowerExp::fmt(&self.0, f),
+        }
+    }
+}
+
 /// What a value must be.
 impl fmt::Display for FloatRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a number from {} to {}{}", self.low, self.high, manner(self.scale, self.quantum))
+        write!(
+            f,
+            "a number from {} to {}{}",
+            Short(self.low),
+            Short(self.high),
+            manner(self.scale, self.quantum.map(Short))
+        )
     }
 }
 
@@ -256,6 +278,6 @@ impl fmt::Display for IntRange {
 /// What a value must be.
 impl fmt::Display for Normal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "a finite number{}", manner(Scale::Linear, self.quantum))
+        write!(f, "a finite number{}", manner(Scale::Linear, self.quantum.map(Short)))
     }
 }

@@ -52,11 +52,9 @@ impl Space {
     /// it were fixed.
     pub(crate) fn variant(&self, source: &Source, point: u64, whole: &Space) -> Result<Config, SpaceError> {
         let draft = self.draft(source, &Names { path: String::new(), draw: String::new() }, point)?;
-        let map = draft.resolve(whole)?;
-        Ok(map.into_iter().fold(Config::new(), |mut config, (key, value)| {
-            config.as_map_mut().insert(key, value);
-            config
-        }))
+        let mut config = Config::new();
+        *config.as_map_mut() = draft.resolve(whole)?;
+        Ok(config)
     }
 
     /// Grids are the digits of `point`, the one whose path comes first the fastest.
