@@ -19,6 +19,7 @@ use crate::logic::checkpoint::CheckpointId;
 use crate::logic::engine::{ClientOrder, Engine, EngineInput, EngineOutput, OrderError, Watched};
 use crate::logic::event::{EventKind, ExperimentEvent};
 use crate::logic::ids::TrialId;
+use crate::logic::pool::Demand;
 use crate::logic::schedule::Cohort;
 use crate::logic::time::Moment;
 use crate::logic::trial::{Status, Trial, TrialSettings};
@@ -135,7 +136,8 @@ impl Controller {
                 }
             }
             EngineOutput::Event(event) => events.push(event),
-            EngineOutput::DemandClosed => post_to(&self.supervisor, ToSupervisor::CloseDemand),
+            EngineOutput::DemandClosed => post_to(&self.supervisor, ToSupervisor::Demand(Demand::Closed)),
+            EngineOutput::DemandOpened => post_to(&self.supervisor, ToSupervisor::Demand(Demand::Open)),
             EngineOutput::ClosePool { by } => post_to(&self.supervisor, ToSupervisor::Close { by }),
             EngineOutput::Finished(outcome) => {
                 if let Some(done) = self.done.take() {

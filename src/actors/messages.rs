@@ -8,7 +8,7 @@ use crate::logic::checkpoint::CheckpointId;
 use crate::logic::engine::{ClientOrder, OrderError, Totals, TrialRecord, Waiting};
 use crate::logic::event::EventKind;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
-use crate::logic::pool::{PoolCounts, Resources, WhyWaiting};
+use crate::logic::pool::{Demand, PoolCounts, Resources, WhyWaiting};
 use crate::logic::time::Moment;
 use crate::logic::trial::{PoolFact, PoolOrder, TrialFact, TrialOrder, WorkerFact, WorkerOrder};
 use crate::ports::backend::Said;
@@ -135,8 +135,8 @@ pub(super) struct ToPool {
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(super) enum ToSupervisor {
-    /// No more trials will come.
-    CloseDemand,
+    /// Whether more trials may come.
+    Demand(Demand),
     /// All workers can go; those that don't by then, the hard way.
     Close {
         /// By when.

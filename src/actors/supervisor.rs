@@ -15,7 +15,7 @@ use super::worker::WorkerActor;
 use crate::logic::engine::panic_message;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
-use crate::logic::pool::{Demand, Pool, PoolInput, PoolOutput, Slot};
+use crate::logic::pool::{Pool, PoolInput, PoolOutput, Slot};
 use crate::logic::trial::{PoolFact, PoolOrder};
 use crate::ports::backend::{Backend, FactSink, WorkerStart};
 use crate::ports::store::Store;
@@ -165,7 +165,7 @@ impl Handler<ToSupervisor> for WorkerSupervisor {
 
     fn handle(&mut self, message: ToSupervisor, ctx: &mut Context<Self>) {
         match message {
-            ToSupervisor::CloseDemand => self.feed(PoolInput::Demand(Demand::Closed), ctx),
+            ToSupervisor::Demand(demand) => self.feed(PoolInput::Demand(demand), ctx),
             ToSupervisor::Close { by } => {
                 if let Some(by) = by {
                     self.feed(PoolInput::Limit(by), ctx);

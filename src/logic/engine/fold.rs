@@ -189,6 +189,10 @@ impl Engine {
         } else if decision == Decision::Pause {
             self.set_reason(trial, reason);
         }
+        if decision == Decision::Pause {
+            self.ledger.pausing(trial);
+            self.say_demand(out);
+        }
         let keep = match decision {
             Decision::Stop if self.settings.at_end == AtEnd::Checkpoint => Keep::Checkpoint,
             Decision::Pause => Keep::Checkpoint,

@@ -45,8 +45,10 @@ pub enum EngineOutput {
     Event(ExperimentEvent),
     /// The trial has ended: nothing more is said to it.
     Retire(TrialId),
-    /// To the pool: the searcher has no more, so idle workers that nobody waits for can go.
+    /// To the pool: no trial will ask for a worker beyond those that wait, so idle ones can go.
     DemandClosed,
+    /// To the pool: trials may ask again, so idle workers are worth keeping.
+    DemandOpened,
     /// To the pool: no trial needs a worker any more, all can go; those that don't by then, the hard way.
     ClosePool {
         /// By when.

@@ -76,10 +76,7 @@ impl Engine {
                     }
                 }
                 Some(Ok(Suggestion::Wait)) => self.demand = Demand::Waits,
-                Some(Ok(Suggestion::Exhausted)) => {
-                    self.demand = Demand::Exhausted;
-                    out.push(EngineOutput::DemandClosed);
-                }
+                Some(Ok(Suggestion::Exhausted)) => self.demand = Demand::Exhausted,
             }
         }
     }
@@ -100,6 +97,15 @@ impl Engine {
         self.tell(now, out, || EventKind::Added { trial, config: config.clone() });
         out.push(EngineOutput::Create { trial, config, request });
         Ok(trial)
+    }
+
+    /// Whether anybody may still ask for a worker who hasn't: then idle ones are kept.
+    pub(super) fn say_demand(&mut self, out: &mut Vec<EngineOutput>) {
+        let closed = self.demand == Demand::Exhausted && !self.ledger.some_come_back();
+        if closed != self.demand_closed {
+            self.demand_closed = closed;
+            out.push(if closed { EngineOutput::DemandClosed } else { EngineOutput::DemandOpened });
+        }
     }
 
     /// A run in which nothing can ever move again ends, and says why.

@@ -68,6 +68,7 @@ pub(super) struct Live {
     pub(super) paused_by: Option<PausedBy>,
     pub(super) standing: Standing,
     pub(super) save_requested: bool,
+    pausing: bool,
     retry_at: Option<Moment>,
     parked: Option<u64>,
     in_line: bool,
@@ -101,6 +102,7 @@ pub struct Ledger {
     counts: [usize; 5],
     launched: usize,
     granted: usize,
+    pausing: usize,
     line: BTreeSet<(Reverse<i32>, u32)>,
     parked: BTreeSet<(u64, TrialId)>,
     parkings: u64,
@@ -117,6 +119,7 @@ impl Ledger {
             counts: [0; 5],
             launched: 0,
             granted: 0,
+            pausing: 0,
             line: BTreeSet::new(),
             parked: BTreeSet::new(),
             parkings: 0,
@@ -238,6 +241,7 @@ impl Ledger {
             paused_by: None,
             standing: Standing::None,
             save_requested: false,
+            pausing: false,
             retry_at: None,
             parked: None,
             in_line: false,
@@ -336,6 +340,7 @@ impl Ledger {
             (false, true) => self.launched += 1,
             (true, false) => {
                 self.launched -= 1;
+                self.pausing -= usize::from(std::mem::take(&mut live.pausing));
                 if live.lease.take().is_some() {
                     self.granted -= 1;
                 }
@@ -356,6 +361,19 @@ impl Ledger {
         if live.lease.replace(lease).is_none() {
             self.granted += 1;
         }
+    }
+
+    /// A trial is about to leave its worker and come back for one later.
+    pub(super) fn pausing(&mut self, trial: TrialId) {
+        let Some(live) = self.live_mut(trial) else { return };
+        if live.state.holds_worker() && !std::mem::replace(&mut live.pausing, true) {
+            self.pausing += 1;
+        }
+    }
+
+    /// Whether there are trials without a worker, or about to leave theirs, that will want one.
+    pub(super) fn some_come_back(&self) -> bool {
+        self.pausing > 0 || self.live.len() > self.launched
     }
 
     /// Drops what served only running a trial.

@@ -72,6 +72,8 @@ pub struct Engine {
     totals: Totals,
     phase: Phase,
     demand: Demand,
+    /// What the pool was told last.
+    demand_closed: bool,
     watched: Watched,
     warned_unsaved: bool,
 }
@@ -111,6 +113,7 @@ impl Engine {
             totals: Totals::default(),
             phase: Phase::Open,
             demand: Demand::Open,
+            demand_closed: false,
             watched: Watched::Yes,
             warned_unsaved: false,
         }
@@ -174,6 +177,7 @@ impl Engine {
         }
         if matches!(self.phase, Phase::Open) {
             self.launch(now, out);
+            self.say_demand(out);
         }
         self.close_if_empty(now, out);
     }
