@@ -1,5 +1,6 @@
 //! Workers that await share a few arbiters of their own, never the host's.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -15,8 +16,35 @@ use crate::logic::ids::LeaseId;
 use crate::logic::trial::{Rests, WorkerOrder};
 use crate::ports::backend::{Backend, FactSink, Killed, ResourceRule, WorkerHandle, WorkerStart};
 
-/// A worker's orders.
-pub(super) type Inbox = UnboundedReceiver<Told>;
+/// A worker's orders, and those that it took and put back: the async twin of [`Orders`](super::thread::Orders).
+#[derive(Debug)]
+pub(super) struct Inbox {
+    inbox: UnboundedReceiver<Told>,
+    held: VecDeque<Told>,
+}
+
+impl Inbox {
+    /// Waits for the next. None if nobody can give one any more.
+    pub(super) async fn next(&mut self) -> Option<Told> {
+        match self.held.pop_front() {
+            Some(told) => Some(told),
+            None => self.inbox.recv().await,
+        }
+    }
+
+    /// Whether there is a next already, and which.
+    pub(super) fn peek(&mut self) -> Option<&Told> {
+        if self.held.is_empty() {
+            self.held.extend(self.inbox.try_recv());
+        }
+        self.held.front()
+    }
+
+    /// Puts one before all others.
+    pub(super) fn put_back(&mut self, told: Told) {
+        self.held.push_front(told);
+    }
+}
 
 /// What a worker does from its first order to its last.
 pub(super) type AsyncWorkerLoop = Arc<dyn Fn(Desk, Inbox) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
@@ -75,6 +103,7 @@ impl Backend for ArbiterBackend {
     fn spawn(&mut self, start: WorkerStart) -> Result<Box<dyn WorkerHandle>, Fault> {
         let (orders, inbox) = unbounded_channel();
         let (kill, killed) = tokio::sync::oneshot::channel::<()>();
+        let inbox = Inbox { inbox, held: VecDeque::new() };
         let work = self.work.clone();
         let WorkerStart { facts, store, .. } = start;
         let spawned = self.arbiter().spawn_fn(move || {

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::arbiter::{ArbiterBackend, Inbox};
 use super::contain::contain_async;
 use super::desk::Desk;
-use super::thread::Told;
+use super::thread::leaves;
 use crate::logic::checkpoint::Checkpoint;
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
@@ -46,7 +46,7 @@ where
         Arc::new(move |desk, orders| {
             let body = body.clone();
             Box::pin(async move {
-                let session = AsyncSession { desk, orders, next: None, lease: None, stopped: false, restored: None };
+                let session = AsyncSession { desk, orders, lease: None, stopped: false, restored: None };
                 session.run(&*body).await;
             }) as Pin<Box<dyn Future<Output = ()>>>
         }),
@@ -58,7 +58,6 @@ where
 pub struct AsyncSession {
     desk: Desk,
     orders: Inbox,
-    next: Option<Told>,
     lease: Option<LeaseId>,
     stopped: bool,
     restored: Option<Arc<Checkpoint>>,
@@ -79,8 +78,7 @@ impl AsyncSession {
         if self.stopped {
             return Err(Stopped);
         }
-        self.next = self.next.take().or_else(|| self.orders.try_recv().ok());
-        let told = self.next.as_ref().map(|_| BatchEnd::Limit);
+        let told = self.orders.peek().map(|_| BatchEnd::Limit);
         match self.desk.take(metrics.into(), Wish::GoOn).or(told) {
             Some(end) => self.hand_in(end, None).await,
             None => Ok(()),
@@ -129,20 +127,13 @@ impl AsyncSession {
         self.desk.iteration()
     }
 
-    async fn receive(&mut self) -> Option<Told> {
-        match self.next.take() {
-            Some(told) => Some(told),
-            None => self.orders.recv().await,
-        }
-    }
-
     async fn hand_in(&mut self, end: BatchEnd, handed_in: Option<Arc<Checkpoint>>) -> Result<(), Stopped> {
         if let Some(lease) = self.lease {
             let fact = self.desk.end_batch(end, handed_in);
             self.desk.say(lease, fact);
         }
         loop {
-            match self.receive().await {
+            match self.orders.next().await {
                 Some((lease, WorkerOrder::Train { limits, spare })) if Some(lease) == self.lease => {
                     self.desk.begin_batch(limits, spare);
                     return Ok(());
@@ -152,7 +143,7 @@ impl AsyncSession {
                 }
                 Some((_, WorkerOrder::Yield)) => {}
                 other => {
-                    self.next = other;
+                    other.into_iter().for_each(|told| self.orders.put_back(told));
                     self.stopped = true;
                     return Err(Stopped);
                 }
@@ -162,12 +153,15 @@ impl AsyncSession {
 
     async fn run<C: DeserializeOwned>(mut self, body: &impl AsyncFn(C, &mut AsyncSession) -> Result<(), TrialError>) {
         let mut config = Arc::new(Config::new());
-        while let Some((lease, order)) = self.receive().await {
+        while let Some((lease, order)) = self.orders.next().await {
             let fact = match order {
-                WorkerOrder::Start { info, config: new } => {
+                WorkerOrder::Start { info, config: new, first } => {
                     self.desk.begin_trial(info);
                     self.restored = None;
                     config = new;
+                    if let (Some(first), false) = (first, self.orders.peek().is_some_and(|(_, order)| leaves(order))) {
+                        self.orders.put_back((lease, first.into()));
+                    }
                     WorkerFact::Ready
                 }
                 WorkerOrder::Restore { checkpoint } => {

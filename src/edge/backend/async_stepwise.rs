@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::arbiter::{ArbiterBackend, Inbox};
 use super::contain::contain_async;
 use super::desk::Desk;
-use super::thread::Told;
+use super::thread::leaves;
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
@@ -19,7 +19,7 @@ pub fn async_stepwise<T: AsyncTrainable>() -> ArbiterBackend {
     ArbiterBackend::new(
         std::any::type_name::<T>(),
         Rests::AtOnce,
-        Arc::new(|desk, orders| Box::pin(AsyncStepwise::<T> { desk, orders, trainable: None, next: None }.run())),
+        Arc::new(|desk, orders| Box::pin(AsyncStepwise::<T> { desk, orders, trainable: None }.run())),
         Arc::new(|config| config.parse().ok().and_then(|config| T::default_resources(&config))),
     )
 }
@@ -28,20 +28,20 @@ struct AsyncStepwise<T> {
     desk: Desk,
     orders: Inbox,
     trainable: Option<T>,
-    /// An order that came while a batch was in the making.
-    next: Option<Told>,
 }
 
 impl<T: AsyncTrainable> AsyncStepwise<T> {
     async fn run(mut self) {
-        loop {
-            let told = match self.next.take() {
-                Some(told) => Some(told),
-                None => self.orders.recv().await,
-            };
-            let Some((lease, order)) = told else { break };
+        while let Some((lease, order)) = self.orders.next().await {
             let fact = match order {
-                WorkerOrder::Start { info, config } => self.start(info, &config).await,
+                WorkerOrder::Start { info, config, first } => {
+                    let started = self.start(info, &config).await;
+                    let left = self.orders.peek().is_some_and(|(_, order)| leaves(order));
+                    if let (Ok(WorkerFact::Ready), Some(first), false) = (&started, first, left) {
+                        self.orders.put_back((lease, first.into()));
+                    }
+                    started
+                }
                 WorkerOrder::Restore { checkpoint } => self.restore(&checkpoint).await.map(|()| WorkerFact::Restored),
                 WorkerOrder::Train { limits, spare } => match self.train(limits, spare).await {
                     Ok(Some(fact)) => Ok(fact),
@@ -97,10 +97,8 @@ impl<T: AsyncTrainable> AsyncStepwise<T> {
         loop {
             let step = contain_async(FailureKind::UserError, trainable.step()).await?;
             let mut end = self.desk.take(step.metrics, step.wish);
-            if let Ok(told) = self.orders.try_recv() {
-                let left = matches!(told.1, WorkerOrder::Release | WorkerOrder::Shutdown);
-                self.next = Some(told);
-                if left {
+            if let Some((_, order)) = self.orders.peek() {
+                if leaves(order) {
                     return Ok(None);
                 }
                 end = end.or(Some(BatchEnd::Limit));

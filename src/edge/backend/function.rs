@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use serde::de::DeserializeOwned;
 
 use super::contain::contain;
 use super::desk::Desk;
-use super::thread::{ThreadBackend, Told};
+use super::thread::{Orders, ThreadBackend, leaves};
 use crate::logic::checkpoint::Checkpoint;
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
@@ -53,7 +52,7 @@ where
         name,
         Rests::WhenReleased,
         Arc::new(move |desk, orders| {
-            let session = Session { desk, orders, next: None, lease: None, stopped: false, restored: None };
+            let session = Session { desk, orders, lease: None, stopped: false, restored: None };
             session.run(|config, session| body(config.parse()?, session));
         }),
         Arc::new(|_| None),
@@ -63,9 +62,7 @@ where
 /// A closure's line to its trial.
 pub struct Session {
     desk: Desk,
-    orders: Receiver<Told>,
-    /// An order that the closure's end leaves to the loop.
-    next: Option<Told>,
+    orders: Orders,
     lease: Option<LeaseId>,
     stopped: bool,
     restored: Option<Arc<Checkpoint>>,
@@ -137,8 +134,7 @@ impl Session {
 
     /// Whether an order has come in the meantime, which ends the batch.
     fn peek(&mut self) -> Option<BatchEnd> {
-        self.next = self.next.take().or_else(|| self.orders.try_recv().ok());
-        self.next.as_ref().map(|_| BatchEnd::Limit)
+        self.orders.peek().map(|_| BatchEnd::Limit)
     }
 
     /// Hands the batch in and waits for the answer.
@@ -148,7 +144,7 @@ impl Session {
             self.desk.say(lease, fact);
         }
         loop {
-            match self.next.take().or_else(|| self.orders.recv().ok()) {
+            match self.orders.next() {
                 Some((lease, WorkerOrder::Train { limits, spare })) if Some(lease) == self.lease => {
                     self.desk.begin_batch(limits, spare);
                     return Ok(());
@@ -159,7 +155,8 @@ impl Session {
                 }
                 Some((_, WorkerOrder::Yield)) => {}
                 other => {
-                    self.next = other;
+                    // Left to the loop, once the closure has come to its end.
+                    other.into_iter().for_each(|told| self.orders.put_back(told));
                     self.stopped = true;
                     return Err(Stopped);
                 }
@@ -169,12 +166,15 @@ impl Session {
 
     fn run(mut self, body: impl Fn(Config, &mut Session) -> Result<(), TrialError>) {
         let mut config = Config::new();
-        while let Some((lease, order)) = self.next.take().or_else(|| self.orders.recv().ok()) {
+        while let Some((lease, order)) = self.orders.next() {
             let fact = match order {
-                WorkerOrder::Start { info, config: new } => {
+                WorkerOrder::Start { info, config: new, first } => {
                     self.desk.begin_trial(info);
                     self.restored = None;
                     config = Config::clone(&new);
+                    if let (Some(first), false) = (first, self.orders.peek().is_some_and(|(_, order)| leaves(order))) {
+                        self.orders.put_back((lease, first.into()));
+                    }
                     WorkerFact::Ready
                 }
                 WorkerOrder::Restore { checkpoint } => {

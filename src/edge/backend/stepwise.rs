@@ -1,11 +1,10 @@
 //! The loop of a worker whose trainable goes step by step.
 
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
 
 use super::contain::contain;
 use super::desk::Desk;
-use super::thread::{ThreadBackend, Told};
+use super::thread::{Orders, ThreadBackend, leaves};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
@@ -35,24 +34,30 @@ pub fn stepwise<T: Trainable>() -> ThreadBackend {
     ThreadBackend::new(
         std::any::type_name::<T>(),
         Rests::AtOnce,
-        Arc::new(|desk, orders| Stepwise::<T> { desk, orders, trainable: None, next: None }.run()),
+        Arc::new(|desk, orders| Stepwise::<T> { desk, orders, trainable: None }.run()),
         Arc::new(|config| config.parse().ok().and_then(|config| T::default_resources(&config))),
     )
 }
 
 struct Stepwise<T> {
     desk: Desk,
-    orders: Receiver<Told>,
+    orders: Orders,
     trainable: Option<T>,
-    /// An order that came while a batch was in the making.
-    next: Option<Told>,
 }
 
 impl<T: Trainable> Stepwise<T> {
     fn run(mut self) {
-        while let Some((lease, order)) = self.next.take().or_else(|| self.orders.recv().ok()) {
+        while let Some((lease, order)) = self.orders.next() {
             let fact = match order {
-                WorkerOrder::Start { info, config } => self.start(info, &config),
+                WorkerOrder::Start { info, config, first } => {
+                    let started = self.start(info, &config);
+                    // It goes on by itself, unless the trial has left in the meantime.
+                    let left = self.orders.peek().is_some_and(|(_, order)| leaves(order));
+                    if let (Ok(WorkerFact::Ready), Some(first), false) = (&started, first, left) {
+                        self.orders.put_back((lease, first.into()));
+                    }
+                    started
+                }
                 WorkerOrder::Restore { checkpoint } => self.restore(&checkpoint).map(|()| WorkerFact::Restored),
                 WorkerOrder::Train { limits, spare } => match self.train(limits, spare) {
                     Ok(Some(fact)) => Ok(fact),
@@ -112,10 +117,8 @@ impl<T: Trainable> Stepwise<T> {
         loop {
             let step = contain(FailureKind::UserError, || trainable.step())?;
             let mut end = self.desk.take(step.metrics, step.wish);
-            if let Ok(told) = self.orders.try_recv() {
-                let left = matches!(told.1, WorkerOrder::Release | WorkerOrder::Shutdown);
-                self.next = Some(told);
-                if left {
+            if let Some((_, order)) = self.orders.peek() {
+                if leaves(order) {
                     return Ok(None);
                 }
                 end = end.or(Some(BatchEnd::Limit));

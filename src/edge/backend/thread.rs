@@ -1,5 +1,6 @@
 //! A worker on a thread of its own: for work that blocks.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -13,8 +14,44 @@ use crate::ports::backend::{Backend, Killed, ResourceRule, WorkerHandle, WorkerS
 /// An order with the lease it is given under.
 pub(super) type Told = (LeaseId, WorkerOrder);
 
+/// A worker's orders, and those that it took and put back.
+#[derive(Debug)]
+pub(super) struct Orders {
+    inbox: Receiver<Told>,
+    held: VecDeque<Told>,
+}
+
+impl Orders {
+    fn new(inbox: Receiver<Told>) -> Self {
+        Self { inbox, held: VecDeque::new() }
+    }
+
+    /// Waits for the next. None if nobody can give one any more.
+    pub(super) fn next(&mut self) -> Option<Told> {
+        self.held.pop_front().or_else(|| self.inbox.recv().ok())
+    }
+
+    /// Whether there is a next already, and which.
+    pub(super) fn peek(&mut self) -> Option<&Told> {
+        if self.held.is_empty() {
+            self.held.extend(self.inbox.try_recv());
+        }
+        self.held.front()
+    }
+
+    /// Puts one before all others.
+    pub(super) fn put_back(&mut self, told: Told) {
+        self.held.push_front(told);
+    }
+}
+
+/// Whether an order means that the trial has left.
+pub(super) fn leaves(order: &WorkerOrder) -> bool {
+    matches!(order, WorkerOrder::Release | WorkerOrder::Shutdown)
+}
+
 /// What a thread does from its first order to its last.
-pub(super) type WorkerLoop = Arc<dyn Fn(Desk, Receiver<Told>) + Send + Sync>;
+pub(super) type WorkerLoop = Arc<dyn Fn(Desk, Orders) + Send + Sync>;
 
 /// Runs each worker on a thread of its own, which it keeps for as long as it is reused.
 ///
@@ -49,7 +86,7 @@ impl Backend for ThreadBackend {
             .name(format!("tryout-{worker}"))
             .spawn(move || {
                 let desk = Desk::new(facts.clone(), store);
-                work(desk, inbox);
+                work(desk, Orders::new(inbox));
                 facts.gone();
             })
             .map_err(|error| Fault::new(FailureKind::SetupFailed, format!("no thread could be had: {error}")))?;

@@ -12,7 +12,7 @@ pub use record::{Export, Handled, Rests, Trial, TrialInput, TrialOutput, TrialSe
 pub use state::{Phase, State, Status};
 pub use table::{public_edges, reachable_states, transition_table};
 pub use talk::{
-    AtRest, Batch, BatchEnd, BatchLimits, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder, WorkerFact,
-    WorkerOrder,
+    AtRest, Batch, BatchEnd, BatchLimits, FirstBatch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder,
+    WorkerFact, WorkerOrder,
 };
 pub use transition::{IllegalTransition, Step, transition};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::event::{Effect, Event, Origin, Verdict};
 use super::state::State;
 use super::talk::{
-    AtRest, Batch, BatchLimits, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder, WorkerFact,
-    WorkerOrder,
+    AtRest, Batch, BatchLimits, FirstBatch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder,
+    WorkerFact, WorkerOrder,
 };
 use super::transition::{IllegalTransition, transition};
 use super::{Keep, Phase};
@@ -114,6 +114,8 @@ pub struct Trial {
     shelf: Shelf,
     /// Whether the worker owes an answer.
     asked: bool,
+    /// Whether it was told to train together with the start.
+    trains_ahead: bool,
     keep_checkpoint: bool,
 }
 
@@ -134,6 +136,7 @@ impl Trial {
             iteration: 0,
             failures: FailureCounts::default(),
             asked: false,
+            trains_ahead: false,
             keep_checkpoint: false,
         }
     }
@@ -224,7 +227,13 @@ impl Trial {
                     seed: self.settings.seed ^ spread(self.id.number()),
                     slot,
                 };
-                self.ask(WorkerOrder::Start { info, config: self.config.clone() }, out);
+                let first = self
+                    .shelf
+                    .latest()
+                    .is_none()
+                    .then(|| FirstBatch { limits: self.limits, spare: self.next_checkpoint() });
+                self.trains_ahead = first.is_some();
+                self.ask(WorkerOrder::Start { info, config: self.config.clone(), first }, out);
                 let news = TrialNews::Granted { worker, lease, attempt: self.attempt };
                 out.push(TrialOutput::Engine(TrialFact { state: self.state, news }));
                 Handled::Done
@@ -335,6 +344,7 @@ impl Trial {
                     self.ask(WorkerOrder::Restore { checkpoint }, out);
                 }
             }
+            Effect::Train if std::mem::take(&mut self.trains_ahead) => self.asked = true,
             Effect::Train => {
                 let spare = self.next_checkpoint();
                 self.ask(WorkerOrder::Train { limits: self.limits, spare }, out);

@@ -73,6 +73,21 @@ pub struct TrialInfo {
     pub slot: Arc<Slot>,
 }
 
+/// The order to train that comes with a [`WorkerOrder::Start`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FirstBatch {
+    /// When to hand in.
+    pub limits: BatchLimits,
+    /// The name of a checkpoint that the trainable may hand in by itself.
+    pub spare: CheckpointId,
+}
+
+impl From<FirstBatch> for WorkerOrder {
+    fn from(FirstBatch { limits, spare }: FirstBatch) -> Self {
+        WorkerOrder::Train { limits, spare }
+    }
+}
+
 /// From a trial, and from the pool, to a worker. Each is answered by exactly one [`WorkerFact`] under the same lease.
 #[derive(Clone, Debug, PartialEq)]
 pub enum WorkerOrder {
@@ -82,6 +97,9 @@ pub enum WorkerOrder {
         info: TrialInfo,
         /// Its configuration.
         config: Arc<Config>,
+        /// What to do once it is ready, without waiting to be told: it is as if this `Train` followed the `Ready`, which
+        /// spares every trial one way there and back. None if a checkpoint is to be loaded first.
+        first: Option<FirstBatch>,
     },
     /// Load a checkpoint. Answer: `Restored` or `Failed`.
     Restore {
