@@ -26,6 +26,16 @@ pub enum SettingsError {
         /// What it must be.
         expected: &'static str,
     },
+    /// The trainable never reports what counts.
+    #[error("the objective is `{metric}`, but {trainable} reports {reported}")]
+    UnknownMetric {
+        /// What is to count.
+        metric: String,
+        /// Whose reports.
+        trainable: String,
+        /// What it reports.
+        reported: String,
+    },
     /// Nothing says what to try.
     #[error("there is nothing to try: give the experiment a `.space(..)`, some `.points(..)` or a `.searcher(..)`")]
     NothingToTry,

@@ -141,7 +141,10 @@ impl WorkerSupervisor {
                 self.asking.extend(reply.map(|reply| (*trial, reply)));
             }
             PoolOrder::Cancel { trial, .. } => {
-                self.asking.remove(trial);
+                // Granted in the meantime, perhaps.
+                if self.asking.remove(trial).is_none() {
+                    self.tenants.retain(|_, (tenant, _)| tenant != trial);
+                }
             }
             PoolOrder::Replace { lease } => self.asking.extend(self.tenants.remove(lease)),
             PoolOrder::Release { lease, .. } | PoolOrder::Discard { lease } => {

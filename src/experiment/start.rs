@@ -15,7 +15,7 @@ use crate::error::{RunError, SettingsError};
 use crate::logic::engine::{Engine, EngineSettings, RequestRule};
 use crate::logic::event::Outcome;
 use crate::logic::ids::RunId;
-use crate::logic::metrics::Objective;
+use crate::logic::metrics::{AUTOMATIC_KEYS, Objective};
 use crate::logic::pool::{Pool, PoolSettings, ResourceRequest, Resources};
 use crate::logic::search::{Capped, Points, Samples, Searcher, Variants};
 use crate::logic::space::Space;
@@ -74,6 +74,7 @@ impl Experiment {
         let objective = self.objective.take();
         self.scheduler.prepare(objective.as_ref())?;
         let objective = objective.or_else(|| self.scheduler.objective().cloned());
+        self.check_metric(objective.as_ref())?;
         let stop = self.stop_rule()?;
         let searcher = self.take_searcher(objective.as_ref())?;
         let pool = self.pool()?;
@@ -127,6 +128,20 @@ impl Experiment {
             history: self.history,
             request: request_rule(&*self.backend, self.per_trial.is_some(), request, pool.clone()),
         })
+    }
+
+    /// A metric that is never reported is refused at once, if the trainable says what it reports.
+    fn check_metric(&self, objective: Option<&Objective>) -> Result<(), SettingsError> {
+        let Some(metric) = objective.map(|objective| objective.metric.as_str()) else { return Ok(()) };
+        if metric.is_empty() {
+            return Err(refused("objective", "a metric without a name", "the name of a metric"));
+        }
+        let reported = self.backend.metrics();
+        if reported.is_empty() || reported.contains(&metric) || AUTOMATIC_KEYS.contains(&metric) {
+            return Ok(());
+        }
+        let (metric, trainable) = (metric.to_owned(), self.backend.name().to_owned());
+        Err(SettingsError::UnknownMetric { metric, trainable, reported: reported.join(", ") })
     }
 
     fn stop_rule(&mut self) -> Result<Box<dyn StopRule>, SettingsError> {

@@ -23,6 +23,11 @@ pub trait Backend: Send {
     /// The name of what it runs.
     fn name(&self) -> &str;
 
+    /// The names of all metrics that its trainable reports; empty if it doesn't say.
+    fn metrics(&self) -> &[&'static str] {
+        &[]
+    }
+
     /// When a worker is at rest that its trial leaves between two orders.
     fn rests(&self) -> Rests {
         Rests::AtOnce

@@ -78,6 +78,10 @@ pub trait Trainable: Sized + 'static {
     /// The configuration, read from the trial's [`Config`](crate::logic::config::Config) by serde.
     type Config: DeserializeOwned;
 
+    /// The names of all metrics that it reports, if it says so: an objective that isn't among them is then refused before
+    /// anything runs, instead of at the first report.
+    const METRICS: &'static [&'static str] = &[];
+
     /// Makes it ready for its first step.
     ///
     /// # Errors
@@ -137,6 +141,10 @@ pub trait Trainable: Sized + 'static {
 pub trait AsyncTrainable: Sized + 'static {
     /// The configuration, read from the trial's [`Config`](crate::logic::config::Config) by serde.
     type Config: DeserializeOwned;
+
+    /// The names of all metrics that it reports, if it says so: an objective that isn't among them is then refused before
+    /// anything runs, instead of at the first report.
+    const METRICS: &'static [&'static str] = &[];
 
     /// Makes it ready for its first step.
     ///

@@ -58,6 +58,7 @@ pub struct ArbiterBackend {
     work: AsyncWorkerLoop,
     resources: ResourceRule,
     rests: Rests,
+    metrics: &'static [&'static str],
     most: usize,
     arbiters: Vec<Arbiter>,
     next: usize,
@@ -71,7 +72,12 @@ impl fmt::Debug for ArbiterBackend {
 
 impl ArbiterBackend {
     pub(super) fn new(name: &str, rests: Rests, work: AsyncWorkerLoop, resources: ResourceRule) -> Self {
-        Self { name: name.to_owned(), work, resources, rests, most: 1, arbiters: Vec::new(), next: 0 }
+        Self { name: name.to_owned(), work, resources, rests, metrics: &[], most: 1, arbiters: Vec::new(), next: 0 }
+    }
+
+    pub(super) fn reporting(mut self, metrics: &'static [&'static str]) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Spreads the workers over so many arbiters, at least 1.
@@ -124,6 +130,10 @@ impl Backend for ArbiterBackend {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn metrics(&self) -> &[&'static str] {
+        self.metrics
     }
 
     fn rests(&self) -> Rests {

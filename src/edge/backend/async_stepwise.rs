@@ -22,6 +22,7 @@ pub fn async_stepwise<T: AsyncTrainable>() -> ArbiterBackend {
         Arc::new(|desk, orders| Box::pin(AsyncStepwise::<T> { desk, orders, trainable: None }.run())),
         Arc::new(|config| config.parse().ok().and_then(|config| T::default_resources(&config))),
     )
+    .reporting(T::METRICS)
 }
 
 struct AsyncStepwise<T> {

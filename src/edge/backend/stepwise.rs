@@ -37,6 +37,7 @@ pub fn stepwise<T: Trainable>() -> ThreadBackend {
         Arc::new(|desk, orders| Stepwise::<T> { desk, orders, trainable: None }.run()),
         Arc::new(|config| config.parse().ok().and_then(|config| T::default_resources(&config))),
     )
+    .reporting(T::METRICS)
 }
 
 struct Stepwise<T> {

@@ -63,6 +63,7 @@ pub struct ThreadBackend {
     work: WorkerLoop,
     resources: ResourceRule,
     rests: Rests,
+    metrics: &'static [&'static str],
 }
 
 impl fmt::Debug for ThreadBackend {
@@ -73,7 +74,12 @@ impl fmt::Debug for ThreadBackend {
 
 impl ThreadBackend {
     pub(super) fn new(name: &str, rests: Rests, work: WorkerLoop, resources: ResourceRule) -> Self {
-        Self { name: name.to_owned(), work, resources, rests }
+        Self { name: name.to_owned(), work, resources, rests, metrics: &[] }
+    }
+
+    pub(super) fn reporting(mut self, metrics: &'static [&'static str]) -> Self {
+        self.metrics = metrics;
+        self
     }
 }
 
@@ -95,6 +101,10 @@ impl Backend for ThreadBackend {
 
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn metrics(&self) -> &[&'static str] {
+        self.metrics
     }
 
     fn rests(&self) -> Rests {

@@ -32,7 +32,7 @@ impl BatchLimits {
 
     /// Whether a checkpoint is due at this iteration.
     pub fn checkpoint_due(&self, iteration: u64) -> bool {
-        self.checkpoint_every.is_some_and(|every| iteration % u64::from(every.get()) == 0)
+        self.checkpoint_every.is_some_and(|every| iteration.is_multiple_of(u64::from(every.get())))
     }
 }
 
