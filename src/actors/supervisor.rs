@@ -189,10 +189,7 @@ impl Handler<WorkerNews> for WorkerSupervisor {
                 self.workers.remove(&worker);
                 PoolInput::Gone(worker)
             }
-            WorkerNews::Abandoned(worker) => {
-                self.workers.remove(&worker);
-                PoolInput::Abandoned(worker)
-            }
+            WorkerNews::Abandoned(worker) => PoolInput::Abandoned(worker),
         };
         self.feed(input, ctx);
     }

@@ -44,14 +44,17 @@ impl WorkerActor {
 
     fn kill(&mut self, ctx: &mut Context<Self>) {
         match self.handle.kill() {
-            Killed::Dead => post(&self.supervisor, WorkerNews::Gone(self.id)),
+            Killed::Dead => {
+                post(&self.supervisor, WorkerNews::Gone(self.id));
+                ctx.stop();
+            }
+            // The actor stays: should the worker end after all, what it holds comes back.
             Killed::Abandoned => {
                 let trial = self.tenant.as_ref().map(|tenant| tenant.trial);
                 post(&self.controller, ToController::Noticed(EventKind::Abandoned { worker: self.id, trial }));
                 post(&self.supervisor, WorkerNews::Abandoned(self.id));
             }
         }
-        ctx.stop();
     }
 }
 
