@@ -24,7 +24,7 @@ struct Arguments {
     /// How many trials run at once.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     concurrent: Option<u32>,
-    /// How many results travel at once; adaptive if not said.
+    /// How many results travel at once; adaptive if not said (`null` in the output).
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     buffer: Option<u32>,
     /// Reuse workers.
@@ -119,7 +119,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "trials": trials,
         "results": reports,
         "concurrent": concurrent,
-        "buffered": arguments.buffer.map_or("adaptive".into(), |buffer| serde_json::json!(buffer)),
+        "buffered": arguments.buffer,
         "reuse": arguments.reuse,
         "wall_s": wall,
         "cpu_s": cpu,

@@ -62,7 +62,7 @@ pub enum PoolError {
         value: f64,
     },
     /// No resources.
-    #[error("a pool of nothing can serve no request")]
+    #[error("there is nothing to run on: give at least one worker, or some resources")]
     Nothing,
 }
 
