@@ -1,6 +1,6 @@
 //! The end of a run: one way, whatever the reason.
 
-use super::ledger::Standing;
+use super::entry::Standing;
 use super::settings::AtEnd;
 use super::{Demand, Engine, EngineOutput};
 use crate::logic::event::{Ending, EventKind, Outcome, PausedBy};

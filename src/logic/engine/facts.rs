@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ledger::Standing;
+use super::entry::Standing;
 use super::settings::FailFast;
 use super::{Engine, EngineOutput};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};

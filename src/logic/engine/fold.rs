@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::ledger::Standing;
+use super::entry::Standing;
 use super::settings::AtEnd;
 use super::{Buffering, Demand, Engine, EngineOutput, Watched};
 use crate::logic::decision::{Decision, Directive, Verdict};

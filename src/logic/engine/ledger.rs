@@ -1,97 +1,21 @@
 //! What is known of every trial, with the lines and counts that make every look-up constant.
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::logic::checkpoint::Checkpoint;
 use crate::logic::config::Config;
-use crate::logic::event::{Ending, PausedBy};
-use crate::logic::failure::Failure;
+use crate::logic::event::PausedBy;
 use crate::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
-use crate::logic::metrics::{Report, TrialStats};
+use crate::logic::metrics::Report;
 use crate::logic::pool::ResourceRequest;
 use crate::logic::schedule::Cohort;
 use crate::logic::time::Moment;
 use crate::logic::trial::{Phase, State, Status};
 
+use super::entry::{Entry, Live, Standing, TrialRecord};
 use super::io::Waiting;
 use super::settings::History;
-
-/// What stays known of a trial, during the run and after it.
-#[derive(Clone, Debug)]
-pub struct TrialRecord {
-    /// Its name.
-    pub id: TrialId,
-    /// Its configuration.
-    pub config: Arc<Config>,
-    /// Its status.
-    pub status: Status,
-    /// Its last report.
-    pub last: Option<Arc<Report>>,
-    /// Statistics of its metrics over all its reports.
-    pub stats: TrialStats,
-    /// Its newest reports, as many as the experiment keeps.
-    pub history: VecDeque<Arc<Report>>,
-    /// Its checkpoints that are kept, in the order in which they were written.
-    pub checkpoints: Vec<Arc<Checkpoint>>,
-    /// All its failures, those that were tried again included.
-    pub failures: Vec<Arc<Failure>>,
-    /// The number of its attempts, from 1.
-    pub attempts: u32,
-    /// How it ended.
-    pub ending: Option<Ending>,
-    /// Why it ended or was paused, if anybody said.
-    pub reason: Option<Cow<'static, str>>,
-    /// When it first ran.
-    pub started: Option<Moment>,
-    /// When it ended.
-    pub ended: Option<Moment>,
-}
-
-impl TrialRecord {
-    /// The failure that ended it; none if it ended otherwise.
-    pub fn error(&self) -> Option<&Arc<Failure>> {
-        (self.status == Status::Error).then(|| self.failures.last()).flatten()
-    }
-}
-
-/// What serves only running a trial; it goes when the trial ends.
-#[derive(Clone, Debug)]
-pub(super) struct Live {
-    pub(super) request: Arc<ResourceRequest>,
-    pub(super) state: State,
-    pub(super) lease: Option<LeaseId>,
-    pub(super) worker: Option<WorkerId>,
-    pub(super) priority: i32,
-    pub(super) paused_by: Option<PausedBy>,
-    pub(super) standing: Standing,
-    pub(super) save_requested: bool,
-    pausing: bool,
-    retry_at: Option<Moment>,
-    parked: Option<u64>,
-    in_line: bool,
-}
-
-/// What has been ordered of a running trial and takes effect at its next report.
-#[derive(Clone, Debug, Default)]
-pub(super) enum Standing {
-    #[default]
-    None,
-    /// Pause; then perhaps straight back into the line.
-    Pause { resume: bool },
-    /// Stop, after a last checkpoint.
-    Stop,
-    /// The stop has been ordered; this is what will be said of it.
-    Ending(Ending),
-}
-
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) record: TrialRecord,
-    pub(super) live: Option<Box<Live>>,
-}
 
 /// All trials of a run, in the order of their creation.
 #[derive(Debug)]
@@ -217,36 +141,7 @@ impl Ledger {
 
     pub(super) fn add(&mut self, config: Arc<Config>, request: Arc<ResourceRequest>) -> TrialId {
         let id = self.next_id();
-        let record = TrialRecord {
-            id,
-            config,
-            status: Status::Pending,
-            last: None,
-            stats: TrialStats::default(),
-            history: VecDeque::new(),
-            checkpoints: Vec::new(),
-            failures: Vec::new(),
-            attempts: 1,
-            ending: None,
-            reason: None,
-            started: None,
-            ended: None,
-        };
-        let live = Live {
-            request,
-            state: State::Queued,
-            lease: None,
-            worker: None,
-            priority: 0,
-            paused_by: None,
-            standing: Standing::None,
-            save_requested: false,
-            pausing: false,
-            retry_at: None,
-            parked: None,
-            in_line: false,
-        };
-        self.entries.push(Entry { record, live: Some(Box::new(live)) });
+        self.entries.push(Entry::new(id, config, request));
         self.counts[Status::Pending as usize] += 1;
         self.live.insert(id);
         self.enqueue(id);

@@ -7,10 +7,12 @@
 //! | `launch` | asks the searcher, lets the scheduler choose, launches |
 //! | `orders` | takes what clients ask for |
 //! | `close` | ends the run, one way for all reasons |
-//! | `ledger` | what is known of every trial; the lines and counts |
+//! | `ledger` | all trials, with the lines and counts that make every look-up constant |
+//! | `entry` | what is known of one trial |
 //! | `guard` | calls the parts that users can write, and survives their panics |
 
 mod close;
+mod entry;
 mod facts;
 mod fold;
 mod guard;
@@ -22,9 +24,10 @@ mod settings;
 
 use std::sync::Arc;
 
+pub use entry::TrialRecord;
 pub(crate) use guard::panic_message;
 pub use io::{ClientOrder, EngineInput, EngineOutput, OrderError, Waiting};
-pub use ledger::{Ledger, TrialRecord};
+pub use ledger::Ledger;
 pub use settings::{AtEnd, Batching, EngineSettings, FailFast, History, RequestRule};
 
 use super::event::{EventKind, ExperimentEvent, Outcome};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::ledger::Standing;
+use super::entry::Standing;
 use super::{Engine, EngineOutput, Phase};
 use crate::logic::decision::Directive;
 use crate::logic::event::{Ending, EventKind, Outcome, PausedBy};

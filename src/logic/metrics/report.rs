@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::value::{Metrics, Value};
+use super::named::Metrics;
+use super::value::Value;
 use crate::logic::ids::TrialId;
 
 /// The keys that every report answers besides its own metrics. `timesteps_total` and `episodes_total` are there only

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::named::{Metrics, Name};
 use super::objective::Mode;
 use super::report::Report;
-use super::value::{Metrics, Name};
 
 const WINDOW: usize = 10;
 

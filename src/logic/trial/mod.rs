@@ -2,13 +2,15 @@
 
 mod event;
 mod record;
+mod settings;
 mod state;
 mod table;
 mod talk;
 mod transition;
 
 pub use event::{Effect, Event, Keep, Origin, Verdict};
-pub use record::{Export, Handled, Rests, Trial, TrialInput, TrialOutput, TrialSettings};
+pub use record::{Handled, Trial, TrialInput, TrialOutput};
+pub use settings::{Export, Rests, TrialSettings};
 pub use state::{Phase, State, Status};
 pub use table::{public_edges, reachable_states, transition_table};
 pub use talk::{

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::event::{Effect, Event, Origin, Verdict};
+use super::settings::{Export, Rests, TrialSettings};
 use super::state::State;
 use super::talk::{
     AtRest, Batch, BatchLimits, FirstBatch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder,
@@ -10,50 +11,13 @@ use super::talk::{
 };
 use super::transition::{IllegalTransition, transition};
 use super::{Keep, Phase};
-use crate::logic::checkpoint::{Checkpoint, CheckpointId, Retention, Shelf};
+use crate::logic::checkpoint::{Checkpoint, CheckpointId, Shelf};
 use crate::logic::config::Config;
 use crate::logic::decision::Decision;
-use crate::logic::failure::{Failure, FailureCounts, FailureKind, Fault, Recovery, RetryPolicy};
+use crate::logic::failure::{Failure, FailureCounts, FailureKind, Fault, Recovery};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::pool::ResourceRequest;
 use crate::logic::time::Moment;
-
-/// What all trials of an experiment have in common.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct TrialSettings {
-    /// The experiment's name.
-    pub experiment: Arc<str>,
-    /// The experiment's seed.
-    pub seed: u64,
-    /// When a failed trial is tried again.
-    pub retry: RetryPolicy,
-    /// Which checkpoints are kept.
-    pub retention: Retention,
-    /// Whether a stopped trial exports before it leaves its worker.
-    pub export: Export,
-    /// When a worker that was answered and left is at rest.
-    pub rests: Rests,
-}
-
-/// When a worker is at rest whose trial leaves it between two orders.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Rests {
-    /// At once: it waits for orders and has nothing to put away.
-    #[default]
-    AtOnce,
-    /// When it says so: a closure has to come to its end first.
-    WhenReleased,
-}
-
-/// Whether a stopped trial exports before it leaves its worker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Export {
-    /// It doesn't.
-    #[default]
-    No,
-    /// It does.
-    AtEnd,
-}
 
 /// Something that reaches a trial.
 #[derive(Clone, Debug, PartialEq)]
