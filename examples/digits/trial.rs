@@ -27,17 +27,9 @@ pub(crate) struct DigitsTrial {
     network: Network,
 }
 
-impl DigitsTrial {
-    /// One pass over the training images, and how the network does on the others.
-    pub(crate) fn epoch(&mut self) -> Metrics {
-        let loss = self.network.train_epoch(&self.digits.train, &self.descent);
-        let held_out = self.network.evaluate(&self.digits.held_out);
-        Metrics::from([("loss", loss), ("val_loss", held_out.loss), ("accuracy", held_out.accuracy)])
-    }
-}
-
 impl Trainable for DigitsTrial {
     type Config = Settings;
+    const METRICS: &'static [&'static str] = &["loss", "val_loss", "accuracy"];
 
     fn setup(config: Settings, trial: &TrialInfo) -> Result<Self, TrialError> {
         let Settings { lr, momentum, weight_decay, hidden, batch_size } = config;
@@ -50,8 +42,11 @@ impl Trainable for DigitsTrial {
         })
     }
 
+    /// One pass over the training images, and how the network does on the others.
     fn step(&mut self) -> Result<Step, TrialError> {
-        Ok(Step::next(self.epoch()))
+        let loss = self.network.train_epoch(&self.digits.train, &self.descent);
+        let held_out = self.network.evaluate(&self.digits.held_out);
+        Ok(Step::next([("loss", loss), ("val_loss", held_out.loss), ("accuracy", held_out.accuracy)]))
     }
 
     fn save(&mut self, to: &mut CheckpointWriter) -> Result<(), TrialError> {
