@@ -42,3 +42,7 @@ mod results;
 pub use error::{ControlError, RunError, SettingsError};
 pub use experiment::{Control, Experiment, ExperimentHandle};
 pub use results::{Results, ResultsError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
