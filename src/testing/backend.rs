@@ -61,7 +61,12 @@ fn run(mut worker: ScriptedWorker, orders: &Receiver<(LeaseId, WorkerOrder)>, fa
                 facts.fact(lease, fact);
                 next = first.filter(|_| ready).map(|first| (lease, first.into()));
             }
-            Answer::Working(reports, WorkEnd::Batch(end)) => facts.fact(lease, batch(reports, end)),
+            Answer::Working(reports, WorkEnd::Batch(end)) => {
+                facts.fact(lease, batch(reports, end));
+                if worker.vanishes() {
+                    break;
+                }
+            }
             Answer::Working(_, WorkEnd::Failed(_, fault)) => facts.fact(lease, WorkerFact::Failed(fault)),
             Answer::Working(_, WorkEnd::Lost(_)) | Answer::Gone => break,
             Answer::Working(_, WorkEnd::Never) => hang(orders),

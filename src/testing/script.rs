@@ -31,6 +31,8 @@ pub struct Chance {
     pub panic: f64,
     /// The worker is gone in the middle of a step, without a word.
     pub lost: f64,
+    /// The worker is gone right after it handed in a batch, while the engine decides.
+    pub vanish: f64,
     /// A step never returns.
     pub hang: f64,
     /// The set-up fails.
@@ -117,6 +119,7 @@ impl Script {
             Happening::Error => self.chance.error,
             Happening::Panic => self.chance.panic,
             Happening::Lost => self.chance.lost,
+            Happening::Vanish => self.chance.vanish,
             Happening::Hang => self.chance.hang,
             Happening::Setup => self.chance.setup,
             Happening::Reset => self.chance.reset,
@@ -141,7 +144,7 @@ impl Script {
             Happening::Setup | Happening::Reset => FailureKind::SetupFailed,
             Happening::Save => FailureKind::SaveFailed,
             Happening::Restore => FailureKind::RestoreFailed,
-            Happening::Lost | Happening::Hang | Happening::Wish => return None,
+            Happening::Lost | Happening::Vanish | Happening::Hang | Happening::Wish => return None,
         };
         self.happens(what, at).then(|| Fault::new(kind, format!("scripted {what:?} at {}", at.iteration)))
     }
@@ -153,6 +156,7 @@ pub(super) enum Happening {
     Error,
     Panic,
     Lost,
+    Vanish,
     Hang,
     Setup,
     Reset,

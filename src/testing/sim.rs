@@ -44,6 +44,8 @@ enum Message {
 struct SimWorker {
     machine: ScriptedWorker,
     tenant: Option<(TrialId, LeaseId)>,
+    /// Leases up to this one are over: their orders come too late.
+    over: Option<LeaseId>,
     work: Option<Work>,
     works: u64,
     hangs: bool,
@@ -316,8 +318,15 @@ impl Sim {
             match said {
                 PoolOutput::Spawn { worker, .. } => {
                     let machine = ScriptedWorker::new(self.script.clone());
-                    let worker_state =
-                        SimWorker { machine, tenant: None, work: None, works: 0, hangs: false, waiting: Vec::new() };
+                    let worker_state = SimWorker {
+                        machine,
+                        tenant: None,
+                        over: None,
+                        work: None,
+                        works: 0,
+                        hangs: false,
+                        waiting: Vec::new(),
+                    };
                     if self.workers.insert(worker, worker_state).is_some() {
                         return Err(self.broken(format!("worker {worker} was spawned twice")));
                     }

@@ -160,6 +160,11 @@ impl ScriptedWorker {
         }
     }
 
+    /// Whether it is gone after the batch that it just handed in.
+    pub(super) fn vanishes(&self) -> bool {
+        self.happens(Happening::Vanish, self.counters.training_iteration)
+    }
+
     /// The work was cut short after this report: what came later hasn't happened.
     pub(super) fn back_to(&mut self, last: &Report) {
         self.counters = last.counters;

@@ -178,11 +178,12 @@ impl Rig {
 
 fn chance() -> impl Strategy<Value = Chance> {
     let rare = || prop_oneof![3 => Just(0.0), 1 => 0.0..0.2];
-    (rare(), rare(), rare(), rare(), rare(), rare(), rare(), rare()).prop_map(
-        |(error, panic, lost, setup, reset, save, restore, wish)| Chance {
+    (rare(), rare(), rare(), rare(), rare(), rare(), rare(), rare(), rare()).prop_map(
+        |(error, panic, lost, vanish, setup, reset, save, restore, wish)| Chance {
             error,
             panic,
             lost,
+            vanish,
             setup,
             reset,
             save,

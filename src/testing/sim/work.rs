@@ -15,6 +15,12 @@ impl Sim {
         if worker.hangs {
             return Ok(());
         }
+        match order {
+            WorkerOrder::Release => worker.over = worker.over.max(Some(lease)),
+            WorkerOrder::Shutdown => {}
+            _ if Some(lease) <= worker.over => return Ok(()),
+            _ => {}
+        }
         let Some(work) = &worker.work else { return self.begin(id, lease, order) };
         let same = work.lease == lease;
         match order {
@@ -106,7 +112,12 @@ impl Sim {
             }
         };
         if let Some(fact) = fact {
+            let handed_in = matches!(fact, WorkerFact::Reported(_));
             self.say(id, lease, fact);
+            if handed_in && self.workers.get(&id).is_some_and(|worker| worker.machine.vanishes()) {
+                self.gone(id);
+                return Ok(());
+            }
         }
         if let Some(order) = next {
             return self.begin(id, lease, order);
