@@ -126,7 +126,7 @@ pub struct Sim {
     bodies: BTreeMap<u64, (Who, Message)>,
     last_between: BTreeMap<(Who, Who), (Moment, u64)>,
     sent: u64,
-    noise: u64,
+    noise: Option<u64>,
     now: Moment,
     alarms: [Option<Moment>; 2],
     events: Vec<ExperimentEvent>,
@@ -157,7 +157,7 @@ impl Sim {
             bodies: BTreeMap::new(),
             last_between: BTreeMap::new(),
             sent: 0,
-            noise: mix(seed),
+            noise: Some(mix(seed)),
             now: Moment::START,
             alarms: [None, None],
             events: Vec::new(),
@@ -175,6 +175,14 @@ impl Sim {
     #[must_use]
     pub fn order(mut self, at: Moment, order: ClientOrder) -> Self {
         self.send(Who::Client, Who::Engine, at, Message::Client(order));
+        self
+    }
+
+    /// Delivers what is under way at the same moment in the order in which it was sent, as the actors do as long as they
+    /// share one thread.
+    #[must_use]
+    pub fn in_order(mut self) -> Self {
+        self.noise = None;
         self
     }
 
@@ -222,8 +230,8 @@ impl Sim {
     /// Sends a message that arrives at `at`: behind all that the same sender told the same receiver before, and in a
     /// drawn order among the others.
     fn send(&mut self, from: Who, to: Who, at: Moment, message: Message) {
-        self.noise = mix(self.noise);
-        let turn = self.sent + self.noise % 8;
+        self.noise = self.noise.map(mix);
+        let turn = self.sent + self.noise.unwrap_or(0) % 8;
         let last = self.last_between.entry((from, to)).or_insert((at, 0));
         let (at, turn) = match from {
             // Alarms and the ends of work are not letters: each comes at its own time.
