@@ -300,13 +300,13 @@ impl Sim {
                     }
                     self.events.push(event);
                 }
-                EngineOutput::DemandClosed => self.to_pool(PoolInput::Demand(Demand::Closed)),
-                EngineOutput::DemandOpened => self.to_pool(PoolInput::Demand(Demand::Open)),
+                EngineOutput::DemandClosed => self.tell_pool(PoolInput::Demand(Demand::Closed)),
+                EngineOutput::DemandOpened => self.tell_pool(PoolInput::Demand(Demand::Open)),
                 EngineOutput::ClosePool { by } => {
                     if let Some(by) = by {
-                        self.to_pool(PoolInput::Limit(by));
+                        self.tell_pool(PoolInput::Limit(by));
                     }
-                    self.to_pool(PoolInput::Close);
+                    self.tell_pool(PoolInput::Close);
                 }
                 EngineOutput::Finished(outcome) => self.outcome = Some(outcome),
             }
@@ -314,7 +314,7 @@ impl Sim {
         answer
     }
 
-    fn to_pool(&mut self, input: PoolInput) {
+    fn tell_pool(&mut self, input: PoolInput) {
         self.send(Who::Engine, Who::Pool, self.now, Message::Pool(input));
     }
 
