@@ -53,7 +53,7 @@ pub(super) struct Bracket {
 
 impl Bracket {
     pub(super) fn new(plan: Plan, start: Start) -> Self {
-        let work = plan.rounds(start).iter().map(|(places, milestone)| *places as f64 * *milestone as f64).sum();
+        let work = plan.work(start);
         Self {
             places: start.places,
             milestone: start.milestone,

@@ -167,7 +167,9 @@ impl HyperBand {
         match leaver.why {
             Why::Behind { milestone, kept, of, least } => {
                 let (own, least) = told_apart(value(leaver.member.score), value(least));
-                format!("milestone {milestone}: {own} isn't among the best {kept} of {of} (the last of them has {least})")
+                format!(
+                    "milestone {milestone}: {own} isn't among the best {kept} of {of} (the last of them has {least})"
+                )
             }
             Why::Over { milestone } => {
                 let time = short(leaver.member.time);

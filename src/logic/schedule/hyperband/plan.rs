@@ -81,6 +81,19 @@ impl Plan {
         std::iter::successors(Some(first), next).take(start.halvings as usize + 1).collect()
     }
 
+    /// The work of a bracket, by which its progress is measured. Rounds after the first count for no more than the time
+    /// from the first milestone to `max_t`, and each from time 0: as crude as the reference has it, whose choices of the
+    /// next trial depend on it.
+    pub(super) fn work(self, start: Start) -> f64 {
+        let most = self.max_t.saturating_sub(start.milestone);
+        let (mut places, mut time, mut work) = (start.places, start.milestone, 0.0);
+        for _ in 0..=start.halvings {
+            work += places as f64 * time as f64;
+            (places, time) = (self.fewer(places), self.later(time).min(most));
+        }
+        work
+    }
+
     fn whole(self) -> Option<u128> {
         (self.factor.fract() == 0.0 && (1.0..9e15).contains(&self.factor)).then_some(self.factor as u128)
     }

@@ -205,7 +205,9 @@ impl Scheduler for MedianStopping {
                 history.yielded = time;
                 run.pause(place);
                 let (attr, time, needed) = (&self.time_attr, short(time), self.min_samples);
-                return Verdict::pause(format!("{attr} {time}: makes room, as {count} of {needed} others got this far"));
+                return Verdict::pause(format!(
+                    "{attr} {time}: makes room, as {count} of {needed} others got this far"
+                ));
             }
             return Verdict::CONTINUE;
         };
