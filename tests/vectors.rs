@@ -3,6 +3,8 @@
 //! The environment variable `TRYOUT_VECTORS` names another folder to replay.
 
 mod common;
+#[path = "vectors/trace.rs"]
+mod trace;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -11,147 +13,14 @@ use std::path::{Path, PathBuf};
 use common::roster::Roster;
 use common::{report, trial};
 use serde::Deserialize;
-use serde_json::Value;
 use tryout::logic::config::Config;
-use tryout::logic::decision::Decision;
 use tryout::logic::event::Ending;
 use tryout::logic::ids::TrialId;
-use tryout::logic::metrics::{Mode, Objective};
-use tryout::logic::schedule::{Asha, AtMaxT, Cohort, HyperBand, MedianStopping, Scheduler, WhenBehind};
+use tryout::logic::metrics::{Objective, Report};
+use tryout::logic::schedule::{Cohort, Scheduler};
 use tryout::logic::trial::Status;
 
-#[derive(Deserialize)]
-struct Trace {
-    params: Value,
-    events: Vec<Event>,
-    /// How each trial ended up.
-    #[serde(default)]
-    r#final: BTreeMap<String, Final>,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
-enum Event {
-    Add {
-        trial: String,
-    },
-    Chosen {
-        trial: String,
-    },
-    Result {
-        trial: String,
-        training_iteration: u64,
-        loss: Option<f64>,
-        decision: Answer,
-        #[serde(default)]
-        also_stopped: Vec<String>,
-    },
-    Complete {
-        trial: String,
-    },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Final {
-    status: String,
-    training_iteration: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum Answer {
-    Continue,
-    Pause,
-    Stop,
-}
-
-impl From<Decision> for Answer {
-    fn from(decision: Decision) -> Self {
-        match decision {
-            Decision::Continue => Answer::Continue,
-            Decision::Pause => Answer::Pause,
-            Decision::Stop => Answer::Stop,
-        }
-    }
-}
-
-/// What every scheduler has.
-#[derive(Deserialize)]
-struct Common {
-    time_attr: String,
-    metric: String,
-    mode: Mode,
-}
-
-#[derive(Deserialize)]
-struct AshaParams {
-    max_t: u64,
-    grace_period: u64,
-    reduction_factor: f64,
-    brackets: u32,
-    stop_last_trials: bool,
-}
-
-#[derive(Deserialize)]
-struct MedianParams {
-    grace_period: f64,
-    min_samples_required: u32,
-    min_time_slice: f64,
-    hard_stop: bool,
-}
-
-#[derive(Deserialize)]
-struct HyperBandParams {
-    max_t: u64,
-    reduction_factor: f64,
-    stop_last_trials: bool,
-}
-
-/// Whether the file says when a trial ended, or leaves it to the decision to stop it.
-#[derive(Clone, Copy, PartialEq)]
-enum Ends {
-    Told,
-    AtOnce,
-}
-
-fn at_max_t(stop_last_trials: bool) -> AtMaxT {
-    if stop_last_trials { AtMaxT::Stop } else { AtMaxT::RunOn }
-}
-
-fn asha(params: &Value) -> Result<Box<dyn Scheduler>, serde_json::Error> {
-    let params = AshaParams::deserialize(params)?;
-    let asha = Asha::new().max_t(params.max_t).grace_period(params.grace_period).brackets(params.brackets);
-    Ok(Box::new(asha.reduction_factor(params.reduction_factor).at_max_t(at_max_t(params.stop_last_trials))))
-}
-
-fn median(params: &Value) -> Result<Box<dyn Scheduler>, serde_json::Error> {
-    let params = MedianParams::deserialize(params)?;
-    let median = MedianStopping::new()
-        .time_attr("training_iteration")
-        .grace_period(params.grace_period)
-        .min_samples(params.min_samples_required)
-        .min_time_slice(params.min_time_slice)
-        .when_behind(if params.hard_stop { WhenBehind::Stop } else { WhenBehind::PauseOnce });
-    Ok(Box::new(median))
-}
-
-fn hyperband(params: &Value) -> Result<Box<dyn Scheduler>, serde_json::Error> {
-    let params = HyperBandParams::deserialize(params)?;
-    let hyperband = HyperBand::new().max_t(params.max_t).reduction_factor(params.reduction_factor);
-    Ok(Box::new(hyperband.at_max_t(at_max_t(params.stop_last_trials))))
-}
-
-/// The scheduler that a file's name calls for; none if there is no such scheduler here.
-fn scheduler(name: &str, params: &Value) -> Option<Result<(Box<dyn Scheduler>, Ends), serde_json::Error>> {
-    let (made, ends) = match name.split('_').next()? {
-        "asha" => (asha(params), Ends::Told),
-        "median" => (median(params), Ends::Told),
-        "hyperband" => (hyperband(params), Ends::AtOnce),
-        _ => return None,
-    };
-    Some(made.map(|made| (made, ends)))
-}
+use trace::{Answer, Common, Ends, Event, Final, Trace, scheduler};
 
 /// A trace while it is replayed.
 struct Replay {
@@ -211,7 +80,7 @@ impl Replay {
     }
 
     /// The decision, and the other trials that ended, in the order of their names.
-    fn hear(&mut self, report: tryout::logic::metrics::Report) -> (Answer, Vec<TrialId>) {
+    fn hear(&mut self, report: Report) -> (Answer, Vec<TrialId>) {
         let id = report.trial;
         if self.ends == Ends::Told {
             return (Answer::from(self.roster.hear(&mut *self.scheduler, report).decision), Vec::new());

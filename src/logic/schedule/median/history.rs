@@ -16,7 +16,7 @@ pub(super) struct History {
     pub(super) last: f64,
     /// When it was paused last to make room for others.
     pub(super) yielded: f64,
-    /// It was found behind, and isn't judged again.
+    /// It was paused because it was behind, and isn't judged again.
     pub(super) condemned: bool,
 }
 

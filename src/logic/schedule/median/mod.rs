@@ -65,8 +65,8 @@ pub enum WhenBehind {
 ///     .objective(Objective::max("score"))
 ///     .scheduler(MedianStopping::new().time_attr("training_iteration").grace_period(3.0).min_samples(1))
 ///     .run()?;
-/// # let iterations: Vec<_> = results.iter().map(|trial| trial.last.as_ref().map_or(0, |last| last.iteration())).collect();
-/// assert_eq!(iterations, [10, 10, 4]);
+/// # let iterations: Vec<_> = results.trials().iter().map(|trial| trial.last.as_ref().map_or(0, |last| last.iteration())).collect();
+/// assert_eq!(iterations, [10, 3, 3]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -215,8 +215,8 @@ impl Scheduler for MedianStopping {
         if best >= median {
             return Verdict::CONTINUE;
         }
-        history.condemned = true;
         if self.when_behind == WhenBehind::PauseOnce {
+            history.condemned = true;
             run.pause(place);
         }
         let reason = self.behind(time, best, median, count);
