@@ -45,7 +45,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .objective(Objective::min("loss"))
         .scheduler(hyperband)
         .run()?;
-    let (best, all) = (results.best()?, trials * 27);
-    println!("best: {} after {} of {all} epochs", best.config, results.iterations());
+    println!("best: {} after {} epochs for {trials} trials", results.best()?.config, results.iterations());
     Ok(())
 }

@@ -20,7 +20,7 @@ impl Trainable for Flaky {
 
     fn setup(settings: Settings, trial: &TrialInfo) -> Result<Self, TrialError> {
         // Every third trial fails again and again, others once or never.
-        let again = trial.id.number() % 3 == 0;
+        let again = trial.id.number().is_multiple_of(3);
         let fails_at = if again || trial.attempt == 1 { vec![settings.fails_at] } else { Vec::new() };
         Ok(Self { slope: settings.slope, fails_at, steps: 0 })
     }

@@ -64,6 +64,9 @@ impl From<Decision> for Answer {
     }
 }
 
+/// What is made of parameters, if they can be read.
+type Made<T> = Result<T, serde_json::Error>;
+
 /// What every scheduler has.
 #[derive(Deserialize)]
 pub(crate) struct Common {
@@ -107,13 +110,13 @@ fn at_max_t(stop_last_trials: bool) -> AtMaxT {
     if stop_last_trials { AtMaxT::Stop } else { AtMaxT::RunOn }
 }
 
-fn asha(params: &Value) -> Result<Box<dyn Scheduler>, serde_json::Error> {
+fn asha(params: &Value) -> Made<Box<dyn Scheduler>> {
     let params = AshaParams::deserialize(params)?;
     let asha = Asha::new().max_t(params.max_t).grace_period(params.grace_period).brackets(params.brackets);
     Ok(Box::new(asha.reduction_factor(params.reduction_factor).at_max_t(at_max_t(params.stop_last_trials))))
 }
 
-fn median(params: &Value) -> Result<Box<dyn Scheduler>, serde_json::Error> {
+fn median(params: &Value) -> Made<Box<dyn Scheduler>> {
     let params = MedianParams::deserialize(params)?;
     let median = MedianStopping::new()
         .time_attr("training_iteration")
@@ -124,14 +127,14 @@ fn median(params: &Value) -> Result<Box<dyn Scheduler>, serde_json::Error> {
     Ok(Box::new(median))
 }
 
-fn hyperband(params: &Value) -> Result<Box<dyn Scheduler>, serde_json::Error> {
+fn hyperband(params: &Value) -> Made<Box<dyn Scheduler>> {
     let params = HyperBandParams::deserialize(params)?;
     let hyperband = HyperBand::new().max_t(params.max_t).reduction_factor(params.reduction_factor);
     Ok(Box::new(hyperband.at_max_t(at_max_t(params.stop_last_trials))))
 }
 
 /// The scheduler that a file's name calls for; none if there is no such scheduler here.
-pub(crate) fn scheduler(name: &str, params: &Value) -> Option<Result<(Box<dyn Scheduler>, Ends), serde_json::Error>> {
+pub(crate) fn scheduler(name: &str, params: &Value) -> Option<Made<(Box<dyn Scheduler>, Ends)>> {
     let (made, ends) = match name.split('_').next()? {
         "asha" => (asha(params), Ends::Told),
         "median" => (median(params), Ends::Told),
