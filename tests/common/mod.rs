@@ -1,6 +1,8 @@
 //! What several test files share: reports made by hand, and a cohort of nobody.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod live;
+
 use tryout::logic::ids::{RunId, TrialId};
 use tryout::logic::metrics::{Metrics, Report};
 use tryout::logic::schedule::Cohort;
