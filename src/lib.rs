@@ -38,6 +38,8 @@ pub mod logic;
 pub mod ports;
 pub mod prelude;
 mod results;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use error::{ControlError, RunError, SettingsError};
 pub use experiment::{Control, Experiment, ExperimentHandle};

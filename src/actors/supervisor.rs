@@ -106,6 +106,7 @@ impl WorkerSupervisor {
             supervisor: ctx.address().recipient(),
             controller: self.controller.clone(),
             tenant: None,
+            over: None,
         });
         self.workers.insert(worker, actor);
         Ok(())

@@ -16,6 +16,9 @@ pub(super) struct WorkerActor {
     pub(super) supervisor: Recipient<WorkerNews>,
     pub(super) controller: Recipient<ToController>,
     pub(super) tenant: Option<Tenant>,
+    /// Leases up to this one are over. The pool's word of that and the trial's own orders come from two senders, so
+    /// either may come first.
+    pub(super) over: Option<LeaseId>,
 }
 
 /// The trial that a worker works for.
@@ -63,11 +66,15 @@ impl Handler<ToWorker> for WorkerActor {
 
     fn handle(&mut self, message: ToWorker, ctx: &mut Context<Self>) {
         match message {
+            ToWorker::Lease { lease, .. } | ToWorker::Order(lease, _) if Some(lease) <= self.over => {
+                post(&self.controller, ToController::Dropped);
+            }
             ToWorker::Lease { lease, trial, reply } => {
                 self.tenant = Some(Tenant { lease, trial, reply, left: false });
             }
             ToWorker::Order(lease, order) => self.handle.send(lease, order),
             ToWorker::Release(lease) => {
+                self.over = Some(lease);
                 self.leave();
                 self.handle.send(lease, WorkerOrder::Release);
             }

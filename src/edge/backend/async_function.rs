@@ -152,12 +152,14 @@ impl AsyncSession {
     }
 
     async fn run<C: DeserializeOwned>(mut self, body: &impl AsyncFn(C, &mut AsyncSession) -> Result<(), TrialError>) {
+        let mut failed: Option<Fault> = None;
         let mut config = Arc::new(Config::new());
         while let Some((lease, order)) = self.orders.next().await {
             let fact = match order {
                 WorkerOrder::Start { info, config: new, first } => {
                     self.desk.begin_trial(info);
                     self.restored = None;
+                    failed = None;
                     config = new;
                     if let (Some(first), false) = (first, self.orders.peek().is_some_and(|(_, order)| leaves(order))) {
                         self.orders.put_back((lease, first.into()));
@@ -169,6 +171,9 @@ impl AsyncSession {
                     self.restored = Some(checkpoint);
                     WorkerFact::Restored
                 }
+                WorkerOrder::Train { .. } | WorkerOrder::Save { .. } if failed.is_some() => {
+                    failed.take().map_or(WorkerFact::Released, WorkerFact::Failed)
+                }
                 WorkerOrder::Train { limits, spare } => {
                     self.lease = Some(lease);
                     self.stopped = false;
@@ -179,6 +184,11 @@ impl AsyncSession {
                     match ended {
                         _ if stopped => continue,
                         Ok(()) => self.desk.end_batch(BatchEnd::Done, None),
+                        Err(fault) if self.desk.has_reports() => {
+                            // What was reported before is handed in first.
+                            failed = Some(fault);
+                            self.desk.end_batch(BatchEnd::Limit, None)
+                        }
                         Err(fault) => WorkerFact::Failed(fault),
                     }
                 }

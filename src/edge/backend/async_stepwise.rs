@@ -19,7 +19,7 @@ pub fn async_stepwise<T: AsyncTrainable>() -> ArbiterBackend {
     ArbiterBackend::new(
         std::any::type_name::<T>(),
         Rests::AtOnce,
-        Arc::new(|desk, orders| Box::pin(AsyncStepwise::<T> { desk, orders, trainable: None }.run())),
+        Arc::new(|desk, orders| Box::pin(AsyncStepwise::<T> { desk, orders, trainable: None, fault: None }.run())),
         Arc::new(|config| config.parse().ok().and_then(|config| T::default_resources(&config))),
     )
     .reporting(T::METRICS)
@@ -29,6 +29,8 @@ struct AsyncStepwise<T> {
     desk: Desk,
     orders: Inbox,
     trainable: Option<T>,
+    /// A failure that is said when the trial asks for more.
+    fault: Option<Fault>,
 }
 
 impl<T: AsyncTrainable> AsyncStepwise<T> {
@@ -71,6 +73,7 @@ impl<T: AsyncTrainable> AsyncStepwise<T> {
 
     async fn start(&mut self, info: TrialInfo, config: &Config) -> Result<WorkerFact, Fault> {
         self.desk.begin_trial(info.clone());
+        self.fault = None;
         if let Some(trainable) = &mut self.trainable {
             let reset = async { supported(trainable.reset(config.parse()?, &info).await) };
             match contain_async(FailureKind::SetupFailed, reset).await {
@@ -93,10 +96,19 @@ impl<T: AsyncTrainable> AsyncStepwise<T> {
     }
 
     async fn train(&mut self, limits: BatchLimits, spare: CheckpointId) -> Result<Option<WorkerFact>, Fault> {
+        self.fault.take().map_or(Ok(()), Err)?;
         self.desk.begin_batch(limits, spare);
         let trainable = present(&mut self.trainable)?;
         loop {
-            let step = contain_async(FailureKind::UserError, trainable.step()).await?;
+            let step = match contain_async(FailureKind::UserError, trainable.step()).await {
+                Ok(step) => step,
+                // What was reported before is handed in first.
+                Err(fault) if self.desk.has_reports() => {
+                    self.fault = Some(fault);
+                    return Ok(Some(self.desk.end_batch(BatchEnd::Limit, None)));
+                }
+                Err(fault) => return Err(fault),
+            };
             let mut end = self.desk.take(step.metrics, step.wish);
             if let Some((_, order)) = self.orders.peek() {
                 if leaves(order) {
@@ -111,6 +123,7 @@ impl<T: AsyncTrainable> AsyncStepwise<T> {
     }
 
     async fn save(&mut self, id: Option<CheckpointId>, export: bool) -> Result<Option<Arc<Checkpoint>>, Fault> {
+        self.fault.take().map_or(Ok(()), Err)?;
         let trainable = present(&mut self.trainable)?;
         let mut saved = None;
         if let Some(id) = id {

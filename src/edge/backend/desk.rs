@@ -125,6 +125,10 @@ impl Desk {
             || self.limits.time.is_some_and(|limit| elapsed >= limit)
     }
 
+    pub(super) fn has_reports(&self) -> bool {
+        !self.reports.is_empty()
+    }
+
     /// The batch as it is.
     pub(super) fn end_batch(&mut self, end: BatchEnd, handed_in: Option<Arc<Checkpoint>>) -> WorkerFact {
         let reports = std::mem::take(&mut self.reports);

@@ -165,12 +165,14 @@ impl Session {
     }
 
     fn run(mut self, body: impl Fn(Config, &mut Session) -> Result<(), TrialError>) {
+        let mut failed: Option<Fault> = None;
         let mut config = Config::new();
         while let Some((lease, order)) = self.orders.next() {
             let fact = match order {
                 WorkerOrder::Start { info, config: new, first } => {
                     self.desk.begin_trial(info);
                     self.restored = None;
+                    failed = None;
                     config = Config::clone(&new);
                     if let (Some(first), false) = (first, self.orders.peek().is_some_and(|(_, order)| leaves(order))) {
                         self.orders.put_back((lease, first.into()));
@@ -182,6 +184,9 @@ impl Session {
                     self.restored = Some(checkpoint);
                     WorkerFact::Restored
                 }
+                WorkerOrder::Train { .. } | WorkerOrder::Save { .. } if failed.is_some() => {
+                    failed.take().map_or(WorkerFact::Released, WorkerFact::Failed)
+                }
                 WorkerOrder::Train { limits, spare } => {
                     self.lease = Some(lease);
                     self.stopped = false;
@@ -191,6 +196,11 @@ impl Session {
                     match ended {
                         _ if stopped => continue,
                         Ok(()) => self.desk.end_batch(BatchEnd::Done, None),
+                        Err(fault) if self.desk.has_reports() => {
+                            // What was reported before is handed in first.
+                            failed = Some(fault);
+                            self.desk.end_batch(BatchEnd::Limit, None)
+                        }
                         Err(fault) => WorkerFact::Failed(fault),
                     }
                 }

@@ -34,7 +34,7 @@ pub fn stepwise<T: Trainable>() -> ThreadBackend {
     ThreadBackend::new(
         std::any::type_name::<T>(),
         Rests::AtOnce,
-        Arc::new(|desk, orders| Stepwise::<T> { desk, orders, trainable: None }.run()),
+        Arc::new(|desk, orders| Stepwise::<T> { desk, orders, trainable: None, fault: None }.run()),
         Arc::new(|config| config.parse().ok().and_then(|config| T::default_resources(&config))),
     )
     .reporting(T::METRICS)
@@ -44,6 +44,8 @@ struct Stepwise<T> {
     desk: Desk,
     orders: Orders,
     trainable: Option<T>,
+    /// A failure that is said when the trial asks for more.
+    fault: Option<Fault>,
 }
 
 impl<T: Trainable> Stepwise<T> {
@@ -88,6 +90,7 @@ impl<T: Trainable> Stepwise<T> {
 
     fn start(&mut self, info: TrialInfo, config: &Config) -> Result<WorkerFact, Fault> {
         self.desk.begin_trial(info.clone());
+        self.fault = None;
         if let Some(trainable) = &mut self.trainable {
             let reset = contain(FailureKind::SetupFailed, || match trainable.reset(config.parse()?, &info) {
                 Err(error) if error.downcast_ref::<Unsupported>().is_some() => Ok(false),
@@ -113,10 +116,19 @@ impl<T: Trainable> Stepwise<T> {
 
     /// Steps until the batch ends. Nothing is answered if the trial has left in the meantime.
     fn train(&mut self, limits: BatchLimits, spare: CheckpointId) -> Result<Option<WorkerFact>, Fault> {
+        self.fault.take().map_or(Ok(()), Err)?;
         self.desk.begin_batch(limits, spare);
         let trainable = present(&mut self.trainable)?;
         loop {
-            let step = contain(FailureKind::UserError, || trainable.step())?;
+            let step = match contain(FailureKind::UserError, || trainable.step()) {
+                Ok(step) => step,
+                // What was reported before is handed in first.
+                Err(fault) if self.desk.has_reports() => {
+                    self.fault = Some(fault);
+                    return Ok(Some(self.desk.end_batch(BatchEnd::Limit, None)));
+                }
+                Err(fault) => return Err(fault),
+            };
             let mut end = self.desk.take(step.metrics, step.wish);
             if let Some((_, order)) = self.orders.peek() {
                 if leaves(order) {
@@ -131,6 +143,7 @@ impl<T: Trainable> Stepwise<T> {
     }
 
     fn save(&mut self, id: Option<CheckpointId>, export: bool) -> Result<Option<Arc<Checkpoint>>, Fault> {
+        self.fault.take().map_or(Ok(()), Err)?;
         let trainable = present(&mut self.trainable)?;
         let mut saved = None;
         if let Some(id) = id {

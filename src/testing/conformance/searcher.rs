@@ -1,0 +1,88 @@
+//! What every searcher must do.
+
+use crate::logic::event::Ending;
+use crate::logic::ids::{RunId, TrialId};
+use crate::logic::metrics::{Counters, Metrics, Objective, Report};
+use crate::logic::search::{Searcher, Suggestion};
+use std::time::Duration;
+
+const RUN: RunId = RunId::new(0xc0_4f0);
+/// Beyond this, a searcher counts as infinite.
+const MANY: u32 = 2_000;
+
+fn report(trial: TrialId, iteration: u64, loss: f64) -> Report {
+    let mut counters = Counters { training_iteration: iteration - 1, ..Counters::default() };
+    counters.stamp(trial, Metrics::from([("loss", loss)]), Duration::from_secs(1), 0.0)
+}
+
+/// What it suggests when every trial reports once and is done, up to a number of trials.
+fn suggestions(searcher: &mut dyn Searcher) -> (Vec<String>, Suggestion) {
+    let mut given = Vec::new();
+    loop {
+        let trial = TrialId::new(RUN, given.len() as u32);
+        match searcher.suggest(trial) {
+            Ok(Suggestion::Next(config)) => given.push(config.to_string()),
+            Ok(last) => return (given, last),
+            Err(error) => panic!("it failed at trial {}: {error}", given.len()),
+        }
+        let loss = f64::from(given.len() as u32 % 17);
+        searcher.on_report(trial, &report(trial, 1, loss));
+        searcher.on_end(trial, Ending::Done, Some(&report(trial, 2, loss)));
+        if given.len() as u32 == MANY {
+            return (given, Suggestion::Wait);
+        }
+    }
+}
+
+/// Holds what `make` makes against the contract of [`Searcher`]. Each call must make an equal searcher, with an objective
+/// that is called `loss`, if it has one.
+///
+/// # Panics
+/// If a rule is broken; the message names it.
+pub fn searcher(make: impl Fn() -> Box<dyn Searcher>) {
+    let fresh = || {
+        let mut searcher = make();
+        searcher.prepare(Some(&Objective::min("loss"))).expect("it takes over the experiment's objective");
+        searcher
+    };
+
+    let mut one = fresh();
+    assert!(one.lookahead() >= 1, "a lookahead is at least 1");
+    assert!(!one.name().is_empty(), "it has a name");
+    let total = one.total();
+    let (given, last) = suggestions(one.as_mut());
+    if (given.len() as u32) < MANY {
+        assert_eq!(last, Suggestion::Exhausted, "it waits although no trial runs");
+        if let Some(total) = total {
+            assert_eq!(given.len() as u64, total, "its total is what it suggests");
+        }
+        let late = TrialId::new(RUN, MANY);
+        for _ in 0..3 {
+            let again = one.suggest(late).expect("asking an exhausted searcher is no failure");
+            assert_eq!(again, Suggestion::Exhausted, "exhausted is exhausted");
+        }
+    }
+
+    let (again, _) = suggestions(fresh().as_mut());
+    assert_eq!(given, again, "the same searcher suggests the same");
+
+    let mut hostile = fresh();
+    let stranger = TrialId::new(RUN, 77_777);
+    hostile.on_report(stranger, &report(stranger, 1, f64::NAN));
+    hostile.on_end(stranger, Ending::Client, None);
+    hostile.on_end(stranger, Ending::Error, Some(&report(stranger, 1, f64::INFINITY)));
+    for number in 0..20 {
+        let trial = TrialId::new(RUN, number);
+        match hostile.suggest(trial).expect("it goes on after reports of strangers") {
+            Suggestion::Next(_) => {
+                let without = Report { metrics: Metrics::new(), ..report(trial, 1, 0.0) };
+                hostile.on_report(trial, &without);
+                let ending =
+                    [Ending::Error, Ending::Client, Ending::Scheduler, Ending::Experiment][number as usize % 4];
+                hostile.on_end(trial, ending, (number % 2 == 0).then_some(&without));
+            }
+            Suggestion::Wait => panic!("it waits although no trial runs"),
+            Suggestion::Exhausted => break,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! For authors of extensions, and for this crate's own tests: a simulator, scripted trainables, conformance suites.
+//!
+//! The [`Sim`] runs the same engine, trials and pool as the actors do, in virtual time, from a seed, in one thread. What
+//! trials do is told by a [`Script`]; [`scripted`] makes a backend of real threads out of the same script, so that both
+//! can be held against each other.
+
+mod backend;
+pub mod conformance;
+mod script;
+mod sim;
+mod spy;
+mod worker;
+
+pub use backend::{ScriptedBackend, scripted};
+pub use script::{Chance, Saves, Script};
+pub use sim::{Sim, SimEnd, SimError};
+pub use spy::{Heard, Spy};

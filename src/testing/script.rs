@@ -1,0 +1,182 @@
+//! What scripted trials do: how long things take, what they report, and what goes wrong, all from a seed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::logic::config::Config;
+use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::ids::TrialId;
+use crate::logic::metrics::Metrics;
+
+/// What a trial reports, from its configuration and the iteration.
+type Reports = Arc<dyn Fn(&Config, u64) -> Metrics + Send + Sync>;
+
+/// Whether a scripted trainable can write checkpoints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Saves {
+    /// It can.
+    #[default]
+    Supported,
+    /// It has none to give.
+    Unsupported,
+}
+
+/// How likely things are to go wrong, each between 0 and 1. What goes wrong depends on the seed, the trial, the attempt
+/// and the iteration alone, never on the order in which things happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Chance {
+    /// A step returns an error.
+    pub error: f64,
+    /// A step panics.
+    pub panic: f64,
+    /// The worker is gone in the middle of a step, without a word.
+    pub lost: f64,
+    /// The worker is gone right after it handed in a batch, while the engine decides.
+    pub vanish: f64,
+    /// A step never returns.
+    pub hang: f64,
+    /// The set-up fails.
+    pub setup: f64,
+    /// A reset fails.
+    pub reset: f64,
+    /// A checkpoint can't be written.
+    pub save: f64,
+    /// A checkpoint can't be loaded.
+    pub restore: f64,
+    /// The trainable asks for a checkpoint.
+    pub wish: f64,
+}
+
+/// What every trial of an experiment does.
+#[derive(Clone)]
+pub struct Script {
+    reports: Reports,
+    pub(super) done_at: Option<u64>,
+    pub(super) setup: Duration,
+    pub(super) step: Duration,
+    pub(super) save: Duration,
+    pub(super) saves: Saves,
+    chance: Chance,
+    seed: u64,
+}
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Script").field("chance", &self.chance).field("seed", &self.seed).finish_non_exhaustive()
+    }
+}
+
+impl Script {
+    /// Trials that report `reports(config, iteration)` after every step of one second, and do nothing wrong.
+    pub fn new(reports: impl Fn(&Config, u64) -> Metrics + Send + Sync + 'static) -> Self {
+        Self {
+            reports: Arc::new(reports),
+            done_at: None,
+            setup: Duration::ZERO,
+            step: Duration::from_secs(1),
+            save: Duration::ZERO,
+            saves: Saves::Supported,
+            chance: Chance::default(),
+            seed: 0,
+        }
+    }
+
+    /// Trials are done at this iteration; never, unless it is said.
+    #[must_use]
+    pub fn done_at(mut self, iteration: u64) -> Self {
+        self.done_at = Some(iteration);
+        self
+    }
+
+    /// How long a set-up, a step and a save take.
+    #[must_use]
+    pub fn times(mut self, setup: Duration, step: Duration, save: Duration) -> Self {
+        (self.setup, self.step, self.save) = (setup, step, save);
+        self
+    }
+
+    /// Whether checkpoints can be written.
+    #[must_use]
+    pub fn saves(mut self, saves: Saves) -> Self {
+        self.saves = saves;
+        self
+    }
+
+    /// What goes wrong.
+    #[must_use]
+    pub fn chance(mut self, chance: Chance, seed: u64) -> Self {
+        (self.chance, self.seed) = (chance, seed);
+        self
+    }
+
+    pub(super) fn report(&self, config: &Config, iteration: u64) -> Metrics {
+        (self.reports)(config, iteration)
+    }
+
+    /// Whether this happens here.
+    pub(super) fn happens(&self, what: Happening, at: Place) -> bool {
+        let chance = match what {
+            Happening::Error => self.chance.error,
+            Happening::Panic => self.chance.panic,
+            Happening::Lost => self.chance.lost,
+            Happening::Vanish => self.chance.vanish,
+            Happening::Hang => self.chance.hang,
+            Happening::Setup => self.chance.setup,
+            Happening::Reset => self.chance.reset,
+            Happening::Save => self.chance.save,
+            Happening::Restore => self.chance.restore,
+            Happening::Wish => self.chance.wish,
+        };
+        if chance <= 0.0 {
+            return false;
+        }
+        let Place { trial, attempt, iteration } = at;
+        let words = [self.seed, what as u64, u64::from(trial.number()), u64::from(attempt), iteration];
+        let bits = words.into_iter().fold(0x9e37_79b9_7f4a_7c15, |bits, word| mix(bits ^ word));
+        // The upper 53 bits as a number between 0 and 1.
+        ((bits >> 11) as f64) / ((1_u64 << 53) as f64) < chance
+    }
+
+    pub(super) fn fault(&self, what: Happening, at: Place) -> Option<Fault> {
+        let kind = match what {
+            Happening::Error => FailureKind::UserError,
+            Happening::Panic => FailureKind::Panic,
+            Happening::Setup | Happening::Reset => FailureKind::SetupFailed,
+            Happening::Save => FailureKind::SaveFailed,
+            Happening::Restore => FailureKind::RestoreFailed,
+            Happening::Lost | Happening::Vanish | Happening::Hang | Happening::Wish => return None,
+        };
+        self.happens(what, at).then(|| Fault::new(kind, format!("scripted {what:?} at {}", at.iteration)))
+    }
+}
+
+/// What can happen.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Happening {
+    Error,
+    Panic,
+    Lost,
+    Vanish,
+    Hang,
+    Setup,
+    Reset,
+    Save,
+    Restore,
+    Wish,
+}
+
+/// Where it happens.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) trial: TrialId,
+    pub(super) attempt: u32,
+    pub(super) iteration: u64,
+}
+
+/// Spreads a word over all 64 bits (Steele et al., SplitMix64).
+pub(super) fn mix(word: u64) -> u64 {
+    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}

@@ -1,0 +1,64 @@
+//! What must hold at the end of a simulated run, and what is said when it doesn't come to one.
+
+use std::collections::BTreeMap;
+
+use super::{Sim, SimError};
+use crate::logic::engine::Waiting;
+use crate::logic::event::{EventKind, Outcome};
+use crate::logic::ids::TrialId;
+use crate::logic::trial::{Status, public_edges};
+
+impl Sim {
+    /// Everybody who hasn't ended, and the reason.
+    pub(super) fn who_waits(&self) -> String {
+        let ledger = self.engine.ledger();
+        let waits: Vec<String> = ledger
+            .iter()
+            .filter(|record| !record.status.is_terminal())
+            .map(|record| format!("{} is {}: {:?}", record.id, record.status, ledger.waiting(record.id)))
+            .collect();
+        if waits.is_empty() { format!("{:?}, {} workers", self.engine, self.workers.len()) } else { waits.join("; ") }
+    }
+
+    pub(super) fn check_end(&self) -> Result<(), SimError> {
+        let drained = self.outcome == Some(Outcome::Drained);
+        let ledger = self.engine.ledger();
+        for record in ledger.iter() {
+            let ends = self.ended.get(&record.id).copied().unwrap_or(0);
+            if ends != u32::from(record.status.is_terminal()) {
+                return Err(self.broken(format!("{} is {} and was announced {ends} times", record.id, record.status)));
+            }
+            if !record.status.is_terminal() && (!drained || ledger.waiting(record.id) == Waiting::Not) {
+                return Err(self.broken(format!("{} is {} after the end", record.id, record.status)));
+            }
+            if record.status == Status::Running {
+                return Err(self.broken(format!("{} runs after the end", record.id)));
+            }
+        }
+        let counts = self.pool.counts();
+        if counts.leased + counts.settling + counts.idle + counts.stopping > 0 {
+            return Err(self.broken(format!("the pool is closed with {counts:?}")));
+        }
+        self.check_edges()
+    }
+
+    /// Observers saw nothing but legal changes between the public words, each from where the one before had led.
+    fn check_edges(&self) -> Result<(), SimError> {
+        let edges = public_edges();
+        let mut known: BTreeMap<TrialId, Status> = BTreeMap::new();
+        for event in &self.events {
+            match &event.kind {
+                EventKind::Added { trial, .. } => {
+                    known.insert(*trial, Status::Pending);
+                }
+                EventKind::Status { trial, from, to } => {
+                    if known.insert(*trial, *to) != Some(*from) || !edges.contains(&(*from, *to)) {
+                        return Err(self.broken(format!("{trial} went from {from} to {to}")));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}

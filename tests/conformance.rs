@@ -1,0 +1,150 @@
+//! Every searcher, scheduler and backend of this crate against the suites that others can use for theirs.
+
+use std::sync::Arc;
+
+use tryout::edge::store::{DirStore, MemoryStore};
+use tryout::logic::search::{Capped, ConcurrencyLimiter, Points, Repeater, Variants};
+use tryout::prelude::*;
+use tryout::testing::conformance::{self, BackendCase};
+
+fn space() -> Space {
+    Space::new().with("x", uniform(0.0, 1.0)).with("kind", grid(["a", "b"]))
+}
+
+fn variants(samples: u64) -> Variants {
+    Variants::new(space(), 5).expect("the space is fine").samples(samples)
+}
+
+#[test]
+fn searchers() {
+    conformance::searcher(|| Box::new(variants(20)));
+    conformance::searcher(|| Box::new(Variants::new(space(), 5).expect("fine").samples(Samples::Infinite)));
+    conformance::searcher(|| Box::new(Points::new((0..7).map(|x| Config::new().with("x", x)))));
+    conformance::searcher(|| Box::new(ConcurrencyLimiter::new(variants(9), 2).expect("fine")));
+    conformance::searcher(|| Box::new(Repeater::new(variants(6), 3).expect("fine")));
+    conformance::searcher(|| Box::new(Capped::new(Box::new(variants(30)), 11)));
+}
+
+#[test]
+fn schedulers() {
+    conformance::scheduler(|| Box::new(Fifo));
+    conformance::scheduler(|| Box::new(Asha::new().max_t(81).reduction_factor(3.0)));
+    conformance::scheduler(|| Box::new(Asha::new().max_t(81).brackets(3).seed(4)));
+}
+
+#[derive(serde::Deserialize)]
+struct Settings {
+    rate: f64,
+    #[serde(default)]
+    panics: bool,
+}
+
+struct Descent {
+    x: f64,
+    settings: Settings,
+}
+
+impl Descent {
+    fn new(settings: Settings) -> Self {
+        Self { x: 10.0, settings }
+    }
+
+    fn advance(&mut self) -> Step {
+        assert!(!self.settings.panics, "as it was told to");
+        self.x *= 1.0 - self.settings.rate;
+        Step::next([("loss", self.x)])
+    }
+}
+
+impl Trainable for Descent {
+    type Config = Settings;
+
+    fn setup(config: Settings, _: &TrialInfo) -> Result<Self, TrialError> {
+        Ok(Self::new(config))
+    }
+
+    fn step(&mut self) -> Result<Step, TrialError> {
+        Ok(self.advance())
+    }
+
+    fn save(&mut self, to: &mut CheckpointWriter) -> Result<(), TrialError> {
+        Ok(to.json("x.json", &self.x)?)
+    }
+
+    fn restore(&mut self, from: &mut CheckpointReader) -> Result<(), TrialError> {
+        self.x = from.json("x.json")?;
+        Ok(())
+    }
+}
+
+/// The same, awaiting.
+struct Awaiting(Descent);
+
+impl AsyncTrainable for Awaiting {
+    type Config = Settings;
+
+    async fn setup(config: Settings, _: &TrialInfo) -> Result<Self, TrialError> {
+        Ok(Self(Descent::new(config)))
+    }
+
+    async fn step(&mut self) -> Result<Step, TrialError> {
+        tokio::task::yield_now().await;
+        Ok(self.0.advance())
+    }
+}
+
+fn case(backend: impl tryout::extend::Backend + 'static, store: Arc<dyn tryout::extend::Store>) -> BackendCase {
+    let good = Config::new().with("rate", 0.1);
+    BackendCase {
+        backend: Box::new(backend),
+        store,
+        good: good.clone(),
+        bad: Some((Config::new().with("rate", "fast"), "rate")),
+        panics: Some(good.with("panics", true)),
+    }
+}
+
+#[test]
+fn stepwise_backends() {
+    conformance::backend(|| case(stepwise::<Descent>(), Arc::new(MemoryStore::new())));
+    let dir = tempfile::tempdir().expect("a directory can be had");
+    let store = DirStore::create(dir.path()).expect("a store can be made");
+    conformance::backend(|| case(stepwise::<Descent>(), Arc::new(store.clone())));
+}
+
+#[test]
+fn function_backends() {
+    let body = |settings: Settings, trial: &mut Session| {
+        let mut descent = Descent::new(settings);
+        loop {
+            let x = descent.advance();
+            trial.report([("loss", descent.x)])?;
+            drop(x);
+        }
+    };
+    conformance::backend(|| case(function("descent", body), Arc::new(MemoryStore::new())));
+}
+
+/// Arbiters need a system on their thread, as the engine's has.
+fn in_a_system(test: impl FnOnce()) {
+    actix_rt::System::new().block_on(async { test() });
+}
+
+#[test]
+fn async_stepwise_backends() {
+    in_a_system(|| conformance::backend(|| case(async_stepwise::<Awaiting>(), Arc::new(MemoryStore::new()))));
+}
+
+#[test]
+fn async_function_backends() {
+    let make = || {
+        async_function("descent", async |settings: Settings, trial: &mut AsyncSession| {
+            let mut descent = Descent::new(settings);
+            loop {
+                descent.advance();
+                trial.report([("loss", descent.x)]).await?;
+            }
+        })
+    };
+    in_a_system(|| conformance::backend(|| case(make(), Arc::new(MemoryStore::new()))));
+}

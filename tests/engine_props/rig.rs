@@ -1,0 +1,255 @@
+//! Random experiments: settings, a script with faults, and orders of clients, all drawn by proptest.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tryout::logic::checkpoint::Retention;
+use tryout::logic::config::Config;
+use tryout::logic::engine::{AtEnd, Batching, ClientOrder, Engine, EngineSettings, FailFast, History, same_for_all};
+use tryout::logic::failure::{Backoff, Budget, FailureKind, RetryPolicy};
+use tryout::logic::ids::{RunId, TrialId};
+use tryout::logic::metrics::{Metrics, Objective};
+use tryout::logic::pool::{AbandonPolicy, Pool, PoolSettings, ResourceRequest, Resources, Reuse};
+use tryout::logic::schedule::{Asha, Cohort, Fifo, Scheduler};
+use tryout::logic::search::{ConcurrencyLimiter, Searcher, Variants};
+use tryout::logic::space::{Space, uniform};
+use tryout::logic::stop::{self, StopRule};
+use tryout::logic::time::Moment;
+use tryout::logic::trial::{Rests, TrialSettings};
+use tryout::testing::{Chance, Saves, Script, Sim};
+
+pub(crate) const RUN: RunId = RunId::new(7);
+
+/// Pauses every trial at every other report.
+#[derive(Debug)]
+pub(crate) struct Pausing;
+
+impl Scheduler for Pausing {
+    fn on_report(
+        &mut self,
+        _: TrialId,
+        report: &tryout::logic::metrics::Report,
+        _: &dyn Cohort,
+    ) -> tryout::logic::decision::Verdict {
+        match report.iteration() % 2 {
+            0 => tryout::logic::decision::Verdict::pause("every other report"),
+            _ => tryout::logic::decision::Verdict::CONTINUE,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Rig {
+    pub(crate) seed: u64,
+    pub(crate) samples: u64,
+    pub(crate) cpus: u32,
+    pub(crate) scheduler: u8,
+    pub(crate) limiter: Option<usize>,
+    pub(crate) concurrency: Option<u32>,
+    pub(crate) staged: u32,
+    pub(crate) batching: Batching,
+    pub(crate) checkpoint_every: Option<u32>,
+    pub(crate) at_end: AtEnd,
+    pub(crate) fail_fast: FailFast,
+    pub(crate) max_failures: u32,
+    pub(crate) backoff: u64,
+    pub(crate) reuse: Reuse,
+    pub(crate) rests: Rests,
+    pub(crate) hold: AbandonPolicy,
+    pub(crate) saves: Saves,
+    pub(crate) chance: Chance,
+    pub(crate) iterations: u64,
+    pub(crate) budget: Option<u64>,
+    pub(crate) orders: Vec<(u64, u8, u32)>,
+}
+
+pub(crate) fn script(rig: &Rig) -> Script {
+    let reports = |config: &Config, iteration: u64| {
+        Metrics::from([("loss", config.number("x").unwrap_or(0.0) + 1.0 / iteration as f64)])
+    };
+    let times = (Duration::from_millis(300), Duration::from_millis(700), Duration::from_millis(200));
+    Script::new(reports)
+        .done_at(rig.iterations)
+        .times(times.0, times.1, times.2)
+        .saves(rig.saves)
+        .chance(rig.chance, rig.seed)
+}
+
+pub(crate) fn retry(rig: &Rig) -> RetryPolicy {
+    let wait = Duration::from_millis(rig.backoff);
+    let backoff = Backoff { first: wait, factor: 2.0, longest: wait * 4 };
+    RetryPolicy::new(Budget::Limited(rig.max_failures))
+        .free(FailureKind::RestoreFailed, Budget::Limited(1))
+        .backoff_all(if rig.backoff == 0 { Backoff::NONE } else { backoff })
+}
+
+pub(crate) fn scheduler(rig: &Rig) -> Box<dyn Scheduler> {
+    let objective = Objective::min("loss");
+    let mut scheduler: Box<dyn Scheduler> = match rig.scheduler {
+        0 => Box::new(Fifo),
+        1 => Box::new(Asha::new().max_t(rig.iterations.max(1)).reduction_factor(2.0)),
+        _ => Box::new(Pausing),
+    };
+    scheduler.prepare(Some(&objective)).expect("the settings are fine");
+    scheduler
+}
+
+pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn Searcher>) -> Engine {
+    let settings = EngineSettings {
+        run: RUN,
+        name: "rig".into(),
+        objective: Some(Objective::min("loss")),
+        batching: rig.batching,
+        concurrency: rig.concurrency.and_then(NonZeroU32::new),
+        staged: NonZeroU32::new(rig.staged).unwrap_or(NonZeroU32::MIN),
+        checkpoint_every: rig.checkpoint_every.and_then(NonZeroU32::new),
+        at_end: rig.at_end,
+        fail_fast: rig.fail_fast,
+        history: History::None,
+        request: same_for_all(Arc::new(ResourceRequest::default())),
+    };
+    let budget = rig.budget.map(|seconds| stop::experiment_time(Duration::from_secs(seconds)));
+    let rules: Vec<Box<dyn StopRule>> = budget.into_iter().map(|rule| Box::new(rule) as Box<dyn StopRule>).collect();
+    Engine::new(settings, searcher, scheduler, Box::new(stop::any(rules)))
+}
+
+pub(crate) fn searcher(rig: &Rig) -> Box<dyn Searcher> {
+    let space = Space::new().with("x", uniform(0.0, 1.0));
+    let variants = Variants::new(space, rig.seed).expect("the space is fine").samples(rig.samples);
+    match rig.limiter {
+        Some(limit) => Box::new(ConcurrencyLimiter::new(variants, limit).expect("the limit is fine")),
+        None => Box::new(variants),
+    }
+}
+
+pub(crate) fn pool(rig: &Rig) -> Pool {
+    let mut settings = PoolSettings::new(Resources::cpus(rig.cpus));
+    settings.reuse = rig.reuse;
+    settings.grace = Duration::from_secs(5);
+    settings.abandoned = rig.hold;
+    Pool::new(settings)
+}
+
+pub(crate) fn trials(rig: &Rig) -> TrialSettings {
+    TrialSettings {
+        experiment: "rig".into(),
+        seed: rig.seed,
+        retry: retry(rig),
+        retention: Retention::last(2),
+        rests: rig.rests,
+        ..TrialSettings::default()
+    }
+}
+
+fn order(kind: u8, number: u32) -> ClientOrder {
+    let trial = TrialId::new(RUN, number);
+    match kind {
+        0 => ClientOrder::Stop(trial),
+        1 => ClientOrder::Pause(trial),
+        2 => ClientOrder::Resume(trial),
+        3 => ClientOrder::Save(trial),
+        4 => ClientOrder::Add(Config::new().with("x", 0.5)),
+        5 => ClientOrder::Prioritise(trial, i32::try_from(number).unwrap_or(0) - 3),
+        6 => ClientOrder::Concurrency(NonZeroU32::new(number % 4)),
+        7 => ClientOrder::StopAll,
+        _ => ClientOrder::Drain { by: Moment::new(Duration::from_secs(u64::from(number) * 2)) },
+    }
+}
+
+impl Rig {
+    /// The simulation, with all client orders. At the end all that a client paused is resumed, so that it can end.
+    pub(crate) fn sim(&self, scheduler: Box<dyn Scheduler>, searcher: Box<dyn Searcher>) -> Sim {
+        let mut sim = Sim::new(self.seed, engine(self, scheduler, searcher), pool(self), trials(self), script(self));
+        for (at, kind, number) in &self.orders {
+            sim = sim.order(Moment::new(Duration::from_millis(*at)), order(*kind, *number));
+        }
+        // Later than anything else can happen by then, again and again, because a pause may take effect late.
+        for round in 0..3_u64 {
+            for number in 0..40 {
+                let at = Moment::new(Duration::from_secs(500 + 500 * round));
+                sim = sim.order(at, ClientOrder::Resume(TrialId::new(RUN, number)));
+            }
+        }
+        sim
+    }
+}
+
+fn chance() -> impl Strategy<Value = Chance> {
+    let rare = || prop_oneof![3 => Just(0.0), 1 => 0.0..0.2];
+    (rare(), rare(), rare(), rare(), rare(), rare(), rare(), rare(), rare()).prop_map(
+        |(error, panic, lost, vanish, setup, reset, save, restore, wish)| Chance {
+            error,
+            panic,
+            lost,
+            vanish,
+            setup,
+            reset,
+            save,
+            restore,
+            wish,
+            hang: 0.0,
+        },
+    )
+}
+
+pub(crate) fn rig() -> impl Strategy<Value = Rig> {
+    let batching = prop_oneof![
+        Just(Batching::Single),
+        Just(Batching::Adaptive),
+        (1_u32..8).prop_map(|reports| Batching::Fixed {
+            reports: NonZeroU32::new(reports).unwrap_or(NonZeroU32::MIN),
+            time: Some(Duration::from_secs(2)),
+        }),
+    ];
+    let engine = (any::<u64>(), 1_u64..12, 1_u32..5, 0_u8..3, prop::option::of(1_usize..4), prop::option::of(1_u32..5));
+    let more = (
+        1_u32..6,
+        batching,
+        prop::option::of(1_u32..4),
+        prop_oneof![Just(AtEnd::Nothing), Just(AtEnd::Checkpoint)],
+        prop_oneof![4 => Just(FailFast::No), 1 => Just(FailFast::Stop), 1 => Just(FailFast::Raise)],
+        0_u32..4,
+        prop_oneof![Just(0_u64), 1_u64..3_000],
+    );
+    let world = (
+        prop_oneof![Just(Reuse::No), Just(Reuse::Yes)],
+        prop_oneof![Just(Rests::AtOnce), Just(Rests::WhenReleased)],
+        prop_oneof![3 => Just(Saves::Supported), 1 => Just(Saves::Unsupported)],
+        chance(),
+        1_u64..9,
+        prop::option::weighted(0.2, 1_u64..20),
+        prop::collection::vec((0_u64..15_000, prop_oneof![9 => 0_u8..7, 1 => 7_u8..9], 0_u32..12), 0..6),
+    );
+    (engine, more, world).prop_map(|(engine, more, world)| {
+        let (seed, samples, cpus, scheduler, limiter, concurrency) = engine;
+        let (staged, batching, checkpoint_every, at_end, fail_fast, max_failures, backoff) = more;
+        let (reuse, rests, saves, chance, iterations, budget, orders) = world;
+        // A trial that is paused and can't save begins again each time: it never ends by pausing alone.
+        let scheduler = if scheduler == 2 && saves == Saves::Unsupported { 0 } else { scheduler };
+        Rig {
+            seed,
+            samples,
+            cpus,
+            scheduler,
+            limiter,
+            concurrency,
+            staged,
+            batching,
+            checkpoint_every,
+            at_end,
+            fail_fast,
+            max_failures,
+            backoff,
+            reuse,
+            rests,
+            hold: AbandonPolicy::GiveBack,
+            saves,
+            chance,
+            iterations,
+            budget,
+            orders,
+        }
+    })
+}
