@@ -241,7 +241,7 @@ fn case_k_10_a_save_that_fails_on_the_way_to_a_pause() {
         .start()
         .unwrap();
     gate.wait_for(1);
-    let trial = wait(handle.trials(0, 1)).unwrap()[0].record.id;
+    let trial = watch.running(0);
     wait(handle.pause(trial)).unwrap();
     gate.open();
     watch.line("0 failed save failed no more");

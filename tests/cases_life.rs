@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::live::{Diary, Gate, Script, SpyScheduler, SpySearcher, Watch, end, results, run, wait};
+use common::live::{Diary, Gate, Script, SpyScheduler, SpySearcher, Watch, end, pool_until, results, run, wait};
 use tryout::actors::messages::RunStatus;
 use tryout::extend::{Decision, EventKind, ObserverError, Verdict};
 use tryout::logic::engine::Waiting;
@@ -156,11 +156,11 @@ fn case_s_09_and_s_10_a_waiting_trial_is_stopped() {
     watch.line("1 added");
     let second = wait(handle.trials(1, 1)).unwrap().remove(0);
     assert!(matches!(second.waiting, Waiting::ForResources { .. }), "{:?}", second.waiting);
-    assert_eq!(wait(handle.pool(None)).unwrap().counts.waiting, 1);
+    pool_until(&handle, |counts| counts.waiting == 1);
 
     wait(handle.stop_trial(second.record.id)).unwrap();
     watch.line("1 ended TERMINATED Client");
-    assert_eq!(wait(handle.pool(None)).unwrap().counts.waiting, 0);
+    pool_until(&handle, |counts| counts.waiting == 0);
     assert!(diary.has("S.end 1 Client without a report") && diary.has("A.end 1 Client without a report"));
     let gone = wait(handle.trial(second.record.id)).unwrap().unwrap();
     assert_eq!((gone.record.status, gone.waiting), (Status::Terminated, Waiting::Not));
@@ -190,7 +190,6 @@ fn case_s_11_a_trial_that_was_never_staged_is_stopped() {
     let before = wait(handle.trial(third)).unwrap().unwrap();
     assert_eq!((before.record.status, before.waiting), (Status::Pending, Waiting::ForTurn));
     wait(handle.stop_trial(third)).unwrap();
-    // It is an order to the trial's actor: the answer to the next question comes after it.
     gate.open();
     let results = end(handle).unwrap();
     let third = results.trial(third).unwrap();
@@ -388,7 +387,7 @@ fn case_s_30_a_run_with_a_paused_trial_is_not_over() {
         .start()
         .unwrap();
     gate.wait_for(1);
-    let trial = wait(handle.trials(0, 1)).unwrap()[0].record.id;
+    let trial = watch.running(0);
     wait(handle.pause(trial)).unwrap();
     gate.open();
     watch.line("0 RUNNING>PAUSED");

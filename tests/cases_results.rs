@@ -19,7 +19,7 @@ fn batches_of(reports: u32) -> Batching {
 /// A client's pause is pending when the scheduler says stop, and the other way round: a stop wins (DECISIONS 1).
 #[test]
 fn case_d_02_and_d_05_a_stop_wins_over_a_pause() {
-    let (diary, gate) = (Diary::new(), Gate::new());
+    let (diary, gate, (watcher, mut watch)) = (Diary::new(), Gate::new(), Watch::new());
     let inside = gate.clone();
     let judge = |_, _: &Report, _: &dyn Cohort| Verdict::stop("bad");
     let handle = Script::new()
@@ -31,10 +31,11 @@ fn case_d_02_and_d_05_a_stop_wins_over_a_pause() {
         .experiment("d-02")
         .points(numbered(1))
         .scheduler(SpyScheduler::judging(&diary, judge))
+        .observer(watcher)
         .start()
         .unwrap();
     gate.wait_for(1);
-    let trial = wait(handle.trials(0, 1)).unwrap()[0].record.id;
+    let trial = watch.running(0);
     wait(handle.pause(trial)).unwrap();
     gate.open();
     let results = end(handle).unwrap();
@@ -93,7 +94,15 @@ fn case_d_06_and_d_07_an_order_from_outside_leaves_no_decision_behind() {
         .start()
         .unwrap();
     gate.wait_for(2);
-    let [paused, stopped] = [0, 1].map(|n| wait(handle.trials(n, 1)).unwrap()[0].record.id);
+    let mut running = Vec::new();
+    watch.until(|kind| {
+        if let EventKind::Status { trial, to: Status::Running, .. } = kind {
+            running.push(*trial);
+        }
+        running.len() == 2
+    });
+    running.sort();
+    let [paused, stopped] = [running[0], running[1]];
     wait(handle.pause(paused)).unwrap();
     wait(handle.stop_trial(stopped)).unwrap();
     gate.let_pass(2);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::live::{
     Diary, Gate, Mock, PATIENCE, Script, Spied, SpyScheduler, SpySearcher, Watch, WordsOnly, end, iterations, last,
-    numbered, results, statuses, wait,
+    numbered, pool_until, results, statuses, wait,
 };
 use tryout::extend::{Cohort, EventKind, Rests, Suggestion, Verdict, WorkerFact, WorkerId, WorkerOrder};
 use tryout::prelude::*;
@@ -165,9 +165,7 @@ fn case_c_20_to_c_22_an_idle_worker_is_kept_and_evicted_when_it_is_in_the_way() 
         .unwrap();
     gate.wait_for(1);
     watch.line("0 ended TERMINATED StopRule");
-    // The trial's word to its pool was sent before its word to the engine.
-    let counts = wait(handle.pool(None)).unwrap().counts;
-    assert_eq!((counts.idle, counts.leased), (1, 1));
+    pool_until(&handle, |counts| (counts.idle, counts.leased) == (1, 1));
     assert!(diary.of("stop").is_empty());
 
     let other = wait(handle.add(Config::new().with("cpu", 1).with("a", 1))).unwrap();

@@ -11,6 +11,8 @@ mod watch;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use tryout::actors::messages::PoolStatus;
+use tryout::logic::pool::PoolCounts;
 use tryout::prelude::*;
 
 pub(crate) use backend::{Spied, Spy, WordsOnly};
@@ -55,6 +57,19 @@ pub(crate) fn results(experiment: Experiment) -> Results {
 /// The answer to an order.
 pub(crate) fn wait<T>(order: impl Future<Output = T>) -> T {
     futures::executor::block_on(order)
+}
+
+/// Asks for the pool until it stands like this: a trial's word to its pool and its word to the engine have no order.
+pub(crate) fn pool_until(control: &Control, like: impl Fn(&PoolCounts) -> bool) -> PoolStatus {
+    let asked_since = std::time::Instant::now();
+    loop {
+        let status = wait(control.pool(None)).expect("the run goes on");
+        if like(&status.counts) {
+            return status;
+        }
+        assert!(asked_since.elapsed() < PATIENCE, "the pool stays at {:?}", status.counts);
+        std::thread::yield_now();
+    }
 }
 
 /// Configurations with `n` from 0.

@@ -48,6 +48,15 @@ impl Watch {
         self.until(|kind| line(kind).as_deref() == Some(expected))
     }
 
+    /// Waits until a trial runs: its worker is at work a little earlier than the engine knows of it.
+    pub(crate) fn running(&mut self, number: u32) -> TrialId {
+        let runs = format!("{number} PENDING>RUNNING");
+        match self.line(&runs) {
+            EventKind::Status { trial, .. } => trial,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
     /// Waits for the run's last event.
     pub(crate) fn finish(&mut self) -> Outcome {
         match self.until(|kind| matches!(kind, EventKind::Finished { .. })) {
