@@ -160,8 +160,9 @@ impl Engine {
         let Some(live) = self.ledger.live_mut(trial) else { return };
         live.worker = None;
         match live.standing {
-            // Its end was ordered while its pause was on the way: the answer to that is still to come.
-            Standing::Ending(_) => return,
+            // Its end was ordered while its pause was on the way. The order may have gone with a lease that is over, so
+            // it is said again: that is harmless.
+            Standing::Ending(_) => return out.push(EngineOutput::Trial(trial, TrialOrder::Stop)),
             Standing::Stop => {
                 live.standing = Standing::Ending(Ending::Client);
                 return out.push(EngineOutput::Trial(trial, TrialOrder::Stop));
