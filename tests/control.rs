@@ -6,38 +6,21 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use common::live::{
-    Diary, Gate, Script, SpyScheduler, Watch, end, iterations, line, numbered, pool_until, results, statuses, wait,
-    within,
+    Diary, Gate, Script, SpyScheduler, Watch, end, ids, iterations, numbered, pool_until, results, statuses, wait,
 };
-use futures::StreamExt;
-use tryout::actors::messages::{Inspect, Order};
-use tryout::edge::observe::Seen;
-use tryout::extend::{Cohort, EventKind, ExperimentEvent, Verdict};
-use tryout::logic::engine::{ClientOrder, OrderError, Waiting};
+use tryout::extend::{Cohort, EventKind, Verdict};
+use tryout::logic::engine::{ClientOrder, Waiting};
 use tryout::prelude::*;
-
-/// Trials whose every step waits at a gate.
-fn gated(gate: &Gate) -> Script {
-    let inside = gate.clone();
-    Script::new().saves().step(move |mock| {
-        inside.pass();
-        Ok(mock.score())
-    })
-}
 
 fn waiting(handle: &ExperimentHandle, trial: TrialId) -> Waiting {
     wait(handle.trial(trial)).unwrap().unwrap().waiting
-}
-
-fn ids(handle: &ExperimentHandle) -> Vec<TrialId> {
-    wait(handle.trials(0, 1_000)).unwrap().iter().map(|trial| trial.record.id).collect()
 }
 
 /// Stop ends a trial at once, though its step goes on.
 #[test]
 fn stop_ends_one_trial() {
     let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
-    let handle = gated(&gate)
+    let handle = Script::gated(&gate)
         .experiment("stop")
         .points(numbered(2))
         .stop(stop::iterations(2))
@@ -56,7 +39,7 @@ fn stop_ends_one_trial() {
 #[test]
 fn pause_and_resume() {
     let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
-    let handle = gated(&gate)
+    let handle = Script::gated(&gate)
         .experiment("pause")
         .points(numbered(2))
         .stop(stop::iterations(2))
@@ -89,7 +72,7 @@ fn pause_and_resume() {
 #[test]
 fn a_pause_that_is_taken_back() {
     let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
-    let handle = gated(&gate)
+    let handle = Script::gated(&gate)
         .experiment("taken-back")
         .points(numbered(1))
         .stop(stop::iterations(3))
@@ -163,7 +146,7 @@ fn why_a_trial_is_paused_is_known() {
 #[test]
 fn trials_are_added_while_it_runs() {
     let gate = Gate::new();
-    let handle = gated(&gate).experiment("add").points(numbered(1)).stop(stop::iterations(1)).start().unwrap();
+    let handle = Script::gated(&gate).experiment("add").points(numbered(1)).stop(stop::iterations(1)).start().unwrap();
     gate.wait_for(1);
     let added = wait(handle.add(Config::new().with("n", 77))).unwrap();
     assert_eq!(added.number(), 1);
@@ -177,7 +160,7 @@ fn trials_are_added_while_it_runs() {
 #[test]
 fn priorities_change_the_order() {
     let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
-    let handle = gated(&gate)
+    let handle = Script::gated(&gate)
         .experiment("prioritise")
         .points(numbered(5))
         .concurrency(1)
@@ -187,10 +170,10 @@ fn priorities_change_the_order() {
         .unwrap();
     gate.wait_for(1);
     watch.line("4 added");
-    let ids = ids(&handle);
-    wait(handle.order(ClientOrder::Prioritise(ids[3], 5))).unwrap();
-    wait(handle.order(ClientOrder::Prioritise(ids[1], -5))).unwrap();
-    assert_eq!(waiting(&handle, ids[1]), Waiting::ForTurn);
+    let all = ids(&handle);
+    wait(handle.order(ClientOrder::Prioritise(all[3], 5))).unwrap();
+    wait(handle.order(ClientOrder::Prioritise(all[1], -5))).unwrap();
+    assert_eq!(waiting(&handle, all[1]), Waiting::ForTurn);
     gate.open();
     end(handle).unwrap();
     watch.finish();
@@ -201,7 +184,7 @@ fn priorities_change_the_order() {
 #[test]
 fn concurrency_changes_while_it_runs() {
     let gate = Gate::new();
-    let handle = gated(&gate)
+    let handle = Script::gated(&gate)
         .experiment("concurrency")
         .workers(4)
         .points(numbered(8))
@@ -218,78 +201,6 @@ fn concurrency_changes_while_it_runs() {
     gate.wait_for(4);
     gate.open();
     assert_eq!(end(handle).unwrap().count(Status::Terminated), 8);
-}
-
-#[test]
-fn stop_ends_the_whole_run() {
-    let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
-    let handle = gated(&gate)
-        .experiment("stop-all")
-        .space(Space::new().with("x", uniform(0.0, 1.0)))
-        .samples(Samples::Infinite)
-        .observer(watcher)
-        .start()
-        .unwrap();
-    watch.running(0);
-    let control = handle.control();
-    wait(control.stop()).unwrap();
-    gate.open();
-    let results = end(handle).unwrap();
-    assert_eq!(results.outcome(), &Outcome::Stopped("a client stopped the run".into()));
-    assert!(results.trials().iter().all(|trial| trial.ending == Some(Ending::Experiment)));
-    assert_eq!(wait(control.stop()), Err(ControlError::Over));
-}
-
-/// Drain: every running trial is saved and paused; the run ends with what is there.
-#[test]
-fn drain_saves_and_pauses() {
-    let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
-    let handle = gated(&gate).experiment("drain").points(numbered(3)).observer(watcher).start().unwrap();
-    let first = watch.running(0);
-    let control = handle.control();
-    wait(control.drain(Duration::from_secs(20))).unwrap();
-    assert_eq!(wait(control.add(Config::new())), Err(ControlError::Refused(OrderError::Over)));
-    gate.open();
-    watch.line("0 RUNNING>PAUSED");
-    let results = end(handle).unwrap();
-    assert_eq!(results.outcome(), &Outcome::Drained);
-    assert_eq!(statuses(&results), [Status::Paused; 3], "those that waited for a worker as well");
-    let first = results.trial(first).unwrap();
-    assert_eq!((first.checkpoints.len(), first.ending), (1, None), "it can go on from there");
-}
-
-/// A step that doesn't end in time: the trial goes back to its last checkpoint, and the drain ends on time.
-#[test]
-fn a_drain_does_not_wait_beyond_its_deadline() {
-    let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
-    let inside = gate.clone();
-    let handle = Script::new()
-        .saves()
-        .step(move |mock| {
-            if mock.count == 3 {
-                inside.pass();
-            }
-            Ok(mock.score())
-        })
-        .experiment("deadline")
-        .points(numbered(1))
-        .checkpoint_every(1)
-        .observer(watcher)
-        .start()
-        .unwrap();
-    gate.wait_for(1);
-    let began = std::time::Instant::now();
-    wait(handle.drain(Duration::from_millis(50))).unwrap();
-    let results = end(handle).unwrap();
-    assert!(began.elapsed() < Duration::from_secs(15), "grace is 30 s, the drain's deadline goes first");
-    watch.finish();
-    gate.open();
-    assert_eq!(results.outcome(), &Outcome::Drained);
-    let trial = &results.trials()[0];
-    assert!(matches!(trial.status, Status::Paused | Status::Pending), "{:?}", trial.status);
-    assert_eq!(trial.checkpoints.last().unwrap().report.iteration(), 2);
-    assert_eq!(trial.failures[0].fault.kind, FailureKind::Preempted);
-    assert!(watch.lines().contains(&"abandoned Some(0)".to_owned()), "{:?}", watch.lines());
 }
 
 /// Orders that make no sense are refused, and nothing changes.
@@ -332,96 +243,6 @@ fn refusals_say_why() {
     assert!(wait(handle.trial(unknown)).unwrap().is_none());
     gate.open();
     assert_eq!(statuses(&end(handle).unwrap()), [Status::Terminated; 3]);
-}
-
-/// The stream has all events from the subscription on, in order, and ends with the run.
-#[test]
-fn the_event_stream() {
-    let gate = Gate::new();
-    let handle = gated(&gate).experiment("stream").points(numbered(2)).stop(stop::iterations(2)).start().unwrap();
-    let mut stream = handle.events(1_024);
-    let dropped = handle.events(1);
-    drop(dropped);
-    gate.open();
-    let control = handle.control();
-    end(handle).unwrap();
-    let events: Vec<ExperimentEvent> = within("the stream", move || {
-        wait(async move {
-            let mut all = Vec::new();
-            while let Some(seen) = stream.next().await {
-                match seen {
-                    Seen::Event(event) => all.push((*event).clone()),
-                    Seen::Missed(events) => panic!("missed {events}"),
-                }
-            }
-            all
-        })
-    });
-    assert!(events.is_sorted_by_key(|event| event.at));
-    let lines: Vec<String> = events.iter().filter_map(|event| line(&event.kind)).collect();
-    assert_eq!(lines.last().unwrap(), "finished");
-    assert!(lines.contains(&"1 ended TERMINATED StopRule".to_owned()), "{lines:?}");
-    let mut late = control.events(8);
-    assert!(wait(late.next()).is_none(), "of a run that is over there is nothing to see");
-}
-
-/// Two runs in one process: neither sees anything of the other.
-#[test]
-fn two_experiments_side_by_side() {
-    let (one, two) = (Gate::new(), Gate::new());
-    let start = |name: &str, gate: &Gate| {
-        gated(gate).experiment(name).points(numbered(3)).stop(stop::iterations(2)).start().unwrap()
-    };
-    let (first, second) = (start("side-one", &one), start("side-two", &two));
-    one.wait_for(1);
-    two.wait_for(1);
-    let of_second = ids(&second)[0];
-    let refused = wait(first.stop_trial(of_second)).unwrap_err();
-    assert!(refused.to_string().contains("there is no trial"), "{refused}");
-    wait(first.stop()).unwrap();
-    one.open();
-    assert!(matches!(end(first).unwrap().outcome(), Outcome::Stopped(_)));
-    two.open();
-    assert_eq!(iterations(&end(second).unwrap()), [2; 3], "the other one went on");
-}
-
-/// Inside an actix application: the host's arbiter stays free, and its actors talk to the controller's address.
-#[test]
-fn inside_an_actix_system() {
-    within("the system", || {
-        actix_rt::System::new().block_on(async {
-            let gate = Gate::new();
-            let handle =
-                gated(&gate).experiment("in-actix").points(numbered(2)).stop(stop::iterations(1)).start().unwrap();
-            let controller = handle.controller();
-            let status = controller.send(Inspect).await.unwrap();
-            assert_eq!(status.counts.iter().sum::<usize>(), 2);
-            let trial = handle.trials(1, 1).await.unwrap()[0].record.id;
-            controller.send(Order(ClientOrder::Stop(trial))).await.unwrap().unwrap();
-            gate.open();
-            let results = handle.wait().await.unwrap();
-            assert_eq!(statuses(&results), [Status::Terminated; 2]);
-        });
-    });
-}
-
-/// A handle that is dropped leaves the run going: a control is enough.
-#[test]
-fn a_dropped_handle_leaves_the_run_going() {
-    let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
-    let handle = gated(&gate)
-        .experiment("dropped")
-        .points(numbered(1))
-        .stop(stop::iterations(2))
-        .observer(watcher)
-        .start()
-        .unwrap();
-    let control = handle.control();
-    drop(handle);
-    watch.running(0);
-    assert_eq!(wait(control.status()).unwrap().counts[Status::Running as usize], 1);
-    gate.open();
-    assert_eq!(watch.finish(), Outcome::Completed);
 }
 
 /// A trial that backs off, and one whose worker is being set up, say so.

@@ -1,119 +1,135 @@
-//! Recorded decisions of a reference scheduler, replayed: the same events must get the same answers.
+//! Recorded decisions of reference schedulers, replayed: the same events must get the same answers.
 //!
 //! The environment variable `TRYOUT_VECTORS` names another folder to replay.
 
 mod common;
+#[path = "vectors/trace.rs"]
+mod trace;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use common::{Nobody, report, trial};
+use common::roster::Roster;
+use common::{report, trial};
 use serde::Deserialize;
 use tryout::logic::config::Config;
-use tryout::logic::decision::Decision;
 use tryout::logic::event::Ending;
 use tryout::logic::ids::TrialId;
-use tryout::logic::metrics::{Mode, Objective, Report};
-use tryout::logic::schedule::{Asha, AtMaxT, Scheduler};
+use tryout::logic::metrics::{Objective, Report};
+use tryout::logic::schedule::{Cohort, Scheduler};
+use tryout::logic::trial::Status;
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct AshaParams {
-    time_attr: String,
-    metric: String,
-    mode: Mode,
-    max_t: u64,
-    grace_period: u64,
-    reduction_factor: f64,
-    brackets: u32,
-    stop_last_trials: bool,
+use trace::{Answer, Common, Ends, Event, Final, Trace, scheduler};
+
+/// A trace while it is replayed.
+struct Replay {
+    scheduler: Box<dyn Scheduler>,
+    ends: Ends,
+    roster: Roster,
+    ids: HashMap<String, TrialId>,
+    last: HashMap<TrialId, (u64, Answer)>,
+    compared: usize,
 }
 
-#[derive(Deserialize)]
-struct AshaTrace {
-    params: AshaParams,
-    events: Vec<AshaEvent>,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
-enum AshaEvent {
-    Add { trial: String },
-    Result { trial: String, training_iteration: u64, loss: Option<f64>, decision: Answer },
-    Complete { trial: String },
-}
-
-#[derive(Clone, Copy, PartialEq, Debug, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-enum Answer {
-    Continue,
-    Pause,
-    Stop,
-}
-
-impl From<Decision> for Answer {
-    fn from(decision: Decision) -> Self {
-        match decision {
-            Decision::Continue => Answer::Continue,
-            Decision::Pause => Answer::Pause,
-            Decision::Stop => Answer::Stop,
-        }
+impl Replay {
+    fn id(&mut self, key: &str) -> TrialId {
+        let next = trial(self.ids.len() as u32);
+        *self.ids.entry(key.to_owned()).or_insert(next)
     }
-}
 
-fn scheduler(params: &AshaParams) -> Asha {
-    assert_eq!((params.time_attr.as_str(), params.metric.as_str()), ("training_iteration", "loss"));
-    let objective = Objective { metric: params.metric.clone(), mode: params.mode };
-    let mut asha = Asha::new()
-        .max_t(params.max_t)
-        .grace_period(params.grace_period)
-        .reduction_factor(params.reduction_factor)
-        .brackets(params.brackets)
-        .at_max_t(if params.stop_last_trials { AtMaxT::Stop } else { AtMaxT::RunOn });
-    asha.prepare(Some(&objective)).expect("recorded parameters are valid");
-    asha
-}
+    fn differs<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, found: T, expected: T) -> Result<(), String> {
+        self.compared += 1;
+        if found == expected { Ok(()) } else { Err(format!("{what}: expected {expected:?}, got {found:?}")) }
+    }
 
-/// Replays one file; the number of decisions compared, or the first that differs.
-fn replay_asha(name: &str, text: &str) -> Result<usize, String> {
-    let trace: AshaTrace = serde_json::from_str(text).map_err(|error| format!("{name}: {error}"))?;
-    let mut asha = scheduler(&trace.params);
-    let mut ids: HashMap<&str, TrialId> = HashMap::new();
-    let mut last: HashMap<TrialId, (Report, Answer)> = HashMap::new();
-    let mut compared = 0;
-    for (index, event) in trace.events.iter().enumerate() {
-        let (AshaEvent::Add { trial: key } | AshaEvent::Result { trial: key, .. } | AshaEvent::Complete { trial: key }) =
-            event;
-        let next = trial(ids.len() as u32);
-        let id = *ids.entry(key).or_insert(next);
+    fn step(&mut self, event: &Event) -> Result<(), String> {
         match event {
-            AshaEvent::Add { .. } => asha.on_add(id, &Config::new()),
-            AshaEvent::Result { training_iteration: time, loss, decision, .. } => {
-                let value = loss.unwrap_or(f64::NAN);
-                let report = report(id, *time, "loss", value);
-                let verdict = asha.on_report(id, &report, &Nobody);
-                let got = Answer::from(verdict.decision);
-                if got != *decision {
-                    let why = verdict.reason.unwrap_or_default();
-                    return Err(format!(
-                        "{name}: event {index}, trial {key}, time {time}, loss {value}: expected {decision:?}, got {got:?} {why}"
-                    ));
+            Event::Add { trial: key } => {
+                let id = self.id(key);
+                self.roster.add(id);
+                self.scheduler.on_add(id, &Config::new());
+                if self.scheduler.name() == "Asha" {
+                    self.roster.set(id, Status::Running); // its files don't say when
                 }
-                if (got == Answer::Stop) != verdict.reason.is_some() {
-                    return Err(format!("{name}: event {index}, trial {key}: a stop and its reason go together"));
-                }
-                compared += 1;
-                last.insert(id, (report, got));
             }
-            AshaEvent::Complete { .. } => {
-                let (report, answer) = last.get(&id).ok_or(format!("{name}: event {index}: {key} never reported"))?;
+            Event::Chosen { trial: key } => {
+                let expected = self.id(key);
+                let chosen = self.roster.launch(&mut *self.scheduler);
+                self.differs(&format!("choice of {key}"), chosen, Some(expected))?;
+            }
+            Event::Result { trial: key, training_iteration: time, loss, decision, also_stopped } => {
+                let (id, value) = (self.id(key), loss.unwrap_or(f64::NAN));
+                let report = report(id, *time, "loss", value);
+                let (found, others) = self.hear(report);
+                let what = format!("trial {key}, time {time}, loss {value}");
+                self.differs(&what, found, *decision)?;
+                let mut expected: Vec<TrialId> = also_stopped.iter().map(|key| self.id(key)).collect();
+                expected.sort();
+                self.differs(&format!("{what}, also stopped"), others, expected)?;
+                self.last.insert(id, (*time, found));
+            }
+            Event::Complete { trial: key } => {
+                let id = self.id(key);
+                let (_, answer) = self.last.get(&id).ok_or(format!("{key} never reported"))?;
                 let ending = if *answer == Answer::Stop { Ending::Scheduler } else { Ending::Done };
-                asha.on_end(id, ending, Some(report), &Nobody);
+                self.roster.end(&mut *self.scheduler, id, ending);
             }
         }
+        Ok(())
     }
-    Ok(compared)
+
+    /// The decision, and the other trials that ended, in the order of their names.
+    fn hear(&mut self, report: Report) -> (Answer, Vec<TrialId>) {
+        let id = report.trial;
+        if self.ends == Ends::Told {
+            return (Answer::from(self.roster.hear(&mut *self.scheduler, report).decision), Vec::new());
+        }
+        let (verdict, mut ended) = self.roster.report(&mut *self.scheduler, report);
+        ended.retain(|ended| *ended != id);
+        ended.sort();
+        (Answer::from(verdict.decision), ended)
+    }
+
+    fn check_final(&mut self, expected: &BTreeMap<String, Final>) -> Result<(), String> {
+        for (key, Final { status, training_iteration }) in expected {
+            let id = self.id(key);
+            let found = self.roster.status(id).map(|status| format!("{status:?}").to_uppercase());
+            self.differs(&format!("final status of {key}"), found.as_deref(), Some(status.as_str()))?;
+            let time = self.last.get(&id).map(|(time, _)| *time);
+            self.differs(&format!("final time of {key}"), time, Some(*training_iteration))?;
+        }
+        Ok(())
+    }
+}
+
+/// Replays one file; how many answers were compared, or the first that differs. None if its scheduler isn't known.
+fn replay(name: &str, text: &str) -> Option<Result<usize, String>> {
+    let trace: Trace = match serde_json::from_str(text) {
+        Ok(trace) => trace,
+        Err(error) => return Some(Err(format!("{name}: {error}"))),
+    };
+    let made = scheduler(name, &trace.params)?;
+    let common = Common::deserialize(&trace.params);
+    let (Ok((mut scheduler, ends)), Ok(common)) = (made, common) else {
+        return Some(Err(format!("{name}: parameters that can't be read: {}", trace.params)));
+    };
+    assert_eq!((common.time_attr.as_str(), common.metric.as_str()), ("training_iteration", "loss"));
+    let objective = Objective { metric: common.metric, mode: common.mode };
+    scheduler.prepare(Some(&objective)).expect("recorded parameters are valid");
+    let (roster, ids, last) = (Roster::default(), HashMap::new(), HashMap::new());
+    let mut replay = Replay { scheduler, ends, roster, ids, last, compared: 0 };
+    for (index, event) in trace.events.iter().enumerate() {
+        if let Err(difference) = replay.step(event) {
+            return Some(Err(format!("{name}: event {index}, {difference}")));
+        }
+    }
+    Some(
+        replay
+            .check_final(&trace.r#final)
+            .map(|()| replay.compared)
+            .map_err(|difference| format!("{name}: {difference}")),
+    )
 }
 
 fn folder() -> PathBuf {
@@ -128,28 +144,30 @@ fn recorded_decisions_are_repeated() {
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
     files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
     files.sort();
-    let (mut replayed, mut skipped, mut compared, mut wrong) = (0, 0, 0, Vec::new());
+    let mut replayed: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let (mut skipped, mut wrong) = (0, Vec::new());
     for file in &files {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        if !name.starts_with("asha_") {
+        let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let Some(outcome) = replay(&name, &text) else {
             skipped += 1;
             continue;
-        }
-        let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{name}: {error}"));
-        replayed += 1;
-        match replay_asha(&name, &text) {
-            Ok(decisions) => compared += decisions,
+        };
+        let (files, answers) = replayed.entry(name.split('_').next().unwrap_or_default().to_owned()).or_default();
+        *files += 1;
+        match outcome {
+            Ok(compared) => *answers += compared,
             Err(difference) => wrong.push(difference),
         }
     }
+    let told: Vec<String> =
+        replayed.iter().map(|(kind, (files, answers))| format!("{kind} {files} files ({answers} answers)")).collect();
     // Written past the test harness, which would hold it back while the test passes.
-    let told = writeln!(
-        std::io::stdout(),
-        "vectors: {replayed} files replayed ({compared} decisions), {skipped} of other schedulers skipped"
-    );
-    told.expect("standard output is open");
-    assert!(wrong.is_empty(), "{} of {replayed} files differ:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(replayed > 0 && compared > 0, "no file asha_*.json with a result in {}", folder.display());
+    let said = writeln!(std::io::stdout(), "vectors: replayed {}; skipped {skipped} others", told.join(", "));
+    said.expect("standard output is open");
+    assert!(wrong.is_empty(), "{} files differ:\n{}", wrong.len(), wrong.join("\n"));
+    let answers: usize = replayed.values().map(|(_, answers)| *answers).sum();
+    assert!(answers > 0, "no recorded answer in {}", folder.display());
 }
 
 #[test]
@@ -158,8 +176,8 @@ fn a_difference_is_named() {
         "grace_period": 1, "reduction_factor": 3, "brackets": 1, "stop_last_trials": true}, "events": [
         {"event": "add", "trial": "a"},
         {"event": "result", "trial": "a", "training_iteration": 9, "loss": 0.5, "decision": "CONTINUE"}]}"#;
-    let message = replay_asha("made_up.json", text).expect_err("a stop was due at max_t");
-    for part in ["made_up.json", "event 1", "trial a", "time 9", "loss 0.5", "expected Continue", "got Stop"] {
+    let message = replay("asha_made_up.json", text).expect("a known scheduler").expect_err("a stop was due at max_t");
+    for part in ["asha_made_up.json", "event 1", "trial a", "time 9", "loss 0.5", "expected Continue", "got Stop"] {
         assert!(message.contains(part), "{part} in: {message}");
     }
 }

@@ -24,6 +24,8 @@ pub enum Decision {
 pub enum Directive {
     /// End it, whatever its state.
     Stop(TrialId),
+    /// End it, whatever its state, and say why.
+    StopBecause(TrialId, Cow<'static, str>),
     /// Pause it; a pending one is taken out of the line.
     Pause(TrialId),
     /// Make a trial that the scheduler paused eligible again.

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 pub(crate) mod live;
+pub(crate) mod roster;
 
 use tryout::logic::ids::{RunId, TrialId};
 use tryout::logic::metrics::{Metrics, Report};

@@ -20,9 +20,6 @@ impl Engine {
             return;
         }
         let change = self.ledger.moved(trial, fact.state);
-        if let Some((from, to)) = change {
-            self.tell(now, out, || EventKind::Status { trial, from, to });
-        }
         match fact.news {
             TrialNews::Moved => {}
             TrialNews::Granted { worker, lease, attempt } => {
@@ -46,6 +43,10 @@ impl Engine {
             }
             TrialNews::Saved { checkpoint: None, .. } => self.unsaved(trial, now, out),
             TrialNews::Failed { failure, retry_at } => self.failed(trial, fact.state, failure, retry_at, now, out),
+        }
+        // What happened is told before what it led to.
+        if let Some((from, to)) = change {
+            self.tell(now, out, || EventKind::Status { trial, from, to });
         }
         match fact.state {
             State::Terminated | State::Error => self.ended(trial, now, out),

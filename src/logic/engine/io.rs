@@ -117,7 +117,7 @@ pub enum OrderError {
     Over,
 }
 
-/// Why a trial isn't running, as a value. Nothing waits without one.
+/// Why a trial isn't running, as a value that also reads as a sentence. Nothing waits without one.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Waiting {
@@ -145,4 +145,20 @@ pub enum Waiting {
     ForResume,
     /// For its checkpoint to be written.
     ForSave,
+}
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Waiting::Not => f.write_str("it doesn't wait"),
+            Waiting::ForTurn => f.write_str("waits for its turn"),
+            Waiting::ForResources { needs } => write!(f, "waits for resources: {needs}"),
+            Waiting::ForWorker => f.write_str("waits for its worker to be set up"),
+            Waiting::BackingOff { until } => write!(f, "waits for its next attempt at {until}"),
+            Waiting::ForScheduler => f.write_str("waits for the scheduler to choose it again"),
+            Waiting::ForClient => f.write_str("waits for a client to resume it"),
+            Waiting::ForResume => f.write_str("was drained, and waits for the run to be resumed"),
+            Waiting::ForSave => f.write_str("waits for its checkpoint to be written"),
+        }
+    }
 }

@@ -318,4 +318,8 @@ impl Cohort for Ledger {
     fn first_paused(&self) -> Option<TrialId> {
         self.parked.first().map(|(_, trial)| *trial)
     }
+
+    fn can_launch(&self, trial: TrialId) -> bool {
+        self.is_candidate(trial)
+    }
 }

@@ -120,6 +120,9 @@ impl Engine {
         for directive in directives {
             match directive {
                 Directive::Stop(trial) => self.stop_trial(trial, Ending::Scheduler, None, out),
+                Directive::StopBecause(trial, reason) => {
+                    self.stop_trial(trial, Ending::Scheduler, Some(reason), out);
+                }
                 Directive::Pause(trial) => self.pause_trial(trial, PausedBy::Scheduler, None, now, out),
                 Directive::Resume(trial) => {
                     let by_scheduler =

@@ -9,9 +9,14 @@ use super::trial::Status;
 
 mod asha;
 mod fifo;
+mod hyperband;
+mod median;
+mod number;
 
 pub use asha::Asha;
 pub use fifo::Fifo;
+pub use hyperband::HyperBand;
+pub use median::{MedianStopping, WhenBehind};
 
 /// What a scheduler may know of the other trials.
 pub trait Cohort {
@@ -25,6 +30,12 @@ pub trait Cohort {
     fn first_pending(&self) -> Option<TrialId>;
     /// The trial that has been paused by the scheduler for the longest time.
     fn first_paused(&self) -> Option<TrialId>;
+
+    /// Whether [`choose`](Scheduler::choose) may answer this trial: it is pending and not launched yet, or paused by the
+    /// scheduler, and not backing off. By default only the first pending one and the first paused one may be.
+    fn can_launch(&self, trial: TrialId) -> bool {
+        self.first_pending() == Some(trial) || self.first_paused() == Some(trial)
+    }
 }
 
 /// What becomes of a trial that reaches the `max_t` of its scheduler.

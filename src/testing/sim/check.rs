@@ -51,10 +51,10 @@ impl Sim {
                 EventKind::Added { trial, .. } => {
                     known.insert(*trial, Status::Pending);
                 }
-                EventKind::Status { trial, from, to } => {
-                    if known.insert(*trial, *to) != Some(*from) || !edges.contains(&(*from, *to)) {
-                        return Err(self.broken(format!("{trial} went from {from} to {to}")));
-                    }
+                EventKind::Status { trial, from, to }
+                    if known.insert(*trial, *to) != Some(*from) || !edges.contains(&(*from, *to)) =>
+                {
+                    return Err(self.broken(format!("{trial} went from {from} to {to}")));
                 }
                 _ => {}
             }

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use tryout::prelude::*;
 
-use super::Diary;
+use super::{Diary, Gate};
 
 type Hook<A> = Arc<dyn Fn(&mut Mock, A) -> Result<(), TrialError> + Send + Sync>;
 type StepHook = Arc<dyn Fn(&mut Mock) -> Result<Step, TrialError> + Send + Sync>;
@@ -46,6 +46,15 @@ macro_rules! hooks {
 impl Script {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// A script that can save and whose every step waits at a gate.
+    pub(crate) fn gated(gate: &Gate) -> Self {
+        let inside = gate.clone();
+        Self::new().saves().step(move |mock| {
+            inside.pass();
+            Ok(mock.score())
+        })
     }
 
     hooks!(

@@ -1,6 +1,7 @@
 //! One bracket: a ladder of rungs, and the exact times at which they stand.
 
 use super::rung::Rung;
+use crate::logic::schedule::number::snapped;
 
 /// More rungs than this are refused: no factor that is of any use gives them.
 pub(super) const MOST_RUNGS: usize = 1000;
@@ -78,11 +79,6 @@ pub(super) fn milestones(grace_period: u64, max_t: u64, factor: f64) -> Vec<f64>
         milestones.push(milestone);
     }
     milestones
-}
-
-/// `time`, or the whole number within 1e-9 of it, relatively.
-fn snapped(time: f64) -> f64 {
-    if (time - time.round()).abs() <= 1e-9 * time.abs() { time.round() } else { time }
 }
 
 #[cfg(test)]

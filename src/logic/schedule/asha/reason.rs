@@ -2,13 +2,11 @@
 
 use std::borrow::Cow;
 
+use crate::logic::schedule::number::{short, told_apart};
+
 /// `rung 9: 0.41 is in the worse two thirds (cut-off 0.37, 27 seen)`.
 pub(super) fn behind(milestone: f64, (value, cut_off): (f64, f64), factor: f64, seen: usize) -> String {
-    let (mut shown, mut cut) = (short(value), short(cut_off));
-    if shown == cut {
-        // Too close to tell apart in six digits.
-        (shown, cut) = (value.to_string(), cut_off.to_string());
-    }
+    let (shown, cut) = told_apart(value, cut_off);
     format!("rung {}: {shown} is in the worse {} (cut-off {cut}, {seen} seen)", short(milestone), share(factor))
 }
 
@@ -22,17 +20,6 @@ fn share(factor: f64) -> Cow<'static, str> {
         "three quarters".into()
     } else {
         format!("{} %", short((1.0 - 1.0 / factor) * 100.0)).into()
-    }
-}
-
-/// Six significant digits, without zeros at the end.
-fn short(number: f64) -> String {
-    let rounded: f64 = format!("{number:.5e}").parse().unwrap_or(number);
-    let size = rounded.abs();
-    if size == 0.0 || (1e-4..1e15).contains(&size) || !size.is_finite() {
-        rounded.to_string()
-    } else {
-        format!("{rounded:e}")
     }
 }
 

@@ -1,31 +1,9 @@
 //! One rung: the scores that trials had when they reached it, and the cut-off among them in logarithmic time.
 
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A score in a total order. NaN never gets in here.
-#[derive(Clone, Copy, Debug)]
-struct Score(f64);
-
-impl Ord for Score {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.0.total_cmp(&other.0)
-    }
-}
-
-impl PartialOrd for Score {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Score {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Score {}
+use crate::logic::schedule::number::Ordered;
 
 /// A milestone and the scores recorded at it.
 ///
@@ -35,8 +13,8 @@ impl Eq for Score {}
 pub(super) struct Rung {
     milestone: f64,
     quantile: f64,
-    lower: BinaryHeap<Score>,
-    upper: BinaryHeap<Reverse<Score>>,
+    lower: BinaryHeap<Ordered>,
+    upper: BinaryHeap<Reverse<Ordered>>,
 }
 
 impl Rung {
@@ -62,7 +40,7 @@ impl Rung {
         if score.is_nan() {
             return;
         }
-        let score = Score(score);
+        let score = Ordered(score);
         match self.lower.peek() {
             Some(top) if score < *top => self.lower.push(score),
             _ => self.upper.push(Reverse(score)),

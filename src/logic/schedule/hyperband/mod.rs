@@ -1,0 +1,248 @@
+//! HyperBand: brackets of trials that are halved together, from many short ones to a few long ones.
+
+use std::borrow::Cow;
+
+use self::bracket::{Leaver, Why};
+use self::plan::{MOST_HALVINGS, Plan};
+use self::run::{Answer, Run};
+use super::number::{short, told_apart};
+use super::{AtMaxT, Buffering, Cohort, ScheduleError, Scheduler, settle_objective};
+use crate::logic::config::Config;
+use crate::logic::decision::{Decision, Directive, Verdict};
+use crate::logic::event::Ending;
+use crate::logic::ids::TrialId;
+use crate::logic::metrics::{Objective, Report};
+
+mod bracket;
+mod plan;
+mod run;
+
+/// Halves groups of trials together, and hedges over how early they may be judged: synchronous HyperBand.
+///
+/// Trials are put into *brackets* in the order in which they come. All trials of a bracket run to its first milestone;
+/// who arrives there is paused until the others have. Then the best `1 / reduction_factor` run on to the next milestone,
+/// which is `reduction_factor` times as late, and the others end. After its last halving a bracket's trials run to its
+/// last milestone, `max_t` or a little less, and end there together.
+///
+/// The brackets of a *band* differ in how early they begin to judge: the first has few trials and never halves, the last
+/// has many and judges soonest. When a bracket is full the next one is opened, and after the last of a band a new band.
+/// [`band`](HyperBand::band) shows the plan.
+///
+/// When to use it: if early results may mislead, so that you don't know how soon to judge, and a pause is cheap. Its
+/// trials must be able to save and restore; else they begin anew after each milestone. Where one slow trial must not
+/// hold up others, or pausing is dear, take [`Asha`](super::Asha).
+///
+/// - A trial that ends early or fails leaves its bracket; if the others waited for it alone, they go on.
+/// - A bracket that isn't full is halved once all the trials it has are at the milestone, to the size that a full one
+///   would have; it takes new trials as long as it has room, also after a halving. So trials should be added well ahead
+///   of those that run. With one trial at a time, each would be a bracket of its own.
+/// - NaN is worse than any number. Of equal scores, the one of the trial that was added later is the better.
+/// - A report without the metric, or without the time attribute, changes nothing.
+///
+/// A report costs O(log n) with n trials in the bracket, and a halving O(n log n).
+///
+/// ```
+/// use tryout::prelude::*;
+///
+/// let hyperband = HyperBand::new().max_t(9).reduction_factor(3.0);
+/// // Of each bracket: so many trials, until this time.
+/// assert_eq!(hyperband.band(), [vec![(3, 9)], vec![(5, 3), (2, 9)], vec![(9, 1), (3, 3), (1, 9)]]);
+/// ```
+///
+/// Source: Li et al. 2017, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", JMLR 18; with the
+/// bracket sizes, the order of brackets and the choice of the next trial of Ray Tune's `HyperBandScheduler`.
+#[derive(Clone, Debug)]
+pub struct HyperBand {
+    max_t: u64,
+    reduction_factor: f64,
+    at_max_t: AtMaxT,
+    time_attr: String,
+    objective: Option<Objective>,
+    run: Option<Run>,
+}
+
+impl Default for HyperBand {
+    fn default() -> Self {
+        Self {
+            max_t: 81,
+            reduction_factor: 3.0,
+            at_max_t: AtMaxT::Stop,
+            time_attr: "training_iteration".to_owned(),
+            objective: None,
+            run: None,
+        }
+    }
+}
+
+impl HyperBand {
+    /// With the defaults: `max_t` 81, `reduction_factor` 3, by `training_iteration`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The time at which the last trials of a bracket are over; from 1. Default 81.
+    #[must_use]
+    pub fn max_t(mut self, max_t: u64) -> Self {
+        self.max_t = max_t;
+        self
+    }
+
+    /// One in how many goes on at a milestone, and the ratio of a milestone to the one before; Li's *eta*. Above 1, and
+    /// large enough to give no more than 1000 halvings. Default 3.
+    #[must_use]
+    pub fn reduction_factor(mut self, reduction_factor: f64) -> Self {
+        self.reduction_factor = reduction_factor;
+        self
+    }
+
+    /// What becomes of the trials that reach the last milestone. With [`AtMaxT::RunOn`] those that got over the last
+    /// halving are never paused again. Default [`AtMaxT::Stop`].
+    #[must_use]
+    pub fn at_max_t(mut self, at_max_t: AtMaxT) -> Self {
+        self.at_max_t = at_max_t;
+        self
+    }
+
+    /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
+    /// `training_iteration`.
+    #[must_use]
+    pub fn time_attr(mut self, time_attr: impl Into<String>) -> Self {
+        self.time_attr = time_attr.into();
+        self
+    }
+
+    /// What counts. Not needed if the experiment has an objective.
+    #[must_use]
+    pub fn objective(mut self, objective: Objective) -> Self {
+        self.objective = Some(objective);
+        self
+    }
+
+    /// The brackets of a band as the settings stand, in the order in which they are filled; of each its rounds: how many
+    /// trials, until what time. Brackets whose first milestone would be before time 1 are left out.
+    pub fn band(&self) -> Vec<Vec<(u64, u64)>> {
+        let plan = self.plan();
+        plan.band().into_iter().map(|start| plan.rounds(start)).collect()
+    }
+
+    /// The bracket, counted over all bands, of a trial that was added and hasn't left it.
+    pub fn bracket_of(&self, trial: TrialId) -> Option<usize> {
+        self.run.as_ref()?.bracket_of(trial)
+    }
+
+    fn plan(&self) -> Plan {
+        Plan { max_t: self.max_t, factor: self.reduction_factor }
+    }
+
+    fn check(&self) -> Result<(), ScheduleError> {
+        let refuse = |setting, value: String, expected| {
+            Err(ScheduleError::Setting { scheduler: "HyperBand", setting, value, expected })
+        };
+        if self.max_t == 0 {
+            return refuse("max_t", self.max_t.to_string(), "at least 1");
+        }
+        if !self.reduction_factor.is_finite() || self.reduction_factor <= 1.0 {
+            return refuse("reduction_factor", self.reduction_factor.to_string(), "a finite number above 1");
+        }
+        if self.plan().brackets() > MOST_HALVINGS + 1 {
+            let expected = "so far above 1 that there are no more than 1000 halvings up to `max_t`";
+            return refuse("reduction_factor", self.reduction_factor.to_string(), expected);
+        }
+        if self.time_attr.is_empty() {
+            return refuse("time_attr", "empty".to_owned(), "the name of a metric, as in `training_iteration`");
+        }
+        Ok(())
+    }
+
+    /// The time and the score (more is better) in `report`, if it has both.
+    fn read(&self, report: &Report) -> Option<(f64, f64)> {
+        let objective = self.objective.as_ref()?;
+        let time = report.number(&self.time_attr).filter(|time| time.is_finite())?;
+        Some((time, objective.score(report.number(&objective.metric)?)))
+    }
+
+    fn reason(&self, leaver: Leaver) -> Cow<'static, str> {
+        // Scoring is its own inverse.
+        let value = |score: f64| self.objective.as_ref().map_or(score, |objective| objective.score(score));
+        match leaver.why {
+            Why::Behind { milestone, kept, of, least } => {
+                let (own, least) = told_apart(value(leaver.member.score), value(least));
+                format!(
+                    "milestone {milestone}: {own} isn't among the best {kept} of {of} (the last of them has {least})"
+                )
+            }
+            Why::Over { milestone } => {
+                let time = short(leaver.member.time);
+                format!("{} {time} has reached {milestone}, the end of its bracket", self.time_attr)
+            }
+        }
+        .into()
+    }
+
+    fn directives(&self, leavers: Vec<Leaver>) -> Vec<Directive> {
+        leavers.into_iter().map(|leaver| Directive::StopBecause(leaver.member.trial, self.reason(leaver))).collect()
+    }
+}
+
+impl Scheduler for HyperBand {
+    fn on_report(&mut self, trial: TrialId, report: &Report, _: &dyn Cohort) -> Verdict {
+        let Some((time, score)) = self.read(report) else { return Verdict::CONTINUE };
+        let Some(run) = &mut self.run else { return Verdict::CONTINUE };
+        let (answer, others) = run.report(trial, time, score);
+        let verdict = match answer {
+            Answer::GoOn => Verdict::CONTINUE,
+            Answer::Wait { milestone, members, behind } => {
+                Verdict::pause(format!("milestone {milestone}: waits for {behind} of the {members} in its bracket"))
+            }
+            Answer::Leave(leaver) => Verdict::stop(self.reason(leaver)),
+        };
+        debug_assert!(verdict.decision == Decision::Continue || verdict.reason.is_some());
+        Verdict { directives: self.directives(others), ..verdict }
+    }
+
+    fn on_add(&mut self, trial: TrialId, _: &Config) {
+        if let Some(run) = &mut self.run {
+            run.join(trial);
+        }
+    }
+
+    fn on_retry(&mut self, trial: TrialId, _: &dyn Cohort) -> Vec<Directive> {
+        if let Some(run) = &mut self.run {
+            run.retry(trial);
+        }
+        Vec::new()
+    }
+
+    /// The trial leaves its bracket; the losers among those that waited for it alone are stopped.
+    fn on_end(&mut self, trial: TrialId, _: Ending, _: Option<&Report>, _: &dyn Cohort) -> Vec<Directive> {
+        let leavers = self.run.as_mut().map(|run| run.end(trial)).unwrap_or_default();
+        self.directives(leavers)
+    }
+
+    /// Of the first band in which a trial can be launched, the first one of the bracket with the least work done; if
+    /// there is none, a pending trial that a client has put back into the line.
+    fn choose(&mut self, cohort: &dyn Cohort) -> Option<TrialId> {
+        self.run.as_mut().and_then(|run| run.choose(cohort)).or_else(|| cohort.first_pending())
+    }
+
+    /// Checks the settings and plans the bands; before it, every report is answered with "go on".
+    fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), ScheduleError> {
+        self.check()?;
+        settle_objective("HyperBand", &mut self.objective, objective)?;
+        self.run = Some(Run::new(self.plan(), self.at_max_t));
+        Ok(())
+    }
+
+    fn objective(&self) -> Option<&Objective> {
+        self.objective.as_ref()
+    }
+
+    /// A trial must not run past its milestone while its reports wait.
+    fn buffering(&self) -> Buffering {
+        Buffering::Refused
+    }
+
+    fn name(&self) -> &str {
+        "HyperBand"
+    }
+}
