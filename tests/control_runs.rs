@@ -9,7 +9,7 @@ use futures::StreamExt;
 use tryout::actors::messages::{Inspect, Order};
 use tryout::edge::observe::Seen;
 use tryout::extend::ExperimentEvent;
-use tryout::logic::engine::{ClientOrder, OrderError};
+use tryout::logic::engine::{ClientOrder, OrderError, Waiting};
 use tryout::prelude::*;
 
 #[test]
@@ -41,6 +41,9 @@ fn drain_saves_and_pauses() {
     let control = handle.control();
     wait(control.drain(Duration::from_secs(20))).unwrap();
     assert_eq!(wait(control.add(Config::new())), Err(ControlError::Refused(OrderError::Over)));
+    watch.line("2 PENDING>PAUSED");
+    let third = wait(control.trials(2, 1)).unwrap().remove(0);
+    assert_eq!(third.waiting, Waiting::ForResume, "while the first is still at its step");
     gate.open();
     watch.line("0 RUNNING>PAUSED");
     let results = end(handle).unwrap();

@@ -9,6 +9,7 @@ use tryout::prelude::*;
 use super::{Diary, Gate};
 
 type Hook<A> = Arc<dyn Fn(&mut Mock, A) -> Result<(), TrialError> + Send + Sync>;
+type ExportHook = Arc<dyn Fn(&mut Mock, &Path) -> Result<(), TrialError> + Send + Sync>;
 type StepHook = Arc<dyn Fn(&mut Mock) -> Result<Step, TrialError> + Send + Sync>;
 
 /// What mocks do, by the name of their experiment.
@@ -26,7 +27,7 @@ pub(crate) struct Script {
     reset: Option<Hook<()>>,
     stop: Option<Hook<()>>,
     drop: Option<Hook<()>>,
-    export: Option<Arc<dyn Fn(&mut Mock, &Path) -> Result<(), TrialError> + Send + Sync>>,
+    export: Option<ExportHook>,
 }
 
 macro_rules! hooks {
