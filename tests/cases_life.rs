@@ -127,7 +127,7 @@ fn case_s_08_a_failure_without_retries_ends_the_trial_for_everybody() {
     let heard: Vec<String> = diary.lines().into_iter().filter(|line| !line.starts_with("A.suggest")).collect();
     assert_eq!(heard, ["S.add 0", "S.report 0 i1", "A.report 0 i1", "S.end 0 Error i1", "A.end 0 Error i1"]);
     let about = watch.about(0);
-    assert_eq!(about[about.len() - 3..], ["RUNNING>ERROR", "failed error no more", "ended ERROR Error"]);
+    assert_eq!(about[about.len() - 3..], ["failed error no more", "RUNNING>ERROR", "ended ERROR Error"]);
     let trial = &results.trials()[0];
     assert_eq!(trial.error().unwrap().fault.message, "broken");
     assert!(!trial.last.as_ref().unwrap().done, "a trial in error isn't done");
