@@ -3,6 +3,8 @@
 use actix::Addr;
 use actix_web::error::{ErrorBadRequest, ErrorConflict, ErrorGone, ErrorNotFound, ErrorServiceUnavailable};
 use actix_web::{HttpResponse, Result, get, post, web};
+use futures::StreamExt;
+use tryout::logic::engine::Waiting;
 use tryout::prelude::*;
 
 use crate::keeper::{Begin, GetControl, Keeper};
@@ -22,7 +24,8 @@ async fn trials(keeper: web::Data<Addr<Keeper>>) -> Result<String> {
     let trials = control(&keeper).await?.trials(0, 100).await.map_err(ErrorGone)?;
     let lines = trials.iter().map(|trial| {
         let reports = trial.record.last.as_ref().map_or(0, |last| last.iteration());
-        format!("{} {} after {reports} reports: {}\n", trial.record.id, trial.record.status, trial.waiting)
+        let why = if trial.waiting == Waiting::Not { String::new() } else { format!(": {}", trial.waiting) };
+        format!("{} {}, reports: {reports}{why}\n", trial.record.id, trial.record.status)
     });
     Ok(lines.collect())
 }
@@ -34,13 +37,24 @@ async fn order(keeper: web::Data<Addr<Keeper>>, path: web::Path<(u32, String)>) 
     let found = control.trials(number, 1).await.map_err(ErrorGone)?;
     let trial = found.first().ok_or_else(|| ErrorNotFound("there is no such trial"))?.record.id;
     match order.as_str() {
-        "pause" => control.pause(trial).await,
+        "pause" => pause(&control, trial).await,
         "resume" => control.resume(trial).await,
         "stop" => control.stop_trial(trial).await,
         _ => return Err(ErrorNotFound("a trial can be told to pause, resume or stop")),
     }
     .map_err(ErrorConflict)?;
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Answers when it has come to rest: a running trial goes on to its next report.
+async fn pause(control: &Control, trial: TrialId) -> Result<(), ControlError> {
+    let mut events = control.events(1_000);
+    control.pause(trial).await?;
+    let rests = |status: Status| status == Status::Paused || status.is_terminal();
+    while control.trial(trial).await?.is_some_and(|trial| !rests(trial.record.status)) && events.next().await.is_some()
+    {
+    }
+    Ok(())
 }
 
 async fn control(keeper: &Addr<Keeper>) -> Result<Control> {
