@@ -50,7 +50,7 @@ impl Engine {
         }
         match fact.state {
             State::Terminated | State::Error => self.ended(trial, now, out),
-            State::Paused if change.is_some() => self.paused(trial),
+            State::Paused if change.is_some() => self.paused(trial, out),
             _ => {}
         }
     }
@@ -156,11 +156,21 @@ impl Engine {
         self.direct(directives.unwrap_or_default(), now, out);
     }
 
-    fn paused(&mut self, trial: TrialId) {
+    fn paused(&mut self, trial: TrialId, out: &mut Vec<EngineOutput>) {
         let Some(live) = self.ledger.live_mut(trial) else { return };
-        let resume = matches!(live.standing, Standing::Pause { resume: true });
-        live.standing = Standing::None;
         live.worker = None;
+        let resume = match live.standing {
+            // Its stop was ordered while it paused, and stands: it is nobody's to launch.
+            Standing::Ending(_) => return,
+            // There is no next report to stop at any more; its last checkpoint is written.
+            Standing::Stop => {
+                live.standing = Standing::Ending(Ending::Client);
+                return out.push(EngineOutput::Trial(trial, TrialOrder::Stop));
+            }
+            Standing::Pause { resume } => resume,
+            Standing::None => false,
+        };
+        live.standing = Standing::None;
         match live.paused_by {
             Some(PausedBy::Scheduler) if !resume => self.ledger.park(trial),
             _ if resume => self.ledger.enqueue(trial),
