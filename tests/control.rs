@@ -123,6 +123,36 @@ fn a_client_takes_a_schedulers_pause_over() {
     assert_eq!(iterations(&end(handle).unwrap()), [2, 2]);
 }
 
+/// A client stops a trial that writes the checkpoint of a pause: the stop stands when the pause is complete.
+#[test]
+fn a_stop_while_a_trial_pauses() {
+    for at_end in [AtEnd::Nothing, AtEnd::Checkpoint] {
+        let (diary, gate, (watcher, mut watch)) = (Diary::new(), Gate::new(), Watch::new());
+        let inside = gate.clone();
+        let handle = Script::new()
+            .saves()
+            .on_save(move |_| {
+                inside.pass();
+                Ok(())
+            })
+            .experiment(&format!("stop-while-pausing-{at_end:?}"))
+            .points(numbered(1))
+            .at_end(at_end)
+            .scheduler(SpyScheduler::judging(&diary, |_, _: &Report, _: &dyn Cohort| Verdict::pause("always")))
+            .observer(watcher)
+            .start()
+            .unwrap();
+        gate.wait_for(1);
+        let trial = watch.running(0);
+        wait(handle.stop_trial(trial)).unwrap();
+        gate.open();
+        let results = end(handle).unwrap();
+        let trial = &results.trials()[0];
+        assert_eq!((trial.status, trial.ending), (Status::Terminated, Some(Ending::Client)), "{at_end:?}");
+        assert_eq!((trial.checkpoints.len(), trial.last.as_ref().unwrap().iteration()), (1, 1), "{at_end:?}");
+    }
+}
+
 /// One that is paused by the scheduler has its reason in its record.
 #[test]
 fn why_a_trial_is_paused_is_known() {
