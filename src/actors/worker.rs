@@ -51,11 +51,13 @@ impl WorkerActor {
                 post(&self.supervisor, WorkerNews::Gone(self.id));
                 ctx.stop();
             }
-            // The actor stays: should the worker end after all, what it holds comes back.
             Killed::Abandoned => {
                 let trial = self.tenant.as_ref().map(|tenant| tenant.trial);
                 post(&self.controller, ToController::Noticed(EventKind::Abandoned { worker: self.id, trial }));
                 post(&self.supervisor, WorkerNews::Abandoned(self.id));
+                // It is heard if it ends after all: what it uses is free only then.
+                self.leave();
+                self.handle.send(self.last_lease(), WorkerOrder::Shutdown);
             }
         }
     }

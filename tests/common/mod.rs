@@ -1,6 +1,7 @@
 //! What several test files share: reports made by hand, and a cohort of nobody.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub(crate) mod live;
 pub(crate) mod roster;
 
 use tryout::logic::ids::{RunId, TrialId};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::arbiter::{ArbiterBackend, Inbox};
-use super::contain::contain_async;
+use super::contain::{contain, contain_async};
 use super::desk::Desk;
 use super::thread::leaves;
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
@@ -63,8 +63,9 @@ impl<T: AsyncTrainable> AsyncStepwise<T> {
 
     fn answer(&mut self, lease: LeaseId, fact: Result<WorkerFact, Fault>) {
         let fact = fact.unwrap_or_else(|fault| {
+            // What panicked may be in any state: it is not called again, only dropped.
             if fault.kind == FailureKind::Panic {
-                self.trainable = None;
+                self.drop_trainable();
             }
             WorkerFact::Failed(fault)
         });
@@ -149,7 +150,18 @@ impl<T: AsyncTrainable> AsyncStepwise<T> {
         if let Err(fault) = contain_async(FailureKind::UserError, stop).await {
             log::warn!("a trainable's clean-up failed: {fault}");
         }
-        self.trainable = None;
+        self.drop_trainable();
+    }
+
+    fn drop_trainable(&mut self) {
+        let trainable = self.trainable.take();
+        let dropped = contain(FailureKind::UserError, || {
+            drop(trainable);
+            Ok(())
+        });
+        if let Err(fault) = dropped {
+            log::warn!("a trainable couldn't be dropped: {fault}");
+        }
     }
 }
 

@@ -20,9 +20,6 @@ impl Engine {
             return;
         }
         let change = self.ledger.moved(trial, fact.state);
-        if let Some((from, to)) = change {
-            self.tell(now, out, || EventKind::Status { trial, from, to });
-        }
         match fact.news {
             TrialNews::Moved => {}
             TrialNews::Granted { worker, lease, attempt } => {
@@ -47,9 +44,13 @@ impl Engine {
             TrialNews::Saved { checkpoint: None, .. } => self.unsaved(trial, now, out),
             TrialNews::Failed { failure, retry_at } => self.failed(trial, fact.state, failure, retry_at, now, out),
         }
+        // What happened is told before what it led to.
+        if let Some((from, to)) = change {
+            self.tell(now, out, || EventKind::Status { trial, from, to });
+        }
         match fact.state {
             State::Terminated | State::Error => self.ended(trial, now, out),
-            State::Paused if change.is_some() => self.paused(trial),
+            State::Paused if change.is_some() => self.paused(trial, out),
             _ => {}
         }
     }
@@ -155,11 +156,21 @@ impl Engine {
         self.direct(directives.unwrap_or_default(), now, out);
     }
 
-    fn paused(&mut self, trial: TrialId) {
+    fn paused(&mut self, trial: TrialId, out: &mut Vec<EngineOutput>) {
         let Some(live) = self.ledger.live_mut(trial) else { return };
+        live.worker = None;
+        match live.standing {
+            // Its end was ordered while its pause was on the way. The order may have gone with a lease that is over, so
+            // it is said again: that is harmless.
+            Standing::Ending(_) => return out.push(EngineOutput::Trial(trial, TrialOrder::Stop)),
+            Standing::Stop => {
+                live.standing = Standing::Ending(Ending::Client);
+                return out.push(EngineOutput::Trial(trial, TrialOrder::Stop));
+            }
+            Standing::None | Standing::Pause { .. } => {}
+        }
         let resume = matches!(live.standing, Standing::Pause { resume: true });
         live.standing = Standing::None;
-        live.worker = None;
         match live.paused_by {
             Some(PausedBy::Scheduler) if !resume => self.ledger.park(trial),
             _ if resume => self.ledger.enqueue(trial),

@@ -47,7 +47,8 @@ impl Engine {
         self.totals.surplus += (total - folded.taken) as u64;
         if let Some(fault) = folded.fault.take() {
             out.push(EngineOutput::Trial(trial, TrialOrder::Fail { lease, fault }));
-            return;
+            // What was decided over others on the reports before it still holds.
+            return self.direct(folded.directives, now, out);
         }
         if end == BatchEnd::Done && folded.decision != Decision::Stop {
             folded.decision = Decision::Stop;
@@ -168,7 +169,7 @@ impl Engine {
         let Some(live) = self.ledger.live_mut(trial) else { return };
         // The experiment's own end came with this report: the trial has been told already.
         if matches!(live.standing, Standing::Ending(_)) {
-            return;
+            return self.direct(directives, now, out);
         }
         let requested = std::mem::take(&mut live.save_requested);
         let standing = match live.standing {

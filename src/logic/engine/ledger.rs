@@ -266,9 +266,10 @@ impl Ledger {
         }
     }
 
-    /// Whether there are trials without a worker, or about to leave theirs, that will want one.
+    /// Whether there are trials without a worker, or about to leave theirs, that will want one. A launched trial counts
+    /// until it has its worker: its request may still be on the way.
     pub(super) fn some_come_back(&self) -> bool {
-        self.pausing > 0 || self.live.len() > self.launched
+        self.pausing > 0 || self.live.len() > self.granted
     }
 
     /// Drops what served only running a trial.
