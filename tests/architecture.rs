@@ -121,7 +121,7 @@ fn mentions(code: &str, path: &str) -> bool {
     let part = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(path).any(|(at, _)| {
         let (before, after) = (&code[..at], &code[at + path.len()..]);
-        !before.ends_with(part) && !(path.ends_with(part) && after.starts_with(part))
+        !(before.ends_with(part) || path.ends_with(part) && after.starts_with(part))
     })
 }
 
