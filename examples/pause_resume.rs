@@ -1,74 +1,70 @@
 //! A run controlled from outside: a trial is paused at a report, looked at, and resumed from its checkpoint.
 
+use std::time::Duration;
+
 use futures::StreamExt;
 use futures::executor::block_on;
-use tryout::edge::observe::Seen;
+use tryout::edge::observe::{EventStream, Seen};
 use tryout::extend::EventKind;
 use tryout::prelude::*;
 
-/// Comes a little closer to zero with every step.
-struct Decay {
-    x: f64,
-}
+/// Counts, and takes a millisecond for each step. It never ends by itself.
+struct Count(u64);
 
-impl Trainable for Decay {
+impl Trainable for Count {
     type Config = Config;
 
-    fn setup(config: Config, _: &TrialInfo) -> Result<Self, TrialError> {
-        Ok(Self { x: config.number("x").unwrap_or(1.0) })
+    fn setup(_: Config, _: &TrialInfo) -> Result<Self, TrialError> {
+        Ok(Self(0))
     }
 
     fn step(&mut self) -> Result<Step, TrialError> {
-        self.x *= 0.9995;
-        let metrics = [("x", self.x)];
-        Ok(if self.x < 1e-9 { Step::done(metrics) } else { Step::next(metrics) })
+        std::thread::sleep(Duration::from_millis(1));
+        self.0 += 1;
+        Ok(Step::next([("count", self.0)]))
     }
 
     fn save(&mut self, to: &mut CheckpointWriter) -> Result<(), TrialError> {
-        Ok(to.json("x.json", &self.x)?)
+        Ok(to.json("count", &self.0)?)
     }
 
     fn restore(&mut self, from: &mut CheckpointReader) -> Result<(), TrialError> {
-        self.x = from.json("x.json")?;
+        self.0 = from.json("count")?;
         Ok(())
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let run = Experiment::new("decay", stepwise::<Decay>())
-        .points([Config::new().with("x", 1e9)])
-        .objective(Objective::min("x"))
-        .batching(Batching::Single)
-        .start()?;
-    let mut events = run.events(100_000);
-    block_on(async {
-        let mut asked = false;
-        while let Some(seen) = events.next().await {
-            let Seen::Event(event) = seen else { continue };
-            match &event.kind {
-                EventKind::Reported { report } if !asked && report.iteration() >= 100 => {
-                    run.pause(report.trial).await?;
-                    asked = true;
-                }
-                EventKind::Saved { checkpoint } => println!("saved at iteration {}", checkpoint.report.iteration()),
-                EventKind::Status { trial, to: Status::Paused, .. } => {
-                    if let Some(status) = run.trial(*trial).await? {
-                        println!("{trial} is {}: it {}", status.record.status, status.waiting);
-                    }
-                    run.resume(*trial).await?;
-                    break;
-                }
-                _ => {}
-            }
+/// Lets events pass by until one is `wanted`.
+async fn until(events: &mut EventStream, wanted: impl Fn(&EventKind) -> bool) {
+    while let Some(seen) = events.next().await {
+        if matches!(seen, Seen::Event(event) if wanted(&event.kind)) {
+            break;
         }
-        Ok::<(), ControlError>(())
-    })?;
+    }
+}
+
+async fn play(run: &Control) -> Result<(), Box<dyn std::error::Error>> {
+    let mut events = run.events(1_000);
+    until(&mut events, |event| matches!(event, EventKind::Reported { .. })).await;
+    let trial = run.trials(0, 1).await?.first().ok_or("one trial has reported")?.record.id;
+
+    run.pause(trial).await?;
+    until(&mut events, |event| matches!(event, EventKind::Status { to: Status::Paused, .. })).await;
+    let paused = run.trial(trial).await?.ok_or("it is still known")?;
+    println!("{trial} is {}: it {}", paused.record.status, paused.waiting);
+
+    run.resume(trial).await?;
+    until(&mut events, |event| matches!(event, EventKind::Restored { .. })).await;
+    until(&mut events, |event| matches!(event, EventKind::Reported { .. })).await;
+    Ok(run.stop().await?)
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let run = Experiment::new("count", stepwise::<Count>()).points([Config::new()]).start()?;
+    block_on(play(&run.control()))?;
     let results = run.wait_blocking()?;
-    let last = results.best()?.last.as_ref().ok_or("it reported")?;
-    println!(
-        "done after {} iterations, {} of them since the pause",
-        last.iteration(),
-        last.counters.iterations_since_restore
-    );
+    let last = results.trials()[0].last.as_ref().ok_or("it has reported")?;
+    println!("{} reports, {} of them since the pause", last.iteration(), last.counters.iterations_since_restore);
+    println!("it has counted to {}: no step was lost, and none done twice", last.number("count").unwrap_or(0.0));
     Ok(())
 }

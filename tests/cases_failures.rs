@@ -225,13 +225,7 @@ fn case_f_09_a_worker_that_dies_between_two_orders() {
 #[test]
 fn case_k_10_a_save_that_fails_on_the_way_to_a_pause() {
     let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
-    let inside = gate.clone();
-    let handle = Script::new()
-        .saves()
-        .step(move |mock| {
-            inside.pass();
-            Ok(mock.score())
-        })
+    let handle = Script::gated(&gate)
         .on_save(|mock| if mock.info.attempt == 1 { Err(TrialError::new("disk full")) } else { Ok(()) })
         .experiment("k-10")
         .points(numbered(1))

@@ -373,13 +373,7 @@ fn a_stop_is_never_weakened_by_a_pause() {
 #[test]
 fn case_s_30_a_run_with_a_paused_trial_is_not_over() {
     let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
-    let inside = gate.clone();
-    let handle = Script::new()
-        .saves()
-        .step(move |mock| {
-            inside.pass();
-            Ok(mock.score())
-        })
+    let handle = Script::gated(&gate)
         .experiment("s-30")
         .points(common::live::numbered(1))
         .stop(stop::iterations(2))

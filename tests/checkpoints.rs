@@ -2,32 +2,12 @@
 
 mod common;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use common::live::{Gate, Script, Watch, end, iterations, last, numbered, results, statuses, wait};
-use common::trial;
-use tryout::edge::store::{DirStore, MemoryStore};
-use tryout::extend::{CheckpointId, Store};
+use common::live::{Gate, Script, Watch, below, end, iterations, last, numbered, results, wait};
+
 use tryout::logic::engine::Waiting;
 use tryout::prelude::*;
-
-/// The names of all files and directories below, sorted.
-fn below(root: &Path) -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    let mut open = vec![root.to_owned()];
-    while let Some(directory) = open.pop() {
-        for entry in std::fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                open.push(path.clone());
-            }
-            all.push(path.strip_prefix(root).unwrap().to_owned());
-        }
-    }
-    all.sort();
-    all
-}
 
 fn saved(watch: &Watch, number: u32) -> Vec<String> {
     watch.about(number).into_iter().filter(|line| line.starts_with("saved") || line.starts_with("deleted")).collect()
@@ -170,13 +150,7 @@ fn case_k_17_due_at_multiples() {
 #[test]
 fn a_checkpoint_on_request_is_written_at_the_next_report() {
     let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
-    let inside = gate.clone();
-    let handle = Script::new()
-        .saves()
-        .step(move |mock| {
-            inside.pass();
-            Ok(mock.score())
-        })
+    let handle = Script::gated(&gate)
         .experiment("on-request")
         .points(numbered(1))
         .stop(stop::iterations(4))
@@ -293,192 +267,4 @@ fn a_pause_without_a_save_begins_again_with_one_warning() {
     assert_eq!((iterations(&results), last(&results, "score")), (vec![2, 2], vec![2.0, 2.0]));
     let reports = watch.about(0).iter().filter(|line| line.starts_with("reported")).count();
     assert_eq!(reports, 3, "one before the pause, two after it");
-}
-
-/// What holds for every store: nobody sees a draft, a commit is all or nothing, what was dropped leaves nothing.
-fn conformance(store: &dyn Store, leftovers: impl Fn() -> usize) {
-    let id = |index| CheckpointId { trial: trial(0), index };
-    let opened = |index| store.open(id(index));
-
-    let mut draft = store.begin(id(0)).unwrap();
-    draft.write("a", b"one").unwrap();
-    assert!(opened(0).is_err(), "a draft isn't seen");
-    assert_eq!(draft.commit().unwrap(), 3);
-    assert_eq!(opened(0).unwrap().read("a").unwrap(), b"one");
-    assert!(opened(0).unwrap().read("b").is_err());
-    let before = leftovers();
-
-    let mut dropped = store.begin(id(1)).unwrap();
-    dropped.write("a", b"two").unwrap();
-    std::fs::write(dropped.directory().unwrap().join("b"), b"three").unwrap();
-    drop(dropped);
-    assert!(opened(1).is_err(), "what was dropped doesn't exist");
-    assert_eq!(leftovers(), before, "and leaves nothing behind");
-
-    let mut with_directory = store.begin(id(2)).unwrap();
-    let inner = with_directory.directory().unwrap().join("deep/er");
-    std::fs::create_dir_all(&inner).unwrap();
-    std::fs::write(inner.join("c"), b"four").unwrap();
-    assert_eq!(with_directory.commit().unwrap(), 4);
-    let mut stored = opened(2).unwrap();
-    assert_eq!(std::fs::read(stored.directory().unwrap().join("deep/er/c")).unwrap(), b"four");
-    drop(stored);
-
-    let mut again = store.begin(id(2)).unwrap();
-    again.write("d", b"five").unwrap();
-    again.commit().unwrap();
-    let stored = opened(2).unwrap();
-    assert_eq!((stored.read("d").unwrap(), stored.read("deep/er/c").is_err()), (b"five".to_vec(), true));
-    store.delete(id(2)).unwrap();
-    store.delete(id(2)).unwrap();
-    assert!(opened(2).is_err());
-    assert!(opened(2).err().unwrap().to_string().contains("checkpoint_000002 of trial 00001_00000"));
-    assert!(store.export_directory(trial(0)).unwrap().is_dir());
-}
-
-#[test]
-fn both_stores_keep_all_or_nothing() {
-    let memory = MemoryStore::new();
-    conformance(&memory, || memory.len());
-    let root = tempfile::tempdir().unwrap();
-    let store = DirStore::create(root.path().join("new")).unwrap();
-    conformance(&store, || below(root.path()).len());
-}
-
-/// A save that fails half-way leaves no checkpoint and no files.
-#[test]
-fn a_failed_save_leaves_nothing_behind() {
-    let root = tempfile::tempdir().unwrap();
-    let experiment = Script::new()
-        .saves()
-        .on_save(|_| Err(TrialError::new("disk full")))
-        .experiment("half-way")
-        .points(numbered(1))
-        .checkpoint_every(1)
-        .stop(stop::iterations(2))
-        .dir(root.path());
-    let results = results(experiment);
-    let trial = &results.trials()[0];
-    assert_eq!((trial.status, trial.failures[0].fault.kind), (Status::Error, FailureKind::SaveFailed));
-    assert_eq!(trial.failures[0].fault.message, "disk full");
-    let files: Vec<PathBuf> =
-        below(results.dir().unwrap()).into_iter().filter(|path| path.to_string_lossy().contains("check")).collect();
-    assert_eq!(files, Vec::<PathBuf>::new());
-}
-
-/// The whole way through a directory: written, named in the results, readable afterwards.
-#[test]
-fn checkpoints_in_a_directory_can_be_read_after_the_run() {
-    let root = tempfile::tempdir().unwrap();
-    let experiment = Script::new()
-        .saves()
-        .experiment("in-a-dir")
-        .points(numbered(2))
-        .checkpoint_every(2)
-        .stop(stop::iterations(3))
-        .dir(root.path());
-    let results = results(experiment);
-    let store = DirStore::create(results.dir().unwrap()).unwrap();
-    for trial in results.trials() {
-        let checkpoint = &trial.checkpoints[0];
-        let stored = store.open(checkpoint.id).unwrap();
-        assert_eq!(stored.read("count.json").unwrap(), b"2");
-        assert_eq!(checkpoint.bytes, 1);
-    }
-}
-
-#[test]
-fn case_k_25_exports() {
-    let root = tempfile::tempdir().unwrap();
-    let experiment = Script::new()
-        .export(|mock, directory| Ok(std::fs::write(directory.join("model"), mock.count.to_string())?))
-        .experiment("k-25")
-        .points(numbered(2))
-        .export(Export::AtEnd)
-        .stop(stop::iterations(3))
-        .dir(root.path());
-    let results = results(experiment);
-    for trial in results.trials() {
-        let path = results.dir().unwrap().join(trial.id.to_string()).join("export").join("model");
-        assert_eq!(std::fs::read_to_string(path).unwrap(), "3");
-    }
-}
-
-/// An export that fails ends the trial in error, and everybody hears of one end (DECISIONS 5); with a retry left, the
-/// stop stands all the same.
-#[test]
-fn case_k_26_a_failed_export() {
-    for (name, most, status) in [("k-26-none", 0, Status::Error), ("k-26-two", 2, Status::Terminated)] {
-        let (watcher, mut watch) = Watch::new();
-        let experiment = Script::new()
-            .export(|_, _| Err(TrialError::new("no such format")))
-            .experiment(name)
-            .points(numbered(1))
-            .export(Export::AtEnd)
-            .max_failures(most)
-            .stop(stop::iterations(1))
-            .observer(watcher);
-        let results = results(experiment);
-        watch.finish();
-        let trial = &results.trials()[0];
-        assert_eq!((trial.status, trial.failures.len()), (status, 1), "{name}");
-        assert_eq!(trial.failures[0].fault.kind, FailureKind::ExportFailed);
-        let ends = watch.about(0).iter().filter(|line| line.starts_with("ended")).count();
-        assert_eq!(ends, 1, "{name}: {:?}", watch.about(0));
-    }
-}
-
-/// A trainable without an export is the user's mistake, and named.
-#[test]
-fn case_k_25_an_export_that_is_not_there() {
-    let experiment =
-        Script::new().experiment("k-25-none").points(numbered(1)).export(Export::AtEnd).stop(stop::iterations(1));
-    let results = results(experiment);
-    let failure = results.trials()[0].error().expect("an error");
-    assert_eq!(failure.fault.message, "this trainable doesn't support `export`");
-}
-
-/// A paused trial that is stopped has no worker to export with: it ends.
-#[test]
-fn case_k_27_a_paused_trial_that_exports_is_stopped() {
-    let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
-    let inside = gate.clone();
-    let handle = Script::new()
-        .saves()
-        .step(move |mock| {
-            inside.pass();
-            Ok(mock.score())
-        })
-        .export(|_, _| Ok(()))
-        .experiment("k-27")
-        .points(numbered(1))
-        .export(Export::AtEnd)
-        .observer(watcher)
-        .start()
-        .unwrap();
-    let trial = watch.running(0);
-    wait(handle.pause(trial)).unwrap();
-    gate.open();
-    watch.line("0 RUNNING>PAUSED");
-    wait(handle.stop_trial(trial)).unwrap();
-    watch.line("0 ended TERMINATED Client");
-    assert_eq!(statuses(&end(handle).unwrap()), [Status::Terminated]);
-}
-
-/// A memory store of one's own is looked at from outside.
-#[test]
-fn a_store_of_ones_own() {
-    let store = MemoryStore::new();
-    let experiment = Script::new()
-        .saves()
-        .experiment("own-store")
-        .points(numbered(3))
-        .checkpoint_every(1)
-        .retention(Retention::last(1))
-        .stop(stop::iterations(5))
-        .store(store.clone());
-    let results = results(experiment);
-    assert_eq!(store.len(), 3, "one for each trial");
-    let last: Arc<_> = results.trials()[2].checkpoints[0].clone();
-    assert!(store.open(last.id).is_ok());
 }

@@ -14,6 +14,7 @@ use tryout::prelude::*;
 const SHORT: Duration = Duration::from_millis(20);
 
 type Where = fn(Script) -> Script;
+type Form = fn(Script, &str) -> Experiment;
 
 fn checkpointing(experiment: Experiment) -> Experiment {
     experiment.points(numbered(2)).checkpoint_every(2).stop(stop::iterations(4))
@@ -27,7 +28,7 @@ fn explode(mock: &mut Mock) -> Result<(), TrialError> {
 }
 
 /// Its panics, after which the other trial goes on as if nothing had been.
-fn failures(name: &str, script: Script, kind: fn(Script, &str) -> Experiment) -> Vec<Failure> {
+fn failures(name: &str, script: Script, kind: Form) -> Vec<Failure> {
     let results = results(checkpointing(kind(script, name)));
     assert_eq!(results.trials()[1].status, Status::Terminated, "{name}");
     assert_eq!(results.outcome(), &Outcome::Completed, "{name}");
@@ -35,8 +36,7 @@ fn failures(name: &str, script: Script, kind: fn(Script, &str) -> Experiment) ->
     results.trials()[0].failures.iter().map(|failure| Failure::clone(failure)).collect()
 }
 
-const FORMS: [(&str, fn(Script, &str) -> Experiment); 2] =
-    [("stepwise", Script::experiment), ("async", Script::async_experiment)];
+const FORMS: [(&str, Form); 2] = [("stepwise", Script::experiment), ("async", Script::async_experiment)];
 
 #[test]
 fn a_panic_in_setup_step_and_save_has_its_words_and_its_place() {

@@ -7,13 +7,19 @@ mod network;
 mod trial;
 
 use std::error::Error;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Parser;
 use futures::executor::block_on;
 use tryout::prelude::*;
 
 use trial::DigitsTrial;
+
+/// What a shell expects of a program that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
 
 /// Tunes a small neural network on 1797 handwritten digits and says what the best one was.
 #[derive(Debug, Parser)]
@@ -30,11 +36,11 @@ struct Arguments {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=256))]
     workers: Option<u32>,
 
-    /// Where randomness begins. With one worker, the same seed gives the same result, bit for bit.
+    /// Where randomness begins: with one worker, the same seed gives the same result, bit for bit.
     #[arg(long, default_value_t = 1)]
     seed: u64,
 
-    /// Where the run's checkpoints go, in a new directory of their own.
+    /// Where the networks go, into a new directory for each run.
     #[arg(long, default_value = "runs")]
     dir: PathBuf,
 
@@ -49,46 +55,29 @@ struct Arguments {
 
 /// What came of it; with `--json`, the last line.
 #[derive(Debug, serde::Serialize)]
-struct Outcome {
-    best_config: Config,
+struct Summary<'a> {
+    best_config: &'a Config,
     best_accuracy: f64,
     trials: usize,
     iterations: u64,
     iterations_saved: u64,
     wall_s: f64,
-    dir: Option<PathBuf>,
+    dir: Option<&'a Path>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let outcome = tune(&arguments)?;
-    if arguments.json {
-        println!("{}", serde_json::to_string(&outcome)?);
-    } else {
-        summarise(&arguments, &outcome);
-    }
-    Ok(())
-}
-
-fn summarise(arguments: &Arguments, outcome: &Outcome) {
-    let Outcome { best_config, best_accuracy, trials, iterations, iterations_saved, wall_s, dir } = outcome;
-    println!("best: {:.2} % of the held-out digits recognised with {best_config}", 100.0 * best_accuracy);
-    println!("(chosen on those very digits, so a little too good for new ones)");
-    let full = iterations + iterations_saved;
-    println!(
-        "{trials} trials took {iterations} epochs in {wall_s:.1} s; to run all of them to epoch {} would have taken \
-         {full}: ASHA saved {:.0} % of the work",
-        arguments.iterations,
-        100.0 * *iterations_saved as f64 / full as f64,
-    );
-    if let Some(dir) = dir {
-        println!("checkpoints are in {}", dir.display());
+    match tune(&arguments).and_then(|results| tell(&arguments, &results)) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
 /// The experiment: what to try, how to judge it, when to give up on it.
-fn tune(arguments: &Arguments) -> Result<Outcome, Box<dyn Error>> {
-    let accuracy = Objective::max("accuracy");
+fn tune(arguments: &Arguments) -> Result<Results, Box<dyn Error>> {
     let space = Space::new()
         .with("lr", log_uniform(1e-3, 1.0))
         .with("momentum", uniform(0.0, 0.99))
@@ -99,46 +88,93 @@ fn tune(arguments: &Arguments) -> Result<Outcome, Box<dyn Error>> {
         .space(space)
         .samples(arguments.samples)
         .seed(arguments.seed)
-        .objective(accuracy.clone())
-        .scheduler(Asha::new().max_t(arguments.iterations).reduction_factor(3.0))
-        .checkpoint_every(27)
+        .objective(Objective::max("accuracy"))
+        .scheduler(Asha::new().max_t(arguments.iterations).grace_period(1).reduction_factor(3.0))
+        // An epoch takes milliseconds: deciding after each costs nothing beside it, and none is trained in vain.
+        .batching(Batching::Single)
+        // A trial saves its network whenever that is better than before, so the last is the best.
         .retention(Retention::last(1))
         .dir(fresh(&arguments.dir)?);
     if let Some(workers) = arguments.workers {
         experiment = experiment.workers(workers);
     }
     if !arguments.quiet {
+        // On the standard error: the standard output stays for the results.
         experiment = experiment.observer(Console::new());
     }
 
     let run = experiment.start()?;
-    let control = run.control();
-    // The engine leaves signals to its host: this one ends the run and keeps what it has.
-    ctrlc::set_handler(move || drop(block_on(control.stop())))?;
-    let results = run.wait_blocking()?;
+    // The engine leaves signals to its host. The first Ctrl-C ends the run with what it has, the second all.
+    let (control, again) = (run.control(), AtomicBool::new(false));
+    ctrlc::set_handler(move || {
+        if again.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED.into());
+        }
+        // A run that is over already needs no stopping.
+        let _ = block_on(control.stop());
+    })?;
+    Ok(run.wait_blocking()?)
+}
 
+fn tell(arguments: &Arguments, results: &Results) -> Result<ExitCode, Box<dyn Error>> {
+    let accuracy = Objective::max("accuracy");
     let best = results.best_by(&accuracy, Scope::All)?;
-    let iterations = results.iterations();
-    Ok(Outcome {
-        best_config: Config::clone(&best.config),
-        best_accuracy: best.stats.get("accuracy").map_or(0.0, |accuracy| accuracy.max),
+    let summary = Summary {
+        best_config: &best.config,
+        best_accuracy: best.stats.get(&accuracy.metric).map_or(f64::NAN, |accuracy| accuracy.max),
         trials: results.trials().len(),
-        iterations,
-        iterations_saved: results.trials().len() as u64 * arguments.iterations - iterations,
+        iterations: results.iterations(),
+        iterations_saved: results.trials().iter().map(|trial| saved(trial, arguments.iterations)).sum(),
         wall_s: results.took().as_secs_f64(),
-        dir: results.dir().map(Path::to_path_buf),
-    })
+        dir: results.dir(),
+    };
+    let interrupted = !matches!(results.outcome(), Outcome::Completed);
+    let mut out = std::io::stdout().lock();
+    if arguments.json {
+        writeln!(out, "{}", serde_json::to_string(&summary)?)?;
+    } else {
+        if interrupted {
+            writeln!(out, "interrupted: this is what there was by then")?;
+        }
+        explain(&summary, &mut out)?;
+    }
+    Ok(if interrupted { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS })
+}
+
+fn explain(summary: &Summary<'_>, out: &mut impl Write) -> std::io::Result<()> {
+    let Summary { best_config, best_accuracy, trials, iterations, iterations_saved, wall_s, dir } = summary;
+    writeln!(out, "best: {:.2} % of the held-out digits recognised with {best_config}", 100.0 * best_accuracy)?;
+    writeln!(out, "(chosen on those very digits, so expect a little less on new ones)")?;
+    let without = iterations + iterations_saved;
+    let share = 100.0 * *iterations_saved as f64 / without as f64;
+    writeln!(
+        out,
+        "trials: {trials}; epochs: {iterations} instead of {without}, ASHA saved {share:.0} %; time: {wall_s:.1} s"
+    )?;
+    match dir {
+        Some(dir) => writeln!(out, "the networks at their best are in {}", dir.display()),
+        None => Ok(()),
+    }
+}
+
+/// How many epochs ASHA spared a trial; none if it didn't end it.
+fn saved(trial: &TrialRecord, iterations: u64) -> u64 {
+    match (&trial.last, trial.ending) {
+        (Some(last), Some(Ending::Scheduler)) => iterations.saturating_sub(last.iteration()),
+        _ => 0,
+    }
 }
 
 /// A directory below `parent` that isn't there yet: `0001`, `0002` and so on.
-fn fresh(parent: &Path) -> std::io::Result<PathBuf> {
-    std::fs::create_dir_all(parent)?;
+fn fresh(parent: &Path) -> Result<PathBuf, String> {
+    let refused = |error: std::io::Error| format!("no directory can be made in `{}`: {error}", parent.display());
+    std::fs::create_dir_all(parent).map_err(refused)?;
     for number in 1_u32.. {
         let path = parent.join(format!("{number:04}"));
         match std::fs::create_dir(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            made => return made.map(|()| path),
+            made => return made.map(|()| path).map_err(refused),
         }
     }
-    Err(std::io::Error::other("there are too many runs"))
+    Err(format!("`{}` is full", parent.display()))
 }

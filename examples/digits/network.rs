@@ -247,4 +247,5 @@ fn backward(
 }
 
 #[cfg(test)]
+#[path = "network/tests.rs"]
 mod tests;

@@ -7,7 +7,8 @@ use tryout::prelude::*;
 use crate::data::{Digits, digits};
 use crate::network::{Descent, Network};
 
-const FILE: &str = "network.bin";
+const NETWORK: &str = "network.bin";
+const BEST: &str = "best.json";
 
 /// What is tuned.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -25,6 +26,8 @@ pub(crate) struct DigitsTrial {
     hidden: usize,
     descent: Descent,
     network: Network,
+    /// The best accuracy so far.
+    best: f64,
 }
 
 impl Trainable for DigitsTrial {
@@ -39,22 +42,31 @@ impl Trainable for DigitsTrial {
             hidden,
             descent: Descent { lr, momentum, weight_decay, batch_size: batch_size.get() },
             network: Network::new(hidden, trial.seed),
+            best: 0.0,
         })
     }
 
-    /// One pass over the training images, and how the network does on the others.
+    /// One pass over the training images, and how the network does on the others. One that does better than ever before
+    /// is worth a checkpoint.
     fn step(&mut self) -> Result<Step, TrialError> {
         let loss = self.network.train_epoch(&self.digits.train, &self.descent);
         let held_out = self.network.evaluate(&self.digits.held_out);
-        Ok(Step::next([("loss", loss), ("val_loss", held_out.loss), ("accuracy", held_out.accuracy)]))
+        let metrics = [("loss", loss), ("val_loss", held_out.loss), ("accuracy", held_out.accuracy)];
+        if held_out.accuracy > self.best {
+            self.best = held_out.accuracy;
+            return Ok(Step::save(metrics));
+        }
+        Ok(Step::next(metrics))
     }
 
     fn save(&mut self, to: &mut CheckpointWriter) -> Result<(), TrialError> {
-        Ok(to.bytes(FILE, &self.network.to_bytes())?)
+        to.bytes(NETWORK, &self.network.to_bytes())?;
+        Ok(to.json(BEST, &self.best)?)
     }
 
     fn restore(&mut self, from: &mut CheckpointReader) -> Result<(), TrialError> {
-        self.network = Network::from_bytes(self.hidden, &from.bytes(FILE)?)?;
+        self.network = Network::from_bytes(self.hidden, &from.bytes(NETWORK)?)?;
+        self.best = from.json(BEST)?;
         Ok(())
     }
 

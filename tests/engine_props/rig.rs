@@ -40,6 +40,36 @@ impl Scheduler for Pausing {
     }
 }
 
+/// Tells others what to do, whatever their state, and answers its reporter at random.
+#[derive(Debug)]
+pub(crate) struct Meddling(u64);
+
+impl Scheduler for Meddling {
+    fn on_report(
+        &mut self,
+        trial: TrialId,
+        _: &tryout::logic::metrics::Report,
+        _: &dyn Cohort,
+    ) -> tryout::logic::decision::Verdict {
+        use tryout::logic::decision::{Directive, Verdict};
+        // A linear congruential generator (Knuth's MMIX) is random enough to meddle.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let draw = self.0 >> 33;
+        let other = TrialId::new(RUN, trial.number() + (draw % 5) as u32);
+        let verdict = match draw / 5 % 8 {
+            0 => Verdict::pause("at random"),
+            1 => Verdict::stop("at random"),
+            _ => Verdict::CONTINUE,
+        };
+        match draw / 40 % 6 {
+            0 => verdict.with(Directive::Stop(other)),
+            1 => verdict.with(Directive::Pause(other)),
+            2 => verdict.with(Directive::Resume(other)),
+            _ => verdict,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Rig {
     pub(crate) seed: u64,
@@ -90,7 +120,8 @@ pub(crate) fn scheduler(rig: &Rig) -> Box<dyn Scheduler> {
     let mut scheduler: Box<dyn Scheduler> = match rig.scheduler {
         0 => Box::new(Fifo),
         1 => Box::new(Asha::new().max_t(rig.iterations.max(1)).reduction_factor(2.0)),
-        _ => Box::new(Pausing),
+        2 => Box::new(Pausing),
+        _ => Box::new(Meddling(rig.seed)),
     };
     scheduler.prepare(Some(&objective)).expect("the settings are fine");
     scheduler
@@ -203,7 +234,7 @@ pub(crate) fn rig() -> impl Strategy<Value = Rig> {
             time: Some(Duration::from_secs(2)),
         }),
     ];
-    let engine = (any::<u64>(), 1_u64..12, 1_u32..5, 0_u8..3, prop::option::of(1_usize..4), prop::option::of(1_u32..5));
+    let engine = (any::<u64>(), 1_u64..12, 1_u32..5, 0_u8..4, prop::option::of(1_usize..4), prop::option::of(1_u32..5));
     let more = (
         1_u32..6,
         batching,
@@ -227,7 +258,7 @@ pub(crate) fn rig() -> impl Strategy<Value = Rig> {
         let (staged, batching, checkpoint_every, at_end, fail_fast, max_failures, backoff) = more;
         let (reuse, rests, saves, chance, iterations, budget, orders) = world;
         // A trial that is paused and can't save begins again each time: it never ends by pausing alone.
-        let scheduler = if scheduler == 2 && saves == Saves::Unsupported { 0 } else { scheduler };
+        let scheduler = if scheduler >= 2 && saves == Saves::Unsupported { 0 } else { scheduler };
         Rig {
             seed,
             samples,

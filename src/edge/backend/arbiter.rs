@@ -10,10 +10,10 @@ use actix_rt::Arbiter;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::desk::Desk;
-use super::thread::Told;
+use super::thread::{Told, leaves};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
-use crate::logic::trial::{Rests, WorkerOrder};
+use crate::logic::trial::{FirstBatch, Rests, WorkerOrder};
 use crate::ports::backend::{Backend, FactSink, Killed, ResourceRule, WorkerHandle, WorkerStart};
 
 /// A worker's orders, and those that it took and put back: the async twin of [`Orders`](super::thread::Orders).
@@ -43,6 +43,13 @@ impl Inbox {
     /// Puts one before all others.
     pub(super) fn put_back(&mut self, told: Told) {
         self.held.push_front(told);
+    }
+
+    /// The trainable is ready: it goes on by itself, unless the trial has left in the meantime.
+    pub(super) fn go_on(&mut self, lease: LeaseId, first: Option<FirstBatch>) {
+        if !self.peek().is_some_and(|(_, order)| leaves(order)) {
+            first.into_iter().for_each(|first| self.put_back((lease, first.into())));
+        }
     }
 }
 

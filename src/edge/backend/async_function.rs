@@ -10,7 +10,6 @@ use serde::de::DeserializeOwned;
 use super::arbiter::{ArbiterBackend, Inbox};
 use super::contain::contain_async;
 use super::desk::Desk;
-use super::thread::leaves;
 use crate::logic::checkpoint::Checkpoint;
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
@@ -161,9 +160,7 @@ impl AsyncSession {
                     self.restored = None;
                     failed = None;
                     config = new;
-                    if let (Some(first), false) = (first, self.orders.peek().is_some_and(|(_, order)| leaves(order))) {
-                        self.orders.put_back((lease, first.into()));
-                    }
+                    self.orders.go_on(lease, first);
                     WorkerFact::Ready
                 }
                 WorkerOrder::Restore { checkpoint } => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::arbiter::{ArbiterBackend, Inbox};
-use super::contain::{contain, contain_async};
+use super::contain::{contain, contain_async, present, supported};
 use super::desk::Desk;
 use super::thread::leaves;
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
@@ -11,7 +11,6 @@ use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
 use crate::logic::trial::{BatchEnd, BatchLimits, Rests, TrialInfo, WorkerFact, WorkerOrder};
-use crate::ports::error::{TrialError, Unsupported};
 use crate::ports::trainable::AsyncTrainable;
 
 /// Runs an [`AsyncTrainable`]: the async twin of [`stepwise`](super::stepwise). Many such trials share one arbiter.
@@ -39,9 +38,8 @@ impl<T: AsyncTrainable> AsyncStepwise<T> {
             let fact = match order {
                 WorkerOrder::Start { info, config, first } => {
                     let started = self.start(info, &config).await;
-                    let left = self.orders.peek().is_some_and(|(_, order)| leaves(order));
-                    if let (Ok(WorkerFact::Ready), Some(first), false) = (&started, first, left) {
-                        self.orders.put_back((lease, first.into()));
+                    if matches!(started, Ok(WorkerFact::Ready)) {
+                        self.orders.go_on(lease, first);
                     }
                     started
                 }
@@ -162,17 +160,5 @@ impl<T: AsyncTrainable> AsyncStepwise<T> {
         if let Err(fault) = dropped {
             log::warn!("a trainable couldn't be dropped: {fault}");
         }
-    }
-}
-
-fn present<T>(trainable: &mut Option<T>) -> Result<&mut T, Fault> {
-    trainable.as_mut().ok_or_else(|| Fault::new(FailureKind::WorkerLost, "the worker has no trainable"))
-}
-
-/// Whether a method that an author may leave out is there.
-fn supported(answer: Result<(), TrialError>) -> Result<bool, TrialError> {
-    match answer {
-        Err(error) if error.downcast_ref::<Unsupported>().is_some() => Ok(false),
-        answer => answer.map(|()| true),
     }
 }

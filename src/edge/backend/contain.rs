@@ -8,7 +8,7 @@ use std::sync::Once;
 use std::task::Poll;
 
 use crate::logic::failure::{FailureKind, Fault};
-use crate::ports::error::TrialError;
+use crate::ports::error::{TrialError, Unsupported};
 
 thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
@@ -59,4 +59,17 @@ pub(super) async fn contain_async<T>(
         Err(fault) => Poll::Ready(Err(fault)),
     })
     .await
+}
+
+/// The trainable, which a worker has from its start on.
+pub(super) fn present<T>(trainable: &mut Option<T>) -> Result<&mut T, Fault> {
+    trainable.as_mut().ok_or_else(|| Fault::new(FailureKind::WorkerLost, "the worker has no trainable"))
+}
+
+/// Whether a method that an author may leave out is there.
+pub(super) fn supported(answer: Result<(), TrialError>) -> Result<bool, TrialError> {
+    match answer {
+        Err(error) if error.downcast_ref::<Unsupported>().is_some() => Ok(false),
+        answer => answer.map(|()| true),
+    }
 }

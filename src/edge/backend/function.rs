@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::contain::contain;
 use super::desk::Desk;
-use super::thread::{Orders, ThreadBackend, leaves};
+use super::thread::{Orders, ThreadBackend};
 use crate::logic::checkpoint::Checkpoint;
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
@@ -174,9 +174,7 @@ impl Session {
                     self.restored = None;
                     failed = None;
                     config = Config::clone(&new);
-                    if let (Some(first), false) = (first, self.orders.peek().is_some_and(|(_, order)| leaves(order))) {
-                        self.orders.put_back((lease, first.into()));
-                    }
+                    self.orders.go_on(lease, first);
                     WorkerFact::Ready
                 }
                 WorkerOrder::Restore { checkpoint } => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::contain::contain;
+use super::contain::{contain, present, supported};
 use super::desk::Desk;
 use super::thread::{Orders, ThreadBackend, leaves};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
@@ -10,7 +10,6 @@ use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
 use crate::logic::trial::{BatchEnd, BatchLimits, Rests, TrialInfo, WorkerFact, WorkerOrder};
-use crate::ports::error::Unsupported;
 use crate::ports::trainable::Trainable;
 
 /// Runs a [`Trainable`], each on a thread of its own.
@@ -54,10 +53,8 @@ impl<T: Trainable> Stepwise<T> {
             let fact = match order {
                 WorkerOrder::Start { info, config, first } => {
                     let started = self.start(info, &config);
-                    // It goes on by itself, unless the trial has left in the meantime.
-                    let left = self.orders.peek().is_some_and(|(_, order)| leaves(order));
-                    if let (Ok(WorkerFact::Ready), Some(first), false) = (&started, first, left) {
-                        self.orders.put_back((lease, first.into()));
+                    if matches!(started, Ok(WorkerFact::Ready)) {
+                        self.orders.go_on(lease, first);
                     }
                     started
                 }
@@ -92,10 +89,7 @@ impl<T: Trainable> Stepwise<T> {
         self.desk.begin_trial(info.clone());
         self.fault = None;
         if let Some(trainable) = &mut self.trainable {
-            let reset = contain(FailureKind::SetupFailed, || match trainable.reset(config.parse()?, &info) {
-                Err(error) if error.downcast_ref::<Unsupported>().is_some() => Ok(false),
-                answer => answer.map(|()| true),
-            });
+            let reset = contain(FailureKind::SetupFailed, || supported(trainable.reset(config.parse()?, &info)));
             match reset {
                 Ok(true) => return Ok(WorkerFact::Ready),
                 Ok(false) => self.clean_up(),
@@ -148,11 +142,7 @@ impl<T: Trainable> Stepwise<T> {
         let mut saved = None;
         if let Some(id) = id {
             let mut writer = self.desk.begin_checkpoint(id)?;
-            let supported = contain(FailureKind::SaveFailed, || match trainable.save(&mut writer) {
-                Err(error) if error.downcast_ref::<Unsupported>().is_some() => Ok(false),
-                answer => answer.map(|()| true),
-            })?;
-            if supported {
+            if contain(FailureKind::SaveFailed, || supported(trainable.save(&mut writer)))? {
                 saved = Some(self.desk.complete(id, writer)?);
             }
         }
@@ -187,8 +177,4 @@ impl<T: Trainable> Stepwise<T> {
             log::warn!("a trainable couldn't be dropped: {fault}");
         }
     }
-}
-
-fn present<T>(trainable: &mut Option<T>) -> Result<&mut T, Fault> {
-    trainable.as_mut().ok_or_else(|| Fault::new(FailureKind::WorkerLost, "the worker has no trainable"))
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use super::desk::Desk;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
-use crate::logic::trial::{Rests, WorkerOrder};
+use crate::logic::trial::{FirstBatch, Rests, WorkerOrder};
 use crate::ports::backend::{Backend, Killed, ResourceRule, WorkerHandle, WorkerStart};
 
 /// An order with the lease it is given under.
@@ -42,6 +42,13 @@ impl Orders {
     /// Puts one before all others.
     pub(super) fn put_back(&mut self, told: Told) {
         self.held.push_front(told);
+    }
+
+    /// The trainable is ready: it goes on by itself, unless the trial has left in the meantime.
+    pub(super) fn go_on(&mut self, lease: LeaseId, first: Option<FirstBatch>) {
+        if !self.peek().is_some_and(|(_, order)| leaves(order)) {
+            first.into_iter().for_each(|first| self.put_back((lease, first.into())));
+        }
     }
 }
 

@@ -159,16 +159,18 @@ impl Engine {
     fn paused(&mut self, trial: TrialId, out: &mut Vec<EngineOutput>) {
         let Some(live) = self.ledger.live_mut(trial) else { return };
         live.worker = None;
-        match live.standing {
-            // Its end was ordered while its pause was on the way: the answer to that is still to come.
-            Standing::Ending(_) => return,
+        let resume = match live.standing {
+            // Its end was ordered while it paused. The order may have gone with a lease that is over, so it is said
+            // again: that is harmless.
+            Standing::Ending(_) => return out.push(EngineOutput::Trial(trial, TrialOrder::Stop)),
+            // There is no next report to stop at any more; its last checkpoint is written.
             Standing::Stop => {
                 live.standing = Standing::Ending(Ending::Client);
                 return out.push(EngineOutput::Trial(trial, TrialOrder::Stop));
             }
-            Standing::None | Standing::Pause { .. } => {}
-        }
-        let resume = matches!(live.standing, Standing::Pause { resume: true });
+            Standing::Pause { resume } => resume,
+            Standing::None => false,
+        };
         live.standing = Standing::None;
         match live.paused_by {
             Some(PausedBy::Scheduler) if !resume => self.ledger.park(trial),

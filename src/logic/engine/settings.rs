@@ -15,7 +15,8 @@ use crate::logic::trial::BatchLimits;
 pub enum Batching {
     /// So many that the engine hears at most about 10,000 messages a second from all running trials together: each
     /// batch is handed in after 0.1 ms times the number of running trials (at most 1 s), or 1,024 reports. A trial whose
-    /// steps take longer than that reports one by one.
+    /// steps take longer than that reports one by one. A worker hands in between two steps only: what was reported within
+    /// that time before a long step is heard of after it.
     #[default]
     Adaptive,
     /// One by one.

@@ -4,10 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use tryout::extend::*;
 
+/// A trial's number and the iterations of one of its batches.
+type Handed = (u32, Vec<u64>);
+
 /// What a spied backend has seen.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Spy {
-    batches: Arc<Mutex<Vec<(u32, Vec<u64>)>>>,
+    batches: Arc<Mutex<Vec<Handed>>>,
     spawned: Arc<Mutex<u32>>,
 }
 

@@ -6,9 +6,10 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use tryout::prelude::*;
 
-use super::Diary;
+use super::{Diary, Gate};
 
 type Hook<A> = Arc<dyn Fn(&mut Mock, A) -> Result<(), TrialError> + Send + Sync>;
+type ExportHook = Arc<dyn Fn(&mut Mock, &Path) -> Result<(), TrialError> + Send + Sync>;
 type StepHook = Arc<dyn Fn(&mut Mock) -> Result<Step, TrialError> + Send + Sync>;
 
 /// What mocks do, by the name of their experiment.
@@ -26,7 +27,7 @@ pub(crate) struct Script {
     reset: Option<Hook<()>>,
     stop: Option<Hook<()>>,
     drop: Option<Hook<()>>,
-    export: Option<Arc<dyn Fn(&mut Mock, &Path) -> Result<(), TrialError> + Send + Sync>>,
+    export: Option<ExportHook>,
 }
 
 macro_rules! hooks {
@@ -46,6 +47,15 @@ macro_rules! hooks {
 impl Script {
     pub(crate) fn new() -> Self {
         Self::default()
+    }
+
+    /// A script that can save and whose every step waits at a gate.
+    pub(crate) fn gated(gate: &Gate) -> Self {
+        let inside = gate.clone();
+        Self::new().saves().step(move |mock| {
+            inside.pass();
+            Ok(mock.score())
+        })
     }
 
     hooks!(

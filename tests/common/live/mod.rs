@@ -8,6 +8,7 @@ mod mock;
 mod spies;
 mod watch;
 
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -70,6 +71,28 @@ pub(crate) fn pool_until(control: &Control, like: impl Fn(&PoolCounts) -> bool) 
         assert!(asked_since.elapsed() < PATIENCE, "the pool stays at {:?}", status.counts);
         std::thread::yield_now();
     }
+}
+
+/// The trials that there are.
+pub(crate) fn ids(control: &Control) -> Vec<TrialId> {
+    wait(control.trials(0, 1_000)).unwrap().iter().map(|trial| trial.record.id).collect()
+}
+
+/// The names of all files and directories below, sorted.
+pub(crate) fn below(root: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    let mut open = vec![root.to_owned()];
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path.clone());
+            }
+            all.push(path.strip_prefix(root).unwrap().to_owned());
+        }
+    }
+    all.sort();
+    all
 }
 
 /// Configurations with `n` from 0.

@@ -85,6 +85,11 @@ impl Watch {
         self.seen.iter().filter_map(launch).collect()
     }
 
+    /// The workers of all launches, in their order.
+    pub(crate) fn workers(&self) -> Vec<u64> {
+        self.launches().into_iter().map(|(_, worker)| worker.number()).collect()
+    }
+
     /// All warnings.
     pub(crate) fn warnings(&self) -> Vec<String> {
         let warning = |event: &ExperimentEvent| match &event.kind {

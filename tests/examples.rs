@@ -1,0 +1,131 @@
+//! The examples that end quickly, run as a reader would run them.
+//!
+//! `cargo test` builds them beside the tests. `cargo test --test examples` alone doesn't: `cargo build --examples` first.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Far more than any of them needs, even unoptimised on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// `target/<profile>/examples/<name>`; this test is `target/<profile>/deps/examples-<hash>`.
+fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this test");
+    let profile = test.parent().and_then(Path::parent).expect("a test lies two folders deep");
+    let path = profile.join("examples").join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    assert!(path.exists(), "{} isn't built: run `cargo build --examples`", path.display());
+    path
+}
+
+/// Runs an example in a directory of its own, and kills it if it doesn't end.
+fn run(name: &str, arguments: &[&str]) -> Output {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(example(name));
+    command.args(arguments).current_dir(directory.path()).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+
+    let (out, err) = (collect(child.stdout.take()), collect(child.stderr.take()));
+    // It closes its outputs when it ends, and only then.
+    let ended = out.recv_timeout(PATIENCE).and_then(|out| Ok((out, err.recv_timeout(PATIENCE)?)));
+    let Ok((stdout, stderr)) = ended else {
+        child.kill().expect("it can be killed");
+        panic!("`{name} {}` didn't end within {PATIENCE:?}", arguments.join(" "));
+    };
+    Output { status: child.wait().expect("it has ended"), stdout, stderr }
+}
+
+/// Reads a stream to its end, on a thread of its own.
+fn collect(stream: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.expect("it is piped").read_to_end(&mut bytes).expect("it can be read");
+        // Nobody waits any more if the time was up.
+        let _ = sender.send(bytes);
+    });
+    receiver
+}
+
+/// What an example prints, if it ends well.
+fn printed(name: &str, arguments: &[&str]) -> String {
+    let Output { status, stdout, stderr } = run(name, arguments);
+    assert!(status.success(), "{name}: {status}\n{}", String::from_utf8_lossy(&stderr));
+    String::from_utf8(stdout).expect("text")
+}
+
+#[test]
+fn the_first_ones_say_what_they_promise() {
+    assert!(printed("hello", &[]).starts_with("best: {\"x\":"));
+    assert!(printed("custom_scheduler", &[]).contains("times the best"));
+    assert!(printed("async_io", &[]).contains("50 trials awaited"));
+    let resumed = printed("pause_resume", &[]);
+    assert!(resumed.contains("is PAUSED: it waits for a client to resume it"), "{resumed}");
+    assert!(resumed.contains("no step was lost"), "{resumed}");
+}
+
+#[test]
+fn digits_is_the_same_twice_with_one_worker() {
+    let tune = || {
+        let text = printed("digits", &["--samples", "6", "--iterations", "3", "--workers", "1", "--json"]);
+        let last = text.lines().last().expect("a line");
+        let Value::Object(mut outcome) = serde_json::from_str(last).expect("JSON") else { panic!("{last}") };
+        let mut keys: Vec<_> = outcome.keys().cloned().collect();
+        keys.sort();
+        let expected = ["best_accuracy", "best_config", "dir", "iterations", "iterations_saved", "trials", "wall_s"];
+        assert_eq!(keys, expected);
+        assert!(outcome.remove("wall_s").is_some_and(|seconds| seconds.as_f64() > Some(0.0)));
+        outcome
+    };
+    let (first, second) = (tune(), tune());
+    assert_eq!(first, second);
+    assert_eq!(first["trials"], 6);
+    let number = |key: &str| first[key].as_u64().expect("a count");
+    assert_eq!(number("iterations") + number("iterations_saved"), 18);
+    assert!(first["best_accuracy"].as_f64().is_some_and(|accuracy| (0.1..=1.0).contains(&accuracy)));
+}
+
+#[test]
+fn digits_keeps_quiet_when_told() {
+    let arguments = ["--samples", "2", "--iterations", "1", "--workers", "64", "--quiet"];
+    let Output { status, stdout, stderr } = run("digits", &arguments);
+    assert!(status.success());
+    assert_eq!(String::from_utf8_lossy(&stderr), "");
+    assert!(String::from_utf8_lossy(&stdout).starts_with("best: "));
+}
+
+#[test]
+fn flags_that_make_no_sense_are_refused_with_a_reason() {
+    for (arguments, reason) in [
+        (["--samples", "0"], "0 is not in 1..="),
+        (["--iterations", "0"], "0 is not in 1..="),
+        (["--workers", "1000"], "1000 is not in 1..="),
+        (["--seed", "x"], "invalid digit"),
+        (["--sample", "5"], "unexpected argument '--sample'"),
+    ] {
+        let Output { status, stdout, stderr } = run("digits", &arguments);
+        let told = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(2), "{told}");
+        assert!(told.contains(reason), "{told}");
+        assert!(stdout.is_empty());
+    }
+}
+
+#[test]
+fn the_embedded_demo_ends_by_itself() {
+    let text = printed("embedded", &["--demo"]);
+    for expected in [
+        "POST /run: HTTP/1.1 201 Created",
+        "POST /trials/0/pause: HTTP/1.1 204 No Content",
+        "POST /trials/1/stop: HTTP/1.1 204 No Content",
+        "POST /trials/1/resume: HTTP/1.1 409 Conflict",
+        ": waits for a client to resume it",
+        "Drained, 5 trials paused",
+    ] {
+        assert!(text.contains(expected), "no `{expected}` in\n{text}");
+    }
+}
