@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::executor::block_on;
-use tryout::edge::observe::{EventStream, Seen};
-use tryout::extend::EventKind;
 use tryout::prelude::*;
 
 /// Counts, and takes a millisecond for each step. It never ends by itself.

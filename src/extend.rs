@@ -13,7 +13,7 @@ pub use crate::logic::search::{SearchError, Searcher, Suggestion};
 pub use crate::logic::space::Space;
 pub use crate::logic::stop::{Progress, StopError, StopReason, StopRule};
 pub use crate::logic::time::Moment;
-pub use crate::logic::trial::{Batch, BatchEnd, BatchLimits, Rests, Status, WorkerFact, WorkerOrder};
+pub use crate::logic::trial::{Batch, BatchEnd, BatchLimits, FirstBatch, Rests, Status, WorkerFact, WorkerOrder};
 pub use crate::ports::backend::{Backend, FactSink, Killed, ResourceRule, Said, WorkerHandle, WorkerStart};
 pub use crate::ports::error::{ObserverError, Stopped, TrialError, Unsupported};
 pub use crate::ports::observer::Observer;

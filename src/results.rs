@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::logic::engine::{Totals, TrialRecord};
 use crate::logic::event::Outcome;
 use crate::logic::ids::TrialId;
-use crate::logic::metrics::{Mode, Objective, Report, Scope};
+use crate::logic::metrics::{Objective, Report, Scope};
 use crate::logic::trial::Status;
 
 /// The results of a run: every trial with its last report, history, checkpoints and failures, and how it all ended.
@@ -91,7 +91,7 @@ impl Results {
     pub fn best_by(&self, objective: &Objective, scope: Scope) -> Result<&TrialRecord, ResultsError> {
         let mut best: Option<(&TrialRecord, f64)> = None;
         for trial in &self.trials {
-            let value = trial.stats.value(&objective.metric, scope, objective.mode, trial.last.as_deref());
+            let value = self.value_by(trial, objective, scope);
             let Some(score) = value.filter(|value| value.is_finite()).map(|value| objective.score(value)) else {
                 continue;
             };
@@ -122,8 +122,12 @@ impl Results {
 
     /// The value of the experiment's objective in a trial's last report.
     pub fn value(&self, trial: &TrialRecord) -> Option<f64> {
-        let objective = self.objective.as_ref()?;
-        trial.stats.value(&objective.metric, Scope::Last, Mode::Min, trial.last.as_deref())
+        self.value_by(trial, self.objective.as_ref()?, Scope::Last)
+    }
+
+    /// The value of any objective in a trial, judged over `scope`: that by which [`best_by`](Results::best_by) compares.
+    pub fn value_by(&self, trial: &TrialRecord, objective: &Objective, scope: Scope) -> Option<f64> {
+        trial.stats.value(&objective.metric, scope, objective.mode, trial.last.as_deref())
     }
 
     /// What counted.

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+#[cfg(feature = "console")]
 use serde_json::Value;
 
 /// Far more than any of them needs, even unoptimised on a busy machine.
@@ -69,6 +70,7 @@ fn the_first_ones_say_what_they_promise() {
 }
 
 #[test]
+#[cfg(feature = "console")]
 fn digits_is_the_same_twice_with_one_worker() {
     let tune = || {
         let text = printed("digits", &["--samples", "6", "--iterations", "3", "--workers", "1", "--json"]);
@@ -90,6 +92,7 @@ fn digits_is_the_same_twice_with_one_worker() {
 }
 
 #[test]
+#[cfg(feature = "console")]
 fn digits_keeps_quiet_when_told() {
     let arguments = ["--samples", "2", "--iterations", "1", "--workers", "64", "--quiet"];
     let Output { status, stdout, stderr } = run("digits", &arguments);
@@ -99,6 +102,7 @@ fn digits_keeps_quiet_when_told() {
 }
 
 #[test]
+#[cfg(feature = "console")]
 fn flags_that_make_no_sense_are_refused_with_a_reason() {
     for (arguments, reason) in [
         (["--samples", "0"], "0 is not in 1..="),

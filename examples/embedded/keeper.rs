@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult, ResponseFuture, StreamHandler};
-use tryout::edge::observe::Seen;
-use tryout::extend::EventKind;
 use tryout::prelude::*;
 
 /// Keeps at most one run.

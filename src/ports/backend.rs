@@ -14,7 +14,9 @@ use super::store::Store;
 /// Starts workers. It is asked on the engine's thread, so it must not wait: what takes time happens on the worker, and
 /// what goes wrong there is a fact of that worker.
 pub trait Backend: Send {
-    /// Starts a worker. Orders may follow at once; it answers each with one fact, and says when it is gone.
+    /// Starts a worker. Orders may follow at once; it answers each with one fact, and says when it is gone. A
+    /// [`WorkerOrder::Start`] that carries a first batch is answered twice: by `Ready`, and then, as if a
+    /// [`WorkerOrder::Train`] had followed, by that batch.
     ///
     /// # Errors
     /// If no worker can be had: a set-up failure of the trial that wants it.

@@ -150,7 +150,7 @@ pub enum Waiting {
 impl std::fmt::Display for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Waiting::Not => f.write_str("it doesn't wait"),
+            Waiting::Not => f.write_str("runs, or has ended"),
             Waiting::ForTurn => f.write_str("waits for its turn"),
             Waiting::ForResources { needs } => write!(f, "waits for resources: {needs}"),
             Waiting::ForWorker => f.write_str("waits for its worker to be set up"),
