@@ -94,7 +94,7 @@ impl WorkerSupervisor {
     fn spawn(&mut self, worker: WorkerId, slot: Arc<Slot>, ctx: &mut Context<Self>) -> Result<(), Fault> {
         let context = Context::<WorkerActor>::new();
         let address = context.address();
-        let facts = FactSink::new(move |said| address.do_send(Heard(said)));
+        let facts = FactSink::new(move |said| post_to(&address, Heard(said)));
         let start = WorkerStart { worker, slot, facts, store: self.store.clone() };
         let handle = catch_unwind(AssertUnwindSafe(|| self.backend.spawn(start))).unwrap_or_else(|payload| {
             let message = format!("the backend panicked: {}", panic_message(payload.as_ref()));
