@@ -44,7 +44,7 @@ impl Engine {
     }
 
     /// Ends the run: every trial that hasn't ended is stopped. A second call changes nothing.
-    pub(super) fn close(&mut self, outcome: Outcome, now: Moment, out: &mut Vec<EngineOutput>) {
+    pub(super) fn close(&mut self, outcome: Outcome, out: &mut Vec<EngineOutput>) {
         if !matches!(self.phase, Phase::Open | Phase::Draining { .. }) {
             return;
         }
@@ -59,7 +59,7 @@ impl Engine {
         for trial in live {
             self.stop_trial(trial, Ending::Experiment, why.clone(), out);
         }
-        self.close_if_empty(now, out);
+        self.close_if_empty(out);
     }
 
     /// Stops a trial at once, or at its next report where a last checkpoint is to be written.
@@ -116,14 +116,13 @@ impl Engine {
     }
 
     /// Moves on to the next phase once nothing holds this one up.
-    pub(super) fn close_if_empty(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
+    pub(super) fn close_if_empty(&mut self, out: &mut Vec<EngineOutput>) {
         let (outcome, by) = match &self.phase {
             Phase::Open if self.is_complete() => (Outcome::Completed, None),
             Phase::Stopping(outcome) if self.ledger.live_count() == 0 => (outcome.clone(), None),
             Phase::Draining { by, .. } if self.ledger.launched() == 0 => (Outcome::Drained, Some(*by)),
             _ => return,
         };
-        let _ = now;
         self.phase = Phase::ClosingPool(outcome);
         out.push(EngineOutput::ClosePool { by });
     }

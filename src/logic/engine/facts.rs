@@ -120,10 +120,10 @@ impl Engine {
                 let why = format!("trial {trial} failed and fail_fast is set: {failure}");
                 match self.settings.fail_fast {
                     FailFast::No => {}
-                    FailFast::Stop => self.close(Outcome::Stopped(why.into()), now, out),
+                    FailFast::Stop => self.close(Outcome::Stopped(why.into()), out),
                     FailFast::Raise => {
                         let failure = RunFailure::Trial { trial, failure: Failure::clone(&failure) };
-                        self.close(Outcome::Failed(failure), now, out);
+                        self.close(Outcome::Failed(failure), out);
                     }
                 }
             }

@@ -28,7 +28,7 @@ impl Engine {
                 return;
             }
         }
-        self.check_stuck(now, out);
+        self.check_stuck(out);
     }
 
     fn has_room(&self) -> bool {
@@ -71,7 +71,7 @@ impl Engine {
                 }
                 Some(Ok(Suggestion::Next(config))) => {
                     if let Err(message) = self.add(config, now, out) {
-                        self.close(Outcome::Failed(RunFailure::Infeasible { trial: id, message }), now, out);
+                        self.close(Outcome::Failed(RunFailure::Infeasible { trial: id, message }), out);
                         return;
                     }
                 }
@@ -109,7 +109,7 @@ impl Engine {
     }
 
     /// A run in which nothing can ever move again ends, and says why.
-    fn check_stuck(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
+    fn check_stuck(&mut self, out: &mut Vec<EngineOutput>) {
         if self.ledger.launched() > 0 || self.deadline().is_some() || self.ledger.expects_word() {
             return;
         }
@@ -124,6 +124,6 @@ impl Engine {
             ),
             _ => return,
         };
-        self.close(Outcome::Failed(RunFailure::Stuck { message }), now, out);
+        self.close(Outcome::Failed(RunFailure::Stuck { message }), out);
     }
 }

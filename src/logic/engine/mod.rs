@@ -176,13 +176,13 @@ impl Engine {
     /// After every input: end what is to end, launch what can be launched.
     fn settle(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
         if let Some(failure) = self.part_failure() {
-            self.close(Outcome::Failed(failure), now, out);
+            self.close(Outcome::Failed(failure), out);
         }
         if matches!(self.phase, Phase::Open) {
             self.launch(now, out);
             self.say_demand(out);
         }
-        self.close_if_empty(now, out);
+        self.close_if_empty(out);
     }
 
     fn begin(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
@@ -210,7 +210,7 @@ impl Engine {
         let progress = self.progress(now);
         let over = self.stop.call(|rule| rule.check_experiment(&progress)).flatten();
         if let Some(reason) = over {
-            self.close(Outcome::Stopped(reason), now, out);
+            self.close(Outcome::Stopped(reason), out);
         }
     }
 

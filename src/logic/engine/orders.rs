@@ -55,7 +55,7 @@ impl Engine {
                 self.ledger.prioritise(trial, priority);
             }
             ClientOrder::Concurrency(limit) => self.settings.concurrency = limit,
-            ClientOrder::StopAll => self.close(Outcome::Stopped("a client stopped the run".into()), now, out),
+            ClientOrder::StopAll => self.close(Outcome::Stopped("a client stopped the run".into()), out),
             ClientOrder::Drain { by } => self.drain(by, now, out),
         }
         self.settle(now, out);
