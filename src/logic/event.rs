@@ -1,6 +1,7 @@
 //! What happened, as one stream of values: observers see nothing else.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
@@ -42,6 +43,28 @@ pub enum PausedBy {
     Client,
     /// A drain: it waits for a resumed run.
     Drain,
+}
+
+/// Who added a trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AddedBy {
+    /// The searcher suggested it.
+    Searcher,
+    /// A client asked for it.
+    Client,
+    /// It takes the place of an earlier session's trial, which is tried afresh.
+    Restart,
+}
+
+/// Why a trial that had ended goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Revival {
+    /// It had failed and is tried once more.
+    Retry,
+    /// It was finished and is to go further.
+    Extend,
 }
 
 /// How a run ended.
@@ -153,6 +176,33 @@ pub enum EventKind {
         trial: TrialId,
         /// Its configuration.
         config: Arc<Config>,
+        /// Who added it.
+        by: AddedBy,
+    },
+    /// An unfinished trial of an earlier session is back.
+    Returned {
+        /// The trial.
+        trial: TrialId,
+        /// Its configuration.
+        config: Arc<Config>,
+        /// PENDING or PAUSED.
+        status: Status,
+        /// The last iteration that it has reported; 0 if there was none.
+        iteration: u64,
+    },
+    /// A trial that had ended goes on, by somebody's explicit word.
+    Revived {
+        /// The trial.
+        trial: TrialId,
+        /// Why.
+        why: Revival,
+        /// The number of the attempt that follows.
+        attempt: u32,
+    },
+    /// A trial was chosen to be launched next.
+    Chosen {
+        /// Which.
+        trial: TrialId,
     },
     /// A trial's public status changed.
     Status {
@@ -204,6 +254,32 @@ pub enum EventKind {
         by: PausedBy,
         /// Why, if anybody said.
         reason: Option<Cow<'static, str>>,
+    },
+    /// A paused trial may go on when there is room.
+    Resumed {
+        /// The trial.
+        trial: TrialId,
+    },
+    /// A trial's end was decided; it follows as soon as the trial has come to rest.
+    Stopping {
+        /// The trial.
+        trial: TrialId,
+        /// Who or what ended it.
+        ending: Ending,
+        /// Why, if anybody said.
+        reason: Option<Cow<'static, str>>,
+    },
+    /// A client gave a trial another priority.
+    Prioritised {
+        /// The trial.
+        trial: TrialId,
+        /// Its priority from now on.
+        priority: i32,
+    },
+    /// A client set how many trials may run at once.
+    Limited {
+        /// So many; none: as many as the resources allow.
+        concurrency: Option<NonZeroU32>,
     },
     /// A trial failed.
     Failed {

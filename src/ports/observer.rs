@@ -39,10 +39,49 @@ pub trait Observer: Send {
         Ok(())
     }
 
-    /// Its name in messages.
+    /// What it wants to find again when the run is resumed. When it answers, everything that it was told before counts as
+    /// done, so what it has buffered must be flushed. None (the default): it has nothing to keep.
+    fn save(&mut self) -> Option<serde_json::Value> {
+        None
+    }
+
+    /// Takes up what [`save`](Observer::save) gave in an earlier session, before it is told anything.
+    ///
+    /// # Errors
+    /// Any error disables this observer for the rest of the run.
+    fn restore(&mut self, _state: serde_json::Value) -> Result<(), ObserverError> {
+        Ok(())
+    }
+
+    /// Something happened in an earlier session, after its last saved state (at any time, if it has none): told in order,
+    /// before anything new, when a run is resumed. What the journal doesn't keep for ever isn't told again: of an ended
+    /// trial that it is there, its reports and its end.
+    ///
+    /// # Errors
+    /// Any error disables this observer for the rest of the run.
+    fn on_past(&mut self, _event: &ExperimentEvent) -> Result<(), ObserverError> {
+        Ok(())
+    }
+
+    /// Whether it wants to be told of earlier sessions at all.
+    fn wants_past(&self) -> Past {
+        Past::Unwanted
+    }
+
+    /// Its name in messages, and under which its state is kept: no two observers of an experiment may have the same.
     fn name(&self) -> &str {
         std::any::type_name::<Self>()
     }
+}
+
+/// Whether an observer wants to be told of earlier sessions when a run is resumed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Past {
+    /// It doesn't.
+    #[default]
+    Unwanted,
+    /// It does: see [`Observer::on_past`].
+    Wanted,
 }
 
 /// An observer that was disabled, and why.

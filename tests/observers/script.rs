@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex};
 
 use tryout::logic::config::Config;
-use tryout::logic::event::{Ending, EventKind, ExperimentEvent, Outcome};
+use tryout::logic::event::{AddedBy, Ending, EventKind, ExperimentEvent, Outcome};
 use tryout::logic::failure::{Failure, FailureKind, Fault};
 use tryout::logic::ids::{RunId, TrialId, WorkerId};
 use tryout::logic::metrics::{Counters, Metrics, Objective, Report};
@@ -25,7 +25,7 @@ pub(crate) fn started(total: Option<u64>) -> ExperimentEvent {
 }
 
 pub(crate) fn added(number: u32, config: Config) -> ExperimentEvent {
-    at(0.0, EventKind::Added { trial: trial(number), config: Arc::new(config) })
+    at(0.0, EventKind::Added { trial: trial(number), config: Arc::new(config), by: AddedBy::Searcher })
 }
 
 pub(crate) fn status(seconds: f64, number: u32, from: Status, to: Status) -> ExperimentEvent {

@@ -66,7 +66,7 @@ fn log_outcome(outcome: &Outcome, event: &ExperimentEvent) {
 
 fn log_life(kind: &EventKind) {
     match kind {
-        EventKind::Added { trial, config } => debug!(target: TARGET, "trial {trial} added: {config}"),
+        EventKind::Added { trial, config, .. } => debug!(target: TARGET, "trial {trial} added: {config}"),
         EventKind::Status { trial, from, to } => debug!(target: TARGET, "trial {trial}: {from} -> {to}"),
         EventKind::Launched { trial, attempt, worker, .. } => {
             debug!(target: TARGET, "trial {trial} runs on worker {worker}, attempt {attempt}");
@@ -84,6 +84,19 @@ fn log_life(kind: &EventKind) {
         EventKind::Paused { trial, by, reason } => {
             debug!(target: TARGET, "trial {trial} paused by {by:?}: {}", reason.as_deref().unwrap_or("no reason given"));
         }
+        EventKind::Returned { trial, status, iteration, .. } => {
+            debug!(target: TARGET, "trial {trial} is back: {status}, after iteration {iteration}");
+        }
+        EventKind::Revived { trial, why, attempt } => {
+            debug!(target: TARGET, "trial {trial} goes on after its end ({why:?}), attempt {attempt}");
+        }
+        EventKind::Resumed { trial } => debug!(target: TARGET, "trial {trial} may go on"),
+        EventKind::Stopping { trial, ending, reason } => {
+            let reason = reason.as_deref().unwrap_or("no reason given");
+            debug!(target: TARGET, "trial {trial} is to end, by {ending:?}: {reason}");
+        }
+        EventKind::Prioritised { trial, priority } => debug!(target: TARGET, "trial {trial} has priority {priority}"),
+        EventKind::Limited { concurrency } => debug!(target: TARGET, "at most {concurrency:?} trials at once"),
         EventKind::Ended { trial, status, ending, reason, .. } => {
             let reason = reason.as_deref().unwrap_or("no reason given");
             debug!(target: TARGET, "trial {trial} ended as {status} by {ending:?}: {reason}");

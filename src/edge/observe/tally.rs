@@ -85,7 +85,7 @@ impl Tally {
                 self.reports.start(event.at);
                 self.ends.start(event.at);
             }
-            EventKind::Added { trial, config } => {
+            EventKind::Added { trial, config, .. } => {
                 self.counts[Status::Pending as usize] += 1;
                 let live = LiveTrial { config: config.clone(), status: Status::Pending, iterations: 0, seconds: 0.0 };
                 self.live.insert(*trial, live);

@@ -1,7 +1,7 @@
 //! The tally against events made by hand.
 
 use super::*;
-use crate::logic::event::Ending;
+use crate::logic::event::{AddedBy, Ending};
 use crate::logic::metrics::{Counters, Metrics};
 
 fn trial(number: u32) -> TrialId {
@@ -19,7 +19,7 @@ fn started(total: Option<u64>) -> ExperimentEvent {
 
 fn added(number: u32) -> ExperimentEvent {
     let config = Arc::new(Config::new().with("n", number));
-    event(0.0, EventKind::Added { trial: trial(number), config })
+    event(0.0, EventKind::Added { trial: trial(number), config, by: AddedBy::Searcher })
 }
 
 fn status(seconds: f64, number: u32, from: Status, to: Status) -> ExperimentEvent {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Demand, Engine, EngineOutput};
 use crate::logic::config::Config;
-use crate::logic::event::{EventKind, Outcome, RunFailure};
+use crate::logic::event::{AddedBy, EventKind, Outcome, RunFailure};
 use crate::logic::failure::error_chain;
 use crate::logic::ids::TrialId;
 use crate::logic::schedule::Cohort;
@@ -51,6 +51,7 @@ impl Engine {
         if let Some(live) = self.ledger.live_mut(trial) {
             live.paused_by = None;
         }
+        self.tell(now, out, || EventKind::Chosen { trial });
         // Written down before the trial confirms it: the next choice must not see it again.
         if let Some((from, to)) = self.ledger.moved(trial, State::Starting) {
             self.tell(now, out, || EventKind::Status { trial, from, to });
@@ -70,7 +71,7 @@ impl Engine {
                     return self.searcher.fail(error_chain(&error));
                 }
                 Some(Ok(Suggestion::Next(config))) => {
-                    if let Err(message) = self.add(config, now, out) {
+                    if let Err(message) = self.add(config, AddedBy::Searcher, now, out) {
                         self.close(Outcome::Failed(RunFailure::Infeasible { trial: id, message }), out);
                         return;
                     }
@@ -89,12 +90,18 @@ impl Engine {
     }
 
     /// Adds a trial, and tells everybody.
-    pub(super) fn add(&mut self, config: Config, now: Moment, out: &mut Vec<EngineOutput>) -> Result<TrialId, String> {
+    pub(super) fn add(
+        &mut self,
+        config: Config,
+        by: AddedBy,
+        now: Moment,
+        out: &mut Vec<EngineOutput>,
+    ) -> Result<TrialId, String> {
         let request = (self.settings.request)(&config)?;
         let config = Arc::new(config);
         let trial = self.ledger.add(config.clone(), request.clone());
         self.scheduler.call(|scheduler| scheduler.on_add(trial, &config));
-        self.tell(now, out, || EventKind::Added { trial, config: config.clone() });
+        self.tell(now, out, || EventKind::Added { trial, config: config.clone(), by });
         out.push(EngineOutput::Create { trial, config, request });
         Ok(trial)
     }

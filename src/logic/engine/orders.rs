@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::entry::Standing;
 use super::{Engine, EngineOutput, Phase};
 use crate::logic::decision::Directive;
-use crate::logic::event::{Ending, EventKind, Outcome, PausedBy};
+use crate::logic::event::{AddedBy, Ending, EventKind, Outcome, PausedBy};
 use crate::logic::ids::TrialId;
 use crate::logic::schedule::Cohort;
 use crate::logic::time::Moment;
@@ -48,7 +48,10 @@ impl Engine {
                 }
             }
             ClientOrder::Add(config) => {
-                added = Some(self.add(config, now, out).map_err(|message| OrderError::Infeasible { message })?);
+                added = Some(
+                    self.add(config, AddedBy::Client, now, out)
+                        .map_err(|message| OrderError::Infeasible { message })?,
+                );
             }
             ClientOrder::Prioritise(trial, priority) => {
                 self.expect_live(trial, "be given a priority")?;
