@@ -3,7 +3,7 @@
 pub use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 pub use crate::logic::config::{Config, ConfigError};
 pub use crate::logic::decision::{Decision, Directive, Verdict};
-pub use crate::logic::event::{Ending, EventKind, ExperimentEvent, Outcome, PausedBy};
+pub use crate::logic::event::{AddedBy, Ending, EventKind, ExperimentEvent, Outcome, PausedBy, Revival};
 pub use crate::logic::failure::{Failure, FailureKind, Fault};
 pub use crate::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
 pub use crate::logic::metrics::{Counters, Metrics, Mode, Objective, Report, Value};
@@ -16,6 +16,6 @@ pub use crate::logic::time::Moment;
 pub use crate::logic::trial::{Batch, BatchEnd, BatchLimits, FirstBatch, Rests, Status, WorkerFact, WorkerOrder};
 pub use crate::ports::backend::{Backend, FactSink, Killed, ResourceRule, Said, WorkerHandle, WorkerStart};
 pub use crate::ports::error::{ObserverError, Stopped, TrialError, Unsupported};
-pub use crate::ports::observer::Observer;
+pub use crate::ports::observer::{Observer, Past};
 pub use crate::ports::store::{CheckpointReader, CheckpointWriter, Draft, Store, StoreError, Stored};
 pub use crate::ports::trainable::{AsyncTrainable, Step, Trainable, TrialInfo};
