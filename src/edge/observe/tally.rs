@@ -46,7 +46,8 @@ pub struct LiveTrial {
 ///
 /// let mut tally = Tally::new();
 /// let trial = TrialId::new(RunId::new(1), 0);
-/// tally.add(&ExperimentEvent { at: Moment::START, kind: EventKind::Added { trial, config: Default::default() } });
+/// let kind = EventKind::Added { trial, config: Default::default(), by: AddedBy::Searcher };
+/// tally.add(&ExperimentEvent { at: Moment::START, kind });
 /// assert_eq!(tally.count(Status::Pending), 1);
 /// ```
 #[derive(Clone, Debug, Default)]

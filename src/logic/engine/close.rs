@@ -1,5 +1,7 @@
 //! The end of a run: one way, whatever the reason.
 
+use std::borrow::Cow;
+
 use super::entry::Standing;
 use super::settings::AtEnd;
 use super::{Demand, Engine, EngineOutput};
@@ -62,12 +64,27 @@ impl Engine {
         self.close_if_empty(out);
     }
 
+    /// Ends a trial by somebody's decision, which is told at once: a crash before it takes effect doesn't undo it.
+    pub(super) fn end_trial(
+        &mut self,
+        trial: TrialId,
+        ending: Ending,
+        reason: Option<Cow<'static, str>>,
+        now: Moment,
+        out: &mut Vec<EngineOutput>,
+    ) {
+        if self.ledger.live(trial).is_some_and(|live| !matches!(live.standing, Standing::Ending(_))) {
+            self.tell(now, out, || EventKind::Stopping { trial, ending, reason: reason.clone() });
+            self.stop_trial(trial, ending, reason, out);
+        }
+    }
+
     /// Stops a trial at once, or at its next report where a last checkpoint is to be written.
     pub(super) fn stop_trial(
         &mut self,
         trial: TrialId,
         ending: Ending,
-        reason: Option<std::borrow::Cow<'static, str>>,
+        reason: Option<Cow<'static, str>>,
         out: &mut Vec<EngineOutput>,
     ) {
         let Some(live) = self.ledger.live(trial) else { return };

@@ -23,6 +23,9 @@ pub struct TrialRecord {
     pub config: Arc<Config>,
     /// Its status.
     pub status: Status,
+    /// The furthest iteration that it has reported. Reports up to here that come again, after a retry or in a resumed run,
+    /// aren't results again.
+    pub reported: u64,
     /// Its last report.
     pub last: Option<Arc<Report>>,
     /// Statistics of its metrics over all its reports.
@@ -95,6 +98,7 @@ impl Entry {
             id,
             config,
             status: Status::Pending,
+            reported: 0,
             last: None,
             stats: TrialStats::default(),
             history: VecDeque::new(),

@@ -43,7 +43,6 @@ impl Engine {
             return;
         }
         let mut folded = self.fold_reports(trial, reports, end, now, out);
-        self.totals.reports += folded.taken as u64;
         self.totals.surplus += (total - folded.taken) as u64;
         if let Some(fault) = folded.fault.take() {
             out.push(EngineOutput::Trial(trial, TrialOrder::Fail { lease, fault }));
@@ -79,12 +78,20 @@ impl Engine {
         let watched = self.watched == Watched::Yes || self.ledger.keeps_history();
         let count = reports.len();
         for (index, mut report) in reports.into_iter().enumerate() {
+            let done = end == BatchEnd::Done && index + 1 == count;
+            if self.is_repeat(trial, &report) {
+                folded.taken += 1;
+                self.totals.repeats += 1;
+                // What a trial ends with is its last report, even if it got further before.
+                last = done.then_some(report);
+                continue;
+            }
             if let Some(fault) = self.missing_metric(&report) {
                 folded.fault = Some(fault);
                 break;
             }
             folded.taken += 1;
-            let done = end == BatchEnd::Done && index + 1 == count;
+            self.totals.reports += 1;
             self.judge(trial, &report, done, &mut folded);
             if folded.decision == Decision::Stop {
                 report.done = true;
@@ -92,13 +99,14 @@ impl Engine {
                 self.searcher.call(|searcher| searcher.on_report(trial, &report));
             }
             if let Some(entry) = self.ledger.entry_mut(trial) {
+                entry.record.reported = report.iteration();
                 entry.record.stats.add(&report.metrics);
             }
             if watched {
                 let report = Arc::new(report);
                 self.ledger.remember(trial, &report);
                 self.tell(now, out, || EventKind::Reported { report: report.clone() });
-                shared = Some(report);
+                (last, shared) = (None, Some(report));
             } else {
                 last = Some(report);
             }
@@ -106,7 +114,7 @@ impl Engine {
                 break;
             }
         }
-        if let (Some(last), Some(entry)) = (shared.or(last.map(Arc::new)), self.ledger.entry_mut(trial)) {
+        if let (Some(last), Some(entry)) = (last.map(Arc::new).or(shared), self.ledger.entry_mut(trial)) {
             entry.record.last = Some(last);
         }
         if count > 0 {
@@ -140,6 +148,12 @@ impl Engine {
         }
         folded.decision = folded.decision.max(decision);
         folded.directives.extend(directives);
+    }
+
+    /// Whether the trial has reported this iteration before. After a retry, or in a resumed run, it goes over old ground
+    /// from its last checkpoint on: every result counts once.
+    fn is_repeat(&self, trial: TrialId, report: &Report) -> bool {
+        self.ledger.get(trial).is_some_and(|record| report.iteration() <= record.reported)
     }
 
     fn missing_metric(&self, report: &Report) -> Option<Fault> {
@@ -186,6 +200,7 @@ impl Engine {
         }
         decision = decision.max(standing);
         if let Some(ending) = ending {
+            self.tell(now, out, || EventKind::Stopping { trial, ending, reason: reason.clone() });
             self.set_standing(trial, Standing::Ending(ending), reason);
         } else if decision == Decision::Pause {
             self.set_reason(trial, reason);

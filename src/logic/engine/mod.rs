@@ -53,6 +53,8 @@ pub enum Watched {
 pub struct Totals {
     /// Reports that were taken.
     pub reports: u64,
+    /// Reports of iterations that their trial had reported before, in an earlier attempt.
+    pub repeats: u64,
     /// Reports that came after the one that stopped their trial, and were dropped.
     pub surplus: u64,
     /// Facts that were dropped because their lease was over.

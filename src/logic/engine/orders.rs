@@ -31,13 +31,13 @@ impl Engine {
         match order {
             ClientOrder::Stop(trial) => {
                 self.expect_live(trial, "be stopped")?;
-                self.stop_trial(trial, Ending::Client, None, out);
+                self.end_trial(trial, Ending::Client, None, now, out);
             }
             ClientOrder::Pause(trial) => {
                 self.expect_live(trial, "be paused")?;
                 self.pause_trial(trial, PausedBy::Client, None, now, out);
             }
-            ClientOrder::Resume(trial) => self.resume(trial)?,
+            ClientOrder::Resume(trial) => self.resume(trial, now, out)?,
             ClientOrder::Save(trial) => {
                 let status = self.expect_live(trial, "be saved")?;
                 if status != Status::Running {
@@ -56,8 +56,12 @@ impl Engine {
             ClientOrder::Prioritise(trial, priority) => {
                 self.expect_live(trial, "be given a priority")?;
                 self.ledger.prioritise(trial, priority);
+                self.tell(now, out, || EventKind::Prioritised { trial, priority });
             }
-            ClientOrder::Concurrency(limit) => self.settings.concurrency = limit,
+            ClientOrder::Concurrency(concurrency) => {
+                self.settings.concurrency = concurrency;
+                self.tell(now, out, || EventKind::Limited { concurrency });
+            }
             ClientOrder::StopAll => self.close(Outcome::Stopped("a client stopped the run".into()), out),
             ClientOrder::Drain { by } => self.drain(by, now, out),
         }
@@ -83,9 +87,10 @@ impl Engine {
         if matches!(live.standing, Standing::Stop | Standing::Ending(_)) {
             return;
         }
-        // A scheduler can't take a trial over that a client paused.
-        if live.paused_by == Some(PausedBy::Client) && by == PausedBy::Scheduler {
-            return;
+        // A scheduler can't take a trial over that a client paused, and a drain takes over nobody's.
+        match (live.paused_by, by) {
+            (Some(PausedBy::Client), PausedBy::Scheduler) | (Some(_), PausedBy::Drain) => return,
+            _ => {}
         }
         live.paused_by = Some(by);
         let state = live.state;
@@ -102,7 +107,7 @@ impl Engine {
         }
     }
 
-    fn resume(&mut self, trial: TrialId) -> Result<(), OrderError> {
+    fn resume(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) -> Result<(), OrderError> {
         let status = self.expect_live(trial, "be resumed")?;
         let Some(live) = self.ledger.live_mut(trial) else { return Err(OrderError::NoSuchTrial { trial }) };
         match (&mut live.standing, live.state) {
@@ -112,6 +117,7 @@ impl Engine {
             (standing, State::Queued) if live.paused_by.is_some() => *standing = Standing::Pause { resume: true },
             _ => return Err(OrderError::Status { trial, status, action: "be resumed: it isn't paused" }),
         }
+        self.tell(now, out, || EventKind::Resumed { trial });
         Ok(())
     }
 
@@ -122,9 +128,9 @@ impl Engine {
         }
         for directive in directives {
             match directive {
-                Directive::Stop(trial) => self.stop_trial(trial, Ending::Scheduler, None, out),
+                Directive::Stop(trial) => self.end_trial(trial, Ending::Scheduler, None, now, out),
                 Directive::StopBecause(trial, reason) => {
-                    self.stop_trial(trial, Ending::Scheduler, Some(reason), out);
+                    self.end_trial(trial, Ending::Scheduler, Some(reason), now, out);
                 }
                 Directive::Pause(trial) => self.pause_trial(trial, PausedBy::Scheduler, None, now, out),
                 Directive::Resume(trial) => {
@@ -132,7 +138,7 @@ impl Engine {
                         self.ledger.live(trial).is_some_and(|live| live.paused_by == Some(PausedBy::Scheduler));
                     if by_scheduler {
                         // A trial that isn't paused yet is let go on as soon as it is.
-                        let _ = self.resume(trial);
+                        let _ = self.resume(trial, now, out);
                     }
                 }
             }

@@ -50,6 +50,12 @@ impl Counters {
     /// Counts one more report, which took `took`, and stamps it. `wall_clock` is in seconds since 1970.
     pub fn stamp(&mut self, trial: TrialId, metrics: Metrics, took: Duration, wall_clock: f64) -> Report {
         let seconds = took.as_secs_f64();
+        self.count(&metrics, seconds);
+        Report { trial, counters: *self, time_this_iter_s: seconds, timestamp: wall_clock, done: false, metrics }
+    }
+
+    /// Counts one more report with these metrics, which took so many seconds.
+    pub(crate) fn count(&mut self, metrics: &Metrics, seconds: f64) {
         self.training_iteration += 1;
         self.time_total_s += seconds;
         self.iterations_since_restore += 1;
@@ -61,7 +67,6 @@ impl Counters {
         };
         add(&mut self.timesteps_total, "timesteps_this_iter");
         add(&mut self.episodes_total, "episodes_this_iter");
-        Report { trial, counters: *self, time_this_iter_s: seconds, timestamp: wall_clock, done: false, metrics }
     }
 }
 
