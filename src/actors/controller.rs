@@ -115,9 +115,13 @@ impl Controller {
 
     fn carry_out(&mut self, said: EngineOutput, events: &mut Vec<ExperimentEvent>, ctx: &mut Context<Self>) {
         match said {
-            EngineOutput::Create { trial, config, request } => {
+            EngineOutput::Create { trial, config, request, past } => {
+                let machine = Trial::new(trial, config, request, self.settings.clone());
                 let actor = TrialActor {
-                    trial: Trial::new(trial, config, request, self.settings.clone()),
+                    trial: match past {
+                        Some(past) => machine.with_past(*past),
+                        None => machine,
+                    },
                     clock: self.clock,
                     controller: ctx.address().recipient(),
                     pool: self.supervisor.clone().recipient(),

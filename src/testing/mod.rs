@@ -13,5 +13,5 @@ mod worker;
 
 pub use backend::{ScriptedBackend, scripted};
 pub use script::{Chance, Saves, Script};
-pub use sim::{Sim, SimEnd, SimError};
+pub use sim::{Sim, SimCut, SimEnd, SimError};
 pub use spy::{Heard, Spy};

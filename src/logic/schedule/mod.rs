@@ -5,6 +5,7 @@ use super::decision::{Directive, Verdict};
 use super::event::Ending;
 use super::ids::TrialId;
 use super::metrics::{Mode, Objective, Report};
+use super::state::{PartState, StateError};
 use super::trial::Status;
 
 mod asha;
@@ -122,6 +123,20 @@ pub trait Scheduler: Send {
     /// Whether reports may arrive in batches.
     fn buffering(&self) -> Buffering {
         Buffering::Allowed
+    }
+
+    /// Its whole state, to be taken up by [`restore`](Scheduler::restore) in a later session. None (the default): it has none, or can't
+    /// give it; then a resumed run rebuilds it by telling it again what happened.
+    fn save(&self) -> Option<PartState> {
+        None
+    }
+
+    /// Takes up a state that [`save`](Scheduler::save) gave, in place of its own. Called before anything is asked of it.
+    ///
+    /// # Errors
+    /// If it can't; then it is told again what happened.
+    fn restore(&mut self, _state: PartState) -> Result<(), StateError> {
+        Err(StateError::Unsupported { part: self.name().to_owned() })
     }
 
     /// Its name in messages.

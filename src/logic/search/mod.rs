@@ -4,6 +4,7 @@ use super::config::Config;
 use super::event::Ending;
 use super::ids::TrialId;
 use super::metrics::{Objective, Report};
+use super::state::{PartState, StateError};
 
 mod capped;
 mod limiter;
@@ -114,6 +115,29 @@ pub trait Searcher: Send {
         Limiting::Outside
     }
 
+    /// Its whole state, to be taken up by [`restore`](Searcher::restore) in a later session. None (the default): it has none, or can't
+    /// give it; then a resumed run rebuilds it by telling it again what happened.
+    fn save(&self) -> Option<PartState> {
+        None
+    }
+
+    /// Takes up a state that [`save`](Searcher::save) gave, in place of its own. Called before anything is asked of it.
+    ///
+    /// # Errors
+    /// If it can't; then it is told again what happened.
+    fn restore(&mut self, _state: PartState) -> Result<(), StateError> {
+        Err(StateError::Unsupported { part: self.name().to_owned() })
+    }
+
+    /// A trial of its own that an earlier session suggested, told again in order when there is no state to take up. By
+    /// default it is asked once more and its answer is thrown away: right if its suggestions follow from what it is told.
+    ///
+    /// # Errors
+    /// If it can't go on; the run ends with that error.
+    fn replay(&mut self, trial: TrialId, _config: &Config) -> Result<(), SearchError> {
+        self.suggest(trial).map(|_| ())
+    }
+
     /// Its name in messages.
     fn name(&self) -> &str {
         std::any::type_name::<Self>()
@@ -152,6 +176,18 @@ impl<S: Searcher + ?Sized> Searcher for Box<S> {
 
     fn limit(&mut self, live: usize) -> Limiting {
         (**self).limit(live)
+    }
+
+    fn save(&self) -> Option<PartState> {
+        (**self).save()
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        (**self).restore(state)
+    }
+
+    fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
+        (**self).replay(trial, config)
     }
 
     fn name(&self) -> &str {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::ids::TrialId;
 use super::metrics::Report;
+use super::state::{PartState, StateError};
 use super::time::Moment;
 
 mod all;
@@ -101,6 +102,20 @@ pub trait StopRule: Send {
         Ok(())
     }
 
+    /// Its whole state, to be taken up by [`restore`](StopRule::restore) in a later session. None (the default): it has none, or can't
+    /// give it; then a resumed run rebuilds it by telling it again what happened.
+    fn save(&self) -> Option<PartState> {
+        None
+    }
+
+    /// Takes up a state that [`save`](StopRule::save) gave, in place of its own. Called before anything is asked of it.
+    ///
+    /// # Errors
+    /// If it can't; then it is told again what happened.
+    fn restore(&mut self, _state: PartState) -> Result<(), StateError> {
+        Err(StateError::Unsupported { part: "a stop rule".to_owned() })
+    }
+
     /// A rule that stops when this one or `other` does.
     fn or(self, other: impl StopRule + 'static) -> Any
     where
@@ -141,6 +156,14 @@ impl<R: StopRule + ?Sized> StopRule for Box<R> {
 
     fn validate(&self) -> Result<(), StopError> {
         (**self).validate()
+    }
+
+    fn save(&self) -> Option<PartState> {
+        (**self).save()
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        (**self).restore(state)
     }
 }
 

@@ -55,6 +55,23 @@ pub enum Handled {
     Refused(IllegalTransition),
 }
 
+/// What a trial of an earlier session, or one that had ended, has behind it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrialPast {
+    /// Queued or paused.
+    pub state: State,
+    /// The number of its next attempt, from 1.
+    pub attempt: u32,
+    /// The iteration that it stands at.
+    pub iteration: u64,
+    /// Its failures so far.
+    pub failures: Vec<FailureKind>,
+    /// Its checkpoints that are kept, in the order in which they were written.
+    pub checkpoints: Vec<Arc<Checkpoint>>,
+    /// How many it has written.
+    pub saves: u32,
+}
+
 #[derive(Clone, Debug)]
 struct Lease {
     id: LeaseId,
@@ -103,6 +120,19 @@ impl Trial {
             trains_ahead: false,
             keep_checkpoint: false,
         }
+    }
+
+    /// The same trial with what it has behind it: it is queued or paused, and goes on from its last checkpoint.
+    #[must_use]
+    pub fn with_past(mut self, past: TrialPast) -> Self {
+        self.state = if past.state == State::Paused { State::Paused } else { State::Queued };
+        self.attempt = past.attempt;
+        self.iteration = past.iteration;
+        for kind in past.failures {
+            let _ = self.failures.add(kind, &self.settings.retry);
+        }
+        self.shelf = Shelf::restored(self.settings.retention.clone(), past.checkpoints, past.saves);
+        self
     }
 
     /// Its name.
