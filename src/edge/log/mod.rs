@@ -27,4 +27,4 @@ pub use line::{Flaw, Line, parse};
 pub use lock::{LogLock, Owner};
 pub use reader::{Damage, LogReader, Position, Torn};
 pub use snapshot::{Compact, Lines};
-pub use writer::{Backlog, Log, Notice, Unwritten};
+pub use writer::{Log, LogEnd, Notice, Unwritten};

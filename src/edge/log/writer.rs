@@ -11,6 +11,7 @@ use super::core::{Core, Durability};
 use super::files::Files;
 use super::reader::{Kind, Position};
 use super::snapshot::{self, Compact};
+use crate::ports::journal::Backlog;
 
 /// So many bytes at most are put together before they are written.
 const CHUNK: usize = 1 << 18;
@@ -49,34 +50,12 @@ pub struct Unwritten {
     pub why: Option<io::Error>,
 }
 
-/// How far the writer is behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// Entries handed over.
-    pub handed: u64,
-    /// Entries written: they survive the process.
-    pub written: u64,
-    /// Entries durable: they survive the machine.
-    pub durable: u64,
-}
-
-impl Backlog {
-    /// Entries that would be lost if the machine died now.
-    pub fn at_risk(&self) -> u64 {
-        self.handed.saturating_sub(self.durable)
-    }
-
-    /// Entries that would be lost if the process died now.
-    pub fn unwritten(&self) -> u64 {
-        self.handed.saturating_sub(self.written)
-    }
-}
-
 #[derive(Debug, Default)]
 struct Counts {
     handed: AtomicU64,
     written: AtomicU64,
     durable: AtomicU64,
+    segments: AtomicU64,
 }
 
 /// Done on the writer's thread; must not wait.
@@ -102,6 +81,18 @@ enum Haste {
 pub struct Log<E> {
     commands: Sender<Command<E>>,
     counts: Arc<Counts>,
+}
+
+impl<E> Clone for Log<E> {
+    fn clone(&self) -> Self {
+        Self { commands: self.commands.clone(), counts: self.counts.clone() }
+    }
+}
+
+/// The one that closes a log.
+#[derive(Debug)]
+pub struct LogEnd<E> {
+    log: Log<E>,
     ended: Receiver<Option<io::Error>>,
 }
 
@@ -117,7 +108,7 @@ impl<E: Send + 'static> Log<E> {
         durability: Durability,
         encode: impl FnMut(&E, &mut Vec<u8>) + Send + 'static,
         notice: impl FnMut(Notice) + Send + 'static,
-    ) -> io::Result<Self> {
+    ) -> io::Result<(Self, LogEnd<E>)> {
         let closed = position.as_ref().map_or_else(Vec::new, |position| position.closed.clone());
         let bytes = position.as_ref().map_or((0, 0), |position| position.bytes);
         let core = Core::open(files.clone(), position)?;
@@ -148,7 +139,8 @@ impl<E: Send + 'static> Log<E> {
         thread::Builder::new().name("tryout-journal".to_owned()).spawn(move || {
             let _ = over.send(desk.run());
         })?;
-        Ok(Self { commands, counts, ended })
+        let log = Self { commands, counts };
+        Ok((log.clone(), LogEnd { log, ended }))
     }
 
     /// Hands an entry over.
@@ -179,25 +171,32 @@ impl<E: Send + 'static> Log<E> {
         // Read in this order, none can be ahead of the one that it follows from.
         let durable = self.counts.durable.load(Ordering::Acquire);
         let written = self.counts.written.load(Ordering::Acquire);
-        Backlog { handed: self.counts.handed.load(Ordering::Acquire), written, durable }
-    }
-
-    /// Writes everything, makes it durable, waits for a compaction under way, and ends the thread; at most for `patience`.
-    ///
-    /// # Errors
-    /// If something couldn't be written by then.
-    pub fn close(self, patience: Duration) -> Result<(), Unwritten> {
-        self.tell(Command::Close);
-        let why = self.ended.recv_timeout(patience).ok().flatten();
-        match self.backlog().at_risk() {
-            0 => Ok(()),
-            entries => Err(Unwritten { entries, why }),
+        Backlog {
+            handed: self.counts.handed.load(Ordering::Acquire),
+            written,
+            durable,
+            segments: self.counts.segments.load(Ordering::Relaxed),
         }
     }
 
     fn tell(&self, command: Command<E>) {
         // The thread ends only when it is told to, or by a defect, which `close` tells by what is missing.
         let _ = self.commands.send(command);
+    }
+}
+
+impl<E: Send + 'static> LogEnd<E> {
+    /// Writes everything, makes it durable, waits for a compaction under way, and ends the thread; at most for `patience`.
+    ///
+    /// # Errors
+    /// If something couldn't be written by then.
+    pub fn close(self, patience: Duration) -> Result<(), Unwritten> {
+        self.log.tell(Command::Close);
+        let why = self.ended.recv_timeout(patience).ok().flatten();
+        match self.log.backlog().at_risk() {
+            0 => Ok(()),
+            entries => Err(Unwritten { entries, why }),
+        }
     }
 }
 
@@ -342,6 +341,7 @@ impl<E: Send + 'static> Desk<E> {
     fn try_work(&mut self) -> Result<(), (Step, io::Error)> {
         self.core.write().map_err(|error| (Step::Write, error))?;
         self.counts.written.store(self.encoded, Ordering::Release);
+        self.counts.segments.store(self.closed_bytes + self.core.length(), Ordering::Relaxed);
         if !self.core.is_unsynced() {
             self.durable();
             return Ok(());
