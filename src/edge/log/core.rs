@@ -230,7 +230,7 @@ impl Core {
 }
 
 fn cut(file: &mut dyn Append, ragged: bool, length: u64) -> io::Result<()> {
-    if ragged && file.len()? != length { file.truncate(length) } else { Ok(()) }
+    if ragged && file.length()? != length { file.truncate(length) } else { Ok(()) }
 }
 
 pub(super) fn write_all(file: &mut dyn Append, mut bytes: &[u8]) -> io::Result<()> {
