@@ -112,7 +112,11 @@ pub fn unpack<T: DeserializeOwned>(part: &'static str, mut state: PartState) -> 
 /// # Errors
 /// If it is the state of one that does.
 pub fn nothing(part: &'static str, state: &PartState) -> Result<(), StateError> {
-    if state.is_null() { Ok(()) } else { Err(StateError::OtherPart { part, found: owner(state.get(PART).unwrap_or(state)) }) }
+    if state.is_null() {
+        Ok(())
+    } else {
+        Err(StateError::OtherPart { part, found: owner(state.get(PART).unwrap_or(state)) })
+    }
 }
 
 fn owner(found: &Value) -> String {
@@ -181,7 +185,8 @@ pub mod float {
     /// If it isn't a number.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let refused = || D::Error::custom(format_args!("found `{value}`, expected a number, NaN, Infinity or -Infinity"));
+        let refused =
+            || D::Error::custom(format_args!("found `{value}`, expected a number, NaN, Infinity or -Infinity"));
         value.as_f64().ok_or_else(refused)
     }
 }

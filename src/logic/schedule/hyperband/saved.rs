@@ -27,9 +27,8 @@ struct Saved {
 type SavedBracket = (u32, u64, Float, Vec<(u64, u32, Float, Float)>, Vec<u64>);
 
 fn saved(bracket: &Bracket) -> SavedBracket {
-    let member = |(seat, member): (&u64, &Member)| {
-        (*seat, member.trial.number(), Float(member.time), Float(member.score))
-    };
+    let member =
+        |(seat, member): (&u64, &Member)| (*seat, member.trial.number(), Float(member.time), Float(member.score));
     let members = bracket.members.iter().map(member).collect();
     let waiting = bracket.waiting.iter().copied().collect();
     (bracket.halvings, bracket.next_seat, Float(bracket.work_done), members, waiting)
