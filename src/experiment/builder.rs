@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::place::Existing;
+use crate::edge::log::{Damage, Durability};
 use crate::logic::checkpoint::Retention;
 use crate::logic::config::Config;
-use crate::logic::engine::{AtEnd, Batching, FailFast, History};
+use crate::logic::engine::{AtEnd, Batching, FailFast, History, Resume};
 use crate::logic::failure::{Budget, RetryPolicy};
 use crate::logic::metrics::Objective;
 use crate::logic::pool::{AbandonPolicy, ResourceRequest, Resources, Reuse};
@@ -71,6 +73,12 @@ pub struct Experiment {
     pub(super) patience: Duration,
     pub(super) dir: Option<PathBuf>,
     pub(super) store: Option<Arc<dyn Store>>,
+    /// Exactly here, whatever the name.
+    pub(super) place: Option<PathBuf>,
+    pub(super) existing: Existing,
+    pub(super) damage: Damage,
+    pub(super) how: Resume,
+    pub(super) durability: Durability,
 }
 
 impl std::fmt::Debug for Experiment {
@@ -113,6 +121,11 @@ impl Experiment {
             patience: Duration::from_secs(5),
             dir: None,
             store: None,
+            place: None,
+            existing: Existing::Refuse,
+            damage: Damage::Refuse,
+            how: Resume::new(),
+            durability: Durability::default(),
         }
     }
 
@@ -303,10 +316,19 @@ impl Experiment {
         self
     }
 
-    /// Keeps the run's files in a directory of its name below `parent`. Without it, checkpoints are kept in memory.
+    /// Keeps the run's files in a directory of its name below `parent`: its journal, from which it can be resumed, and its
+    /// checkpoints. Without it everything is kept in memory, and ends with the process.
     #[must_use]
     pub fn dir(mut self, parent: impl Into<PathBuf>) -> Self {
         self.dir = Some(parent.into());
+        self
+    }
+
+    /// When the journal is made durable: in groups of 50 ms, unless it is said. A process that dies loses nothing that was
+    /// written, whatever is said here; this is about the machine.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
         self
     }
 
