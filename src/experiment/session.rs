@@ -1,6 +1,6 @@
 //! One session of a run: what an earlier one left is told to the engine and the observers, and the journal goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -14,12 +14,14 @@ use crate::edge::log::{Damage, Files, LogLock, LogSettings};
 use crate::edge::observe::{Before, StateSink};
 use crate::edge::store::Janitor;
 use crate::error::SettingsError;
+use crate::logic::checkpoint::CheckpointId;
 use crate::logic::engine::{Engine, Resume};
 use crate::logic::event::EventKind;
 use crate::logic::failure::error_chain;
 use crate::logic::journal::{ObserverState, Opened};
 use crate::ports::journal::OpenJournal;
 use crate::ports::observer::{Observer, Past as Wants};
+use crate::ports::store::Store;
 
 /// Makes what a directory's files are written through.
 pub(super) type FilesAt = Arc<dyn Fn(&Path) -> Arc<dyn Files> + Send + Sync>;
@@ -35,7 +37,7 @@ pub(super) struct Start<'a> {
     pub(super) damage: Damage,
     pub(super) log: LogSettings,
     pub(super) files: FilesAt,
-    pub(super) janitor: Janitor,
+    pub(super) store: Arc<dyn Store>,
     pub(super) observers: Vec<Box<dyn Observer>>,
 }
 
@@ -50,7 +52,7 @@ pub(super) struct Session {
 
 /// Begins a session.
 pub(super) fn begin(start: Start<'_>) -> Result<Session, SettingsError> {
-    let Start { place, engine, name, trainable, given, how, damage, log, files, janitor, observers } = start;
+    let Start { place, engine, name, trainable, given, how, damage, log, files, store, observers } = start;
     let trainable = without_path(trainable);
     let Some(place) = place else {
         let observers = observers.into_iter().map(|observer| (observer, None)).collect();
@@ -70,6 +72,13 @@ pub(super) fn begin(start: Start<'_>) -> Result<Session, SettingsError> {
         notices.extend(stored::differences(&last.settings, &given));
         notices.extend(engine.recalled().refused.iter().cloned());
     }
+    if resumed {
+        // What nobody knows of was never acknowledged. Its name will be used again.
+        let records = engine.ledger().iter().flat_map(|record| &record.checkpoints);
+        let known: HashSet<CheckpointId> = records.map(|checkpoint| checkpoint.id).collect();
+        let swept = store.sweep(opened.run, &|checkpoint| known.contains(&checkpoint))?;
+        log::debug!("swept: {swept:?}");
+    }
     let line = end.as_ref().map_or(1, |end| end.next);
     opened.settings = given;
     opened.wall_clock =
@@ -86,7 +95,7 @@ pub(super) fn begin(start: Start<'_>) -> Result<Session, SettingsError> {
         })
         .collect();
     let observers = observers?;
-    let journal = JournalFile::start(files(&place.path.join(DIRECTORY)), end, opened, log, janitor)?;
+    let journal = JournalFile::start(files(&place.path.join(DIRECTORY)), end, opened, log, Janitor::new(store))?;
     if resumed {
         engine.resume(how);
     }

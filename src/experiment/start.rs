@@ -111,7 +111,7 @@ impl Experiment {
             damage: self.damage,
             log: self.log,
             files: self.files,
-            janitor: Janitor::new(store.clone()),
+            store: store.clone(),
             observers: self.observers,
         })?;
         let Session { observers, states, journal, notices, dir } = session;

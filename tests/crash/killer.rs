@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tryout::edge::log::{Append, DirFiles, Files};
 use tryout::edge::store::DirStore;
-use tryout::extend::{CheckpointId, Draft, Store, StoreError, Stored, TrialId};
+use tryout::extend::{CheckpointId, Draft, RunId, Store, StoreError, Stored, Swept, TrialId};
 
 /// Counts operations, and dies at one of them.
 #[derive(Clone, Debug)]
@@ -19,6 +19,11 @@ pub(crate) struct Fuse {
 impl Fuse {
     pub(crate) fn new(at: u64) -> Self {
         Self { count: Arc::default(), at }
+    }
+
+    /// How many operations there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.count.load(Ordering::SeqCst)
     }
 
     /// Whether this is the operation.
@@ -143,6 +148,10 @@ impl Store for KillerStore {
 
     fn delete(&self, id: CheckpointId) -> Result<(), StoreError> {
         self.fuse.around(|| self.inner.delete(id))
+    }
+
+    fn sweep(&self, run: RunId, keep: &dyn Fn(CheckpointId) -> bool) -> Result<Swept, StoreError> {
+        self.inner.sweep(run, keep)
     }
 
     fn export_directory(&self, trial: TrialId) -> Result<PathBuf, StoreError> {

@@ -55,12 +55,19 @@ fn child() {
     work::run_and_die(Path::new(&dir), kind, at);
 }
 
-fn killed_and_resumed(kind: Kind, points: impl Iterator<Item = u64>) {
+/// So many processes are killed, at places spread over the whole run: with all kinds together more than 200.
+const KILLS: u64 = 55;
+
+fn killed_and_resumed(kind: Kind) {
     let whole = TempDir::new().unwrap();
     let expected = outcome(&experiment(whole.path(), kind).run().unwrap());
     assert!(expected.iter().any(|trial| trial.4 == Some(Ending::Scheduler)), "somebody is stopped: {expected:?}");
+    let counted = TempDir::new().unwrap();
+    assert!(!run_child(counted.path(), kind, u64::MAX).0, "nobody kills this one");
+    let operations: u64 = std::fs::read_to_string(counted.path().join("operations")).unwrap().parse().unwrap();
     let (mut kills, mut resumed) = (0, 0);
-    for at in points {
+    for point in 1..=KILLS {
+        let at = point * operations * 4 / 5 / KILLS + 1;
         let dir = TempDir::new().unwrap();
         let (killed, acknowledged) = run_child(dir.path(), kind, at);
         kills += usize::from(killed);
@@ -93,25 +100,26 @@ fn killed_and_resumed(kind: Kind, points: impl Iterator<Item = u64>) {
             assert_eq!(found, known, "{kind:?} killed at {at}: checkpoints of trial {}", trial.id);
         }
     }
-    assert!(kills > 20 && resumed > 20, "{kills} kills and {resumed} resumed: the points miss the run");
+    // Not every run has as many operations: how many lines go into one write is a matter of chance.
+    assert!(operations > KILLS && kills > 50 && resumed > 45, "{kills} killed of {operations}, {resumed} resumed");
 }
 
 #[test]
 fn killed_at_any_write_of_a_journal_that_syncs_in_groups() {
-    killed_and_resumed(Kind::Group, 1..=90);
+    killed_and_resumed(Kind::Group);
 }
 
 #[test]
 fn killed_at_any_write_of_a_journal_that_syncs_every_event() {
-    killed_and_resumed(Kind::Every, (1..=240).step_by(3));
+    killed_and_resumed(Kind::Every);
 }
 
 #[test]
 fn killed_at_any_write_of_a_journal_that_is_compacted_all_the_time() {
-    killed_and_resumed(Kind::Compacting, (1..=240).step_by(3));
+    killed_and_resumed(Kind::Compacting);
 }
 
 #[test]
 fn killed_at_any_step_of_a_checkpoint() {
-    killed_and_resumed(Kind::Checkpoints, 1..=60);
+    killed_and_resumed(Kind::Checkpoints);
 }

@@ -68,7 +68,7 @@ impl Trainable for Descent {
 pub(crate) fn experiment(dir: &Path, kind: Kind) -> Experiment {
     let experiment = Experiment::new("crash", stepwise::<Descent>())
         .space(Space::new().with("rate", uniform(0.01, 0.5)))
-        .samples(8)
+        .samples(24)
         .seed(5)
         .objective(Objective::min("loss"))
         .scheduler(Asha::new().max_t(9).reduction_factor(3.0))
@@ -87,6 +87,7 @@ pub(crate) fn experiment(dir: &Path, kind: Kind) -> Experiment {
 /// Runs it until the fuse has burnt down. What is known to be durable is written to a file of its own.
 pub(crate) fn run_and_die(dir: &Path, kind: Kind, at: u64) {
     let fuse = Fuse::new(at);
+    let counter = fuse.clone();
     let experiment = experiment(dir, kind);
     let experiment = if kind == Kind::Checkpoints {
         experiment.store(KillerStore::new(&dir.join("crash"), fuse)).existing(Existing::Resume)
@@ -114,4 +115,5 @@ pub(crate) fn run_and_die(dir: &Path, kind: Kind, at: u64) {
     };
     futures::executor::block_on(told);
     handle.wait_blocking().unwrap();
+    std::fs::write(dir.join("operations"), counter.count().to_string()).unwrap();
 }
