@@ -19,5 +19,5 @@ pub use crate::logic::trial::{Batch, BatchEnd, BatchLimits, FirstBatch, Rests, S
 pub use crate::ports::backend::{Backend, FactSink, Killed, ResourceRule, Said, WorkerHandle, WorkerStart};
 pub use crate::ports::error::{ObserverError, Stopped, TrialError, Unsupported};
 pub use crate::ports::observer::{Observer, Past};
-pub use crate::ports::store::{CheckpointReader, CheckpointWriter, Draft, Store, StoreError, Stored};
+pub use crate::ports::store::{CheckpointReader, CheckpointWriter, Draft, Store, StoreError, Stored, Sum, Swept};
 pub use crate::ports::trainable::{AsyncTrainable, Step, Trainable, TrialInfo};

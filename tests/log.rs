@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tryout::edge::log::{Damage, DirFiles, Durability, Files, Log, LogEnd, LogError, LogLock, LogReader, Notice};
+use tryout::edge::log::{Damage, DirFiles, Files, Log, LogEnd, LogError, LogLock, LogReader, LogSettings, Notice};
 
 fn files(dir: &Path) -> Arc<dyn Files> {
     Arc::new(DirFiles::new(dir))
@@ -33,7 +33,7 @@ fn start(dir: &Path, notices: mpsc::Sender<Notice>) -> (Log<String>, LogEnd<Stri
     };
     let encode = |entry: &String, out: &mut Vec<u8>| out.extend_from_slice(format!("{{\"say\":{entry:?}}}").as_bytes());
     let notice = move |notice| drop(notices.send(notice));
-    Log::start(files(dir), position, Durability::default(), encode, notice).unwrap()
+    Log::start(files(dir), position, LogSettings::default(), encode, notice).unwrap()
 }
 
 fn say(number: usize) -> String {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::place::Existing;
-use crate::edge::log::{Damage, Durability};
+use super::session::FilesAt;
+use crate::edge::log::{Damage, DirFiles, Durability, LogSettings};
 use crate::logic::checkpoint::Retention;
 use crate::logic::config::Config;
 use crate::logic::engine::{AtEnd, Batching, FailFast, History, Resume};
@@ -78,7 +79,8 @@ pub struct Experiment {
     pub(super) existing: Existing,
     pub(super) damage: Damage,
     pub(super) how: Resume,
-    pub(super) durability: Durability,
+    pub(super) log: LogSettings,
+    pub(super) files: FilesAt,
 }
 
 impl std::fmt::Debug for Experiment {
@@ -125,7 +127,8 @@ impl Experiment {
             existing: Existing::Refuse,
             damage: Damage::Refuse,
             how: Resume::new(),
-            durability: Durability::default(),
+            log: LogSettings::default(),
+            files: Arc::new(|dir| Arc::new(DirFiles::new(dir))),
         }
     }
 
@@ -328,7 +331,26 @@ impl Experiment {
     /// written, whatever is said here; this is about the machine.
     #[must_use]
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.durability = durability;
+        self.log.durability = durability;
+        self
+    }
+
+    /// The journal is said in fewer words when it has grown by so many bytes since it was last, and doubled: 4 MiB, unless it
+    /// is said.
+    #[must_use]
+    pub fn snapshot_after(mut self, bytes: u64) -> Self {
+        self.log.snapshot_after = bytes;
+        self
+    }
+
+    /// What the journal's files are written through, made for their directory: to put faults in its place.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn journal_files(
+        mut self,
+        files: impl Fn(&std::path::Path) -> Arc<dyn crate::edge::log::Files> + Send + Sync + 'static,
+    ) -> Self {
+        self.files = Arc::new(files);
         self
     }
 

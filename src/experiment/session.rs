@@ -1,7 +1,7 @@
 //! One session of a run: what an earlier one left is told to the engine and the observers, and the journal goes on.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::place::Place;
 use super::stored;
-use crate::edge::journal::{JournalEnd, JournalFile, Past};
-use crate::edge::log::{Damage, Durability, LogLock};
+use crate::edge::journal::{DIRECTORY, JournalEnd, JournalFile, Past};
+use crate::edge::log::{Damage, Files, LogLock, LogSettings};
 use crate::edge::observe::{Before, StateSink};
 use crate::edge::store::Janitor;
 use crate::error::SettingsError;
@@ -21,6 +21,9 @@ use crate::logic::journal::{ObserverState, Opened};
 use crate::ports::journal::OpenJournal;
 use crate::ports::observer::{Observer, Past as Wants};
 
+/// Makes what a directory's files are written through.
+pub(super) type FilesAt = Arc<dyn Fn(&Path) -> Arc<dyn Files> + Send + Sync>;
+
 /// What a session begins with.
 pub(super) struct Start<'a> {
     pub(super) place: Option<Place>,
@@ -30,7 +33,8 @@ pub(super) struct Start<'a> {
     pub(super) given: Map<String, Value>,
     pub(super) how: Resume,
     pub(super) damage: Damage,
-    pub(super) durability: Durability,
+    pub(super) log: LogSettings,
+    pub(super) files: FilesAt,
     pub(super) janitor: Janitor,
     pub(super) observers: Vec<Box<dyn Observer>>,
 }
@@ -46,7 +50,7 @@ pub(super) struct Session {
 
 /// Begins a session.
 pub(super) fn begin(start: Start<'_>) -> Result<Session, SettingsError> {
-    let Start { place, engine, name, trainable, given, how, damage, durability, janitor, observers } = start;
+    let Start { place, engine, name, trainable, given, how, damage, log, files, janitor, observers } = start;
     let trainable = without_path(trainable);
     let Some(place) = place else {
         let observers = observers.into_iter().map(|observer| (observer, None)).collect();
@@ -82,7 +86,7 @@ pub(super) fn begin(start: Start<'_>) -> Result<Session, SettingsError> {
         })
         .collect();
     let observers = observers?;
-    let journal = JournalFile::start(&place.path, end, opened, durability, janitor)?;
+    let journal = JournalFile::start(files(&place.path.join(DIRECTORY)), end, opened, log, janitor)?;
     if resumed {
         engine.resume(how);
     }

@@ -109,7 +109,8 @@ impl Experiment {
             given,
             how: self.how,
             damage: self.damage,
-            durability: self.durability,
+            log: self.log,
+            files: self.files,
             janitor: Janitor::new(store.clone()),
             observers: self.observers,
         })?;

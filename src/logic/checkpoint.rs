@@ -21,6 +21,12 @@ impl CheckpointId {
     pub fn directory(&self) -> String {
         format!("checkpoint_{:06}", self.index)
     }
+
+    /// The checkpoint of `trial` whose directory has this name; none if it isn't such a name.
+    pub fn of_directory(trial: TrialId, name: &str) -> Option<Self> {
+        let index = name.strip_prefix("checkpoint_")?.parse().ok()?;
+        Some(Self { trial, index }).filter(|id| id.directory() == name)
+    }
 }
 
 /// A complete checkpoint: it exists in the store, and this is what is known of it.

@@ -1,13 +1,11 @@
 //! The journal of a run that goes on, written through a log.
 
 use std::fs;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::DIRECTORY;
 use super::past::JournalFault;
-use crate::edge::log::{DirFiles, Durability, Files, Lines, Log, LogEnd, Notice, Position, Unwritten};
+use crate::edge::log::{Durability, Files, Lines, Log, LogEnd, LogSettings, Notice, Position, Unwritten};
 use crate::edge::store::Janitor;
 use crate::logic::checkpoint::CheckpointId;
 use crate::logic::event::ExperimentEvent;
@@ -33,28 +31,27 @@ pub struct JournalEnd {
 type Ear = Arc<Mutex<Option<NoticeSink>>>;
 
 impl JournalFile {
-    /// Begins, or goes on with, the journal of the run in `dir`, with the record that opens a session.
+    /// Begins, or goes on with, a journal in `files`, with the record that opens a session.
     ///
     /// # Errors
     /// If it can't be written.
     pub fn start(
-        dir: &Path,
+        files: Arc<dyn Files>,
         position: Option<Position>,
         opened: Opened,
-        durability: Durability,
+        settings: LogSettings,
         janitor: Janitor,
     ) -> Result<(OpenJournal, JournalEnd), JournalFault> {
-        let path = dir.join(DIRECTORY);
+        let path = files.path().to_owned();
         let refused = |source| JournalFault::Write { path: path.clone(), source };
         fs::create_dir_all(&path).map_err(refused)?;
-        let files: Arc<dyn Files> = Arc::new(DirFiles::new(&path));
         let ear = Ear::default();
         let (heard, mut writer) = (ear.clone(), Writer::default());
         let encode = move |entry: &Entry, out: &mut Vec<u8>| writer.write(entry, out);
         let (log, end) =
-            Log::start(files, position, durability, encode, move |notice| hear(&heard, notice)).map_err(refused)?;
+            Log::start(files, position, settings, encode, move |notice| hear(&heard, notice)).map_err(refused)?;
         log.append(Entry::Opened(opened.into()));
-        let ahead = if durability == Durability::EveryEvent { Ahead::Forbidden } else { Ahead::Allowed };
+        let ahead = if settings.durability == Durability::EveryEvent { Ahead::Forbidden } else { Ahead::Allowed };
         let journal = Self { log: log.clone(), ahead, janitor: Arc::new(Mutex::new(janitor)) };
         let open: OpenJournal = Box::new(move |notices| {
             *ear.lock().unwrap_or_else(PoisonError::into_inner) = Some(notices);

@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::core::{Core, Durability};
+use super::core::{Core, Durability, LogSettings};
 use super::files::Files;
 use super::reader::{Kind, Position};
 use super::snapshot::{self, Compact};
@@ -15,8 +15,6 @@ use super::writer::{Counts, Notice};
 
 /// So many bytes at most are put together before they are written.
 const CHUNK: usize = 1 << 18;
-/// A snapshot is worth its while when the segments are longer than this, and than the last snapshot.
-const WORTHWHILE: u64 = 4 << 20;
 
 /// Appends an entry's text, or nothing.
 pub(super) type Encode<E> = Box<dyn FnMut(&E, &mut Vec<u8>) + Send>;
@@ -71,7 +69,7 @@ enum Step {
 pub(super) struct Desk<E> {
     core: Core,
     files: Arc<dyn Files>,
-    durability: Durability,
+    settings: LogSettings,
     encode: Encode<E>,
     notice: Hear,
     inbox: Receiver<Command<E>>,
@@ -96,7 +94,7 @@ impl<E: Send + 'static> Desk<E> {
     pub(super) fn open(
         files: Arc<dyn Files>,
         position: Option<Position>,
-        durability: Durability,
+        settings: LogSettings,
         mailbox: Mailbox<E>,
         encode: Encode<E>,
         notice: Hear,
@@ -110,7 +108,7 @@ impl<E: Send + 'static> Desk<E> {
             closed_bytes: segments.saturating_sub(core.length()),
             core,
             files,
-            durability,
+            settings,
             encode,
             notice,
             inbox,
@@ -153,7 +151,7 @@ impl<E: Send + 'static> Desk<E> {
 
     /// The next command, or none when something is due. Nothing at all when nobody can send any more.
     fn wait(&mut self) -> Option<Option<Command<E>>> {
-        let due = match (&self.stalled, self.unsynced_since, self.durability) {
+        let due = match (&self.stalled, self.unsynced_since, self.settings.durability) {
             (Some(stall), _, _) => Some(stall.retry),
             (None, Some(since), Durability::Group(longest)) => Some(since + longest),
             _ => None,
@@ -231,7 +229,7 @@ impl<E: Send + 'static> Desk<E> {
             return Ok(());
         }
         let since = *self.unsynced_since.get_or_insert_with(Instant::now);
-        let due = match self.durability {
+        let due = match self.settings.durability {
             Durability::EveryEvent => true,
             Durability::Group(longest) => since.elapsed() >= longest,
             Durability::OnSnapshot => false,
@@ -248,7 +246,7 @@ impl<E: Send + 'static> Desk<E> {
     }
 
     fn is_long(&self) -> bool {
-        self.closed_bytes + self.core.length() > WORTHWHILE.max(self.snapshot)
+        self.closed_bytes + self.core.length() > self.settings.snapshot_after.max(self.snapshot)
     }
 
     /// Everything that was taken in is durable.

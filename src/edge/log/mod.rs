@@ -22,7 +22,7 @@ mod reader;
 mod snapshot;
 mod writer;
 
-pub use self::core::{Core, Durability};
+pub use self::core::{Core, Durability, LogSettings};
 pub use error::LogError;
 pub use files::{Append, DirFiles, Files};
 pub use line::{Flaw, Line, parse};

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use super::core::Durability;
+use super::core::LogSettings;
 use super::desk::{Command, Desk, Haste, Mailbox};
 use super::files::Files;
 use super::reader::Position;
@@ -83,7 +83,7 @@ impl<E: Send + 'static> Log<E> {
     pub fn start(
         files: Arc<dyn Files>,
         position: Option<Position>,
-        durability: Durability,
+        settings: LogSettings,
         encode: impl FnMut(&E, &mut Vec<u8>) + Send + 'static,
         notice: impl FnMut(Notice) + Send + 'static,
     ) -> io::Result<(Self, LogEnd<E>)> {
@@ -91,7 +91,7 @@ impl<E: Send + 'static> Log<E> {
         let (commands, inbox) = mpsc::channel();
         let (over, ended) = mpsc::channel();
         let mailbox = Mailbox { inbox, back: commands.clone(), counts: counts.clone() };
-        let mut desk = Desk::open(files, position, durability, mailbox, Box::new(encode), Box::new(notice))?;
+        let mut desk = Desk::open(files, position, settings, mailbox, Box::new(encode), Box::new(notice))?;
         thread::Builder::new().name("tryout-journal".to_owned()).spawn(move || {
             let _ = over.send(desk.run());
         })?;
