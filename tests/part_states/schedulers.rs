@@ -20,7 +20,7 @@ use crate::value;
 #[derive(Clone, Debug)]
 enum Made {
     Fifo,
-    Asha(Asha),
+    Asha(Box<Asha>),
     HyperBand(HyperBand),
     Median(MedianStopping),
 }
@@ -29,7 +29,7 @@ impl Made {
     fn prepared(&self, mode: Mode) -> Box<dyn Scheduler> {
         let mut scheduler: Box<dyn Scheduler> = match self.clone() {
             Made::Fifo => Box::new(Fifo),
-            Made::Asha(asha) => Box::new(asha),
+            Made::Asha(asha) => asha,
             Made::HyperBand(hyperband) => Box::new(hyperband),
             Made::Median(median) => Box::new(median),
         };
@@ -44,7 +44,9 @@ fn made() -> impl Strategy<Value = Made> {
     let when_behind = prop_oneof![Just(WhenBehind::Stop), Just(WhenBehind::PauseOnce)];
     let asha =
         (1..30_u64, factor(), 1..4_u32, at_max_t(), any::<u64>()).prop_map(|(max_t, factor, brackets, at, seed)| {
-            Made::Asha(Asha::new().max_t(max_t).reduction_factor(factor).brackets(brackets).at_max_t(at).seed(seed))
+            Made::Asha(Box::new(
+                Asha::new().max_t(max_t).reduction_factor(factor).brackets(brackets).at_max_t(at).seed(seed),
+            ))
         });
     let hyperband = (1..30_u64, factor(), at_max_t()).prop_map(|(max_t, factor, at)| {
         Made::HyperBand(HyperBand::new().max_t(max_t).reduction_factor(factor).at_max_t(at))
@@ -194,7 +196,7 @@ fn a_trial_that_has_ended_costs_a_number_a_rung() {
         scheduler.save().expect("they all have one").to_string().len()
     };
     let a_trial = |made: Made, each: u64| (run(made.clone(), 2000, each) - run(made, 1000, each)) / 1000;
-    assert!(a_trial(Made::Asha(Asha::new().max_t(4)), 1) <= 10);
+    assert!(a_trial(Made::Asha(Box::new(Asha::new().max_t(4))), 1) <= 10);
     assert!(a_trial(Made::HyperBand(HyperBand::new().max_t(9)), 1) <= 10);
     let median = MedianStopping::new().time_attr("training_iteration").grace_period(0.0);
     assert!(a_trial(Made::Median(median), 1) <= 60);
