@@ -1,5 +1,6 @@
 //! What touches the world: threads, files, terminals. Neighbours of the actors, which never import it.
 
 pub mod backend;
+pub mod files;
 pub mod observe;
 pub mod store;

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::logic::event::{EventKind, ExperimentEvent};
 
@@ -43,6 +44,17 @@ pub(super) enum Item {
     Events(Arc<[ExperimentEvent]>),
     /// So many are missing here.
     Missed(u64),
+}
+
+/// What came of waiting for an item for a while.
+#[derive(Debug)]
+pub(super) enum Waited {
+    /// One is there.
+    Item(Item),
+    /// None came.
+    Quiet,
+    /// The queue is closed and empty.
+    Over,
 }
 
 #[derive(Debug, Default)]
@@ -163,6 +175,18 @@ impl Queue {
             .wait_while(self.state(), |state| state.items.is_empty() && !state.closed)
             .unwrap_or_else(PoisonError::into_inner);
         state.take()
+    }
+
+    /// The same, waited for no longer than `patience`.
+    pub(super) fn wait_for(&self, patience: Duration) -> Waited {
+        let nothing = |state: &mut State| state.items.is_empty() && !state.closed;
+        let waited = self.arrived.wait_timeout_while(self.state(), patience, nothing);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match state.take() {
+            Some(item) => Waited::Item(item),
+            None if state.closed => Waited::Over,
+            None => Waited::Quiet,
+        }
     }
 
     /// The same for a task.
