@@ -2,6 +2,7 @@
 
 pub use crate::actors::messages::{RunStatus, TrialStatus};
 pub use crate::edge::backend::{AsyncSession, Session, async_function, async_stepwise, function, stepwise};
+pub use crate::edge::files::Files;
 #[cfg(feature = "console")]
 pub use crate::edge::observe::Console;
 pub use crate::edge::observe::{EventLog, EventStream, JsonLines, Seen};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::edge::files::Files;
 use crate::logic::checkpoint::Retention;
 use crate::logic::config::Config;
 use crate::logic::engine::{AtEnd, Batching, FailFast, History};
@@ -70,6 +71,7 @@ pub struct Experiment {
     pub(super) observers: Vec<Box<dyn Observer>>,
     pub(super) patience: Duration,
     pub(super) dir: Option<PathBuf>,
+    pub(super) files: Option<Files>,
     pub(super) store: Option<Arc<dyn Store>>,
 }
 
@@ -112,6 +114,7 @@ impl Experiment {
             observers: Vec::new(),
             patience: Duration::from_secs(5),
             dir: None,
+            files: None,
             store: None,
         }
     }
@@ -307,6 +310,13 @@ impl Experiment {
     #[must_use]
     pub fn dir(mut self, parent: impl Into<PathBuf>) -> Self {
         self.dir = Some(parent.into());
+        self
+    }
+
+    /// Writes files that others can read into the run's directory, which [`dir`](Self::dir) names.
+    #[must_use]
+    pub fn files(mut self, files: Files) -> Self {
+        self.files = Some(files);
         self
     }
 

@@ -80,6 +80,11 @@ impl Experiment {
         let pool = self.pool()?;
         let settings = self.engine_settings(run, objective.as_ref(), &pool)?;
         let (store, dir) = self.take_store()?;
+        match (self.files.take(), &dir) {
+            (Some(files), Some(dir)) => self.observers.extend(files.observers(dir)),
+            (Some(_), None) => return Err(refused("files", "given alone", "given together with a `dir`")),
+            (None, _) => {}
+        }
 
         let trials = Arc::new(TrialSettings {
             experiment: settings.name.clone(),
