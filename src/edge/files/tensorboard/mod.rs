@@ -3,6 +3,8 @@
 mod event;
 mod past;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
