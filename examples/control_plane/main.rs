@@ -1,16 +1,18 @@
 //! What the engine costs: runs a workload of trivial trainables, and beside it the bare messages that it can't do without.
 
+mod directory;
 mod floor;
 mod machine;
 
 use std::num::NonZeroU32;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
+use directory::Directory;
 use tryout::prelude::*;
 
 /// Measures the control plane: trials and results per second, memory, and the floor under them.
-#[derive(Clone, Debug, Parser)]
+#[derive(Clone, Copy, Debug, Parser)]
 struct Arguments {
     /// What to run.
     #[arg(long, value_enum)]
@@ -30,12 +32,32 @@ struct Arguments {
     /// Reuse workers.
     #[arg(long)]
     reuse: bool,
-    /// Write all files below this directory. The time is taken until all rows are written.
+    /// Where the run is kept: in memory, or with a journal in a directory, which is removed at the end.
+    #[arg(long, value_enum, default_value = "memory")]
+    store: Place,
+    /// Which files for others are written (with `--store dir`).
+    #[arg(long, value_enum, default_value = "none")]
+    sinks: Sinks,
+    /// Keep the directory, and say how large its journal is and what opening it takes.
     #[arg(long)]
-    files: Option<std::path::PathBuf>,
+    reopen: bool,
     /// Print one JSON line and nothing else.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Place {
+    Memory,
+    Dir,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Sinks {
+    /// None.
+    None,
+    /// For each trial params.json, result.json, progress.csv, error.txt and TensorBoard's; for all results.csv and optuna.log.
+    All,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -101,18 +123,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .reuse(if arguments.reuse { Reuse::Yes } else { Reuse::No })
         .batching(batching)
         .history(History::None);
+    let directory = Directory::new(arguments)?;
+    let experiment = directory.place(experiment, arguments.sinks);
     let experiment = match arguments.workload {
         Workload::Asha => experiment.scheduler(Asha::new().max_t(81).reduction_factor(3.0)),
         _ => experiment,
     };
 
-    let experiment = match &arguments.files {
-        Some(dir) => experiment.dir(dir).files(Files::all()).patience(Duration::from_secs(600)),
-        None => experiment,
-    };
-
     let (rss, cpu, began) = (machine::rss_mb(), machine::cpu_s(), Instant::now());
     let ended = experiment.run()?;
+    let counted = ended.trials().len();
     let (wall, cpu) = (began.elapsed().as_secs_f64(), machine::cpu_s() - cpu);
     let (peak, grown) = (machine::peak_rss_mb(), machine::rss_mb() - rss);
     let reports = ended.totals().reports;
@@ -128,6 +148,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "results": reports,
         "concurrent": concurrent,
         "buffered": arguments.buffer,
+        "store": format!("{:?}", arguments.store).to_lowercase(),
+        "sinks": format!("{:?}", arguments.sinks).to_lowercase(),
         "reuse": arguments.reuse,
         "wall_s": wall,
         "cpu_s": cpu,
@@ -138,6 +160,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "floor_per_s": floor,
         "of_floor": rate / floor,
     });
+    let mut report = report;
+    if arguments.reopen {
+        directory.reopen(counted, reports, &mut report)?;
+    }
     if arguments.json {
         println!("{report}");
     } else {

@@ -1,14 +1,15 @@
 //! The writer's thread: what comes in is written in groups, made durable when that is due, and tried again when it fails.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::core::{Core, Durability, LogSettings};
 use super::files::Files;
+use super::inbox::{Inbox, Urgency};
 use super::reader::Position;
 use super::snapshot::{Compact, take_snapshot};
 use super::writer::{Counts, Notice};
@@ -24,8 +25,7 @@ pub(super) type Hear = Box<dyn FnMut(Notice) + Send>;
 
 /// How the thread hears of things.
 pub(super) struct Mailbox<E> {
-    pub(super) inbox: Receiver<Command<E>>,
-    pub(super) back: Sender<Command<E>>,
+    pub(super) inbox: Inbox<E>,
     pub(super) counts: Arc<Counts>,
 }
 
@@ -81,8 +81,8 @@ pub(super) struct Desk<E> {
     settings: LogSettings,
     encode: Encode<E>,
     notice: Hear,
-    inbox: Receiver<Command<E>>,
-    back: Sender<Command<E>>,
+    inbox: Inbox<E>,
+    taken: VecDeque<Command<E>>,
     counts: Arc<Counts>,
     /// What is to be done once everything that was taken in is durable.
     tasks: Vec<Task>,
@@ -108,7 +108,7 @@ impl<E: Send + 'static> Desk<E> {
     ) -> io::Result<Self> {
         let (snapshot, segments) = position.as_ref().map_or((0, 0), |position| position.bytes);
         let core = Core::open(files.clone(), position)?;
-        let Mailbox { inbox, back, counts } = mailbox;
+        let Mailbox { inbox, counts } = mailbox;
         Ok(Self {
             snapshot,
             closed_bytes: segments.saturating_sub(core.length()),
@@ -118,7 +118,7 @@ impl<E: Send + 'static> Desk<E> {
             encode,
             notice,
             inbox,
-            back,
+            taken: VecDeque::new(),
             counts,
             tasks: Vec::new(),
             haste: false,
@@ -134,14 +134,15 @@ impl<E: Send + 'static> Desk<E> {
     pub(super) fn run(&mut self) -> Option<io::Error> {
         let mut closing = None;
         loop {
-            let mut next = self.wait()?;
-            // What has come in the meantime goes into the same write.
-            while let Some(command) = next.take() {
+            if self.taken.is_empty() {
+                self.wait();
+            }
+            // All that has come goes into the same write.
+            while let Some(command) = self.taken.pop_front() {
                 closing = self.take(command).or(closing);
                 if self.core.pending() >= CHUNK {
                     break;
                 }
-                next = self.inbox.try_recv().ok();
             }
             if self.stalled.as_ref().is_some_and(|stall| stall.retry > Instant::now()) {
                 continue;
@@ -160,21 +161,14 @@ impl<E: Send + 'static> Desk<E> {
         }
     }
 
-    /// The next command, or none when something is due. Nothing at all when nobody can send any more.
-    fn wait(&mut self) -> Option<Option<Command<E>>> {
+    /// Takes in what comes, until something is due.
+    fn wait(&mut self) {
         let due = match (&self.stalled, self.unsynced_since, self.settings.durability) {
             (Some(stall), _, _) => Some(stall.retry),
             (None, Some(since), Durability::Group(longest)) => since.checked_add(longest),
             _ => None,
         };
-        match due {
-            None => self.inbox.recv().ok().map(Some),
-            Some(due) => match self.inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
-                Ok(command) => Some(Some(command)),
-                Err(RecvTimeoutError::Timeout) => Some(None),
-                Err(RecvTimeoutError::Disconnected) => None,
-            },
-        }
+        self.inbox.take(due, &mut self.taken);
     }
 
     /// Takes a command in. Answers how long the end may take, if it is the last.
@@ -288,12 +282,12 @@ impl<E: Send + 'static> Desk<E> {
     }
 
     fn compact(&mut self, through: u64, compact: Compact) {
-        let (files, back) = (self.files.clone(), self.back.clone());
+        let (files, back) = (self.files.clone(), self.inbox.clone());
         let spawned = thread::Builder::new().name("tryout-snapshot".to_owned()).spawn(move || {
             let began = Instant::now();
             let taken = take_snapshot(&files, through, compact);
             let outcome = taken.map(|bytes| (bytes, began.elapsed())).map_err(|error| error_chain(&error));
-            let _ = back.send(Command::Compacted(outcome));
+            back.put(Command::Compacted(outcome), Urgency::High);
         });
         match spawned {
             Ok(_) => {

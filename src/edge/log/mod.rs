@@ -17,6 +17,7 @@ mod core;
 mod desk;
 mod error;
 mod files;
+mod inbox;
 mod line;
 mod lock;
 mod parts;

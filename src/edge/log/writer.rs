@@ -3,13 +3,14 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::core::LogSettings;
 use super::desk::{Command, Desk, Haste, Mailbox, Patience};
 use super::files::Files;
+use super::inbox::{Inbox, Urgency};
 use super::reader::Position;
 use super::snapshot::Compact;
 use crate::ports::journal::Backlog;
@@ -57,7 +58,7 @@ pub(super) struct Counts {
 /// A log that is being written. Entries are turned into text on the writer's thread.
 #[derive(Debug)]
 pub struct Log<E> {
-    commands: Sender<Command<E>>,
+    commands: Inbox<E>,
     counts: Arc<Counts>,
 }
 
@@ -88,9 +89,9 @@ impl<E: Send + 'static> Log<E> {
         notice: impl FnMut(Notice) + Send + 'static,
     ) -> io::Result<(Self, LogEnd<E>)> {
         let counts = Arc::new(Counts::default());
-        let (commands, inbox) = mpsc::channel();
+        let commands = Inbox::new();
         let (over, ended) = mpsc::channel();
-        let mailbox = Mailbox { inbox, back: commands.clone(), counts: counts.clone() };
+        let mailbox = Mailbox { inbox: commands.clone(), counts: counts.clone() };
         let mut desk = Desk::open(files, position, settings, mailbox, Box::new(encode), Box::new(notice))?;
         thread::Builder::new().name("tryout-journal".to_owned()).spawn(move || {
             let _ = over.send(desk.run());
@@ -136,8 +137,12 @@ impl<E: Send + 'static> Log<E> {
     }
 
     fn tell(&self, command: Command<E>) {
-        // The thread ends only when it is told to, or by a defect, which `close` tells by what is missing.
-        let _ = self.commands.send(command);
+        // Nobody waits for what is only put down.
+        let urgency = match command {
+            Command::Append(_) | Command::WhenDurable(_, Haste::No) => Urgency::None,
+            _ => Urgency::High,
+        };
+        self.commands.put(command, urgency);
     }
 }
 
@@ -159,6 +164,7 @@ impl<E: Send + 'static> LogEnd<E> {
 impl<E> Drop for LogEnd<E> {
     /// A log that nobody closes is written as far as that works at once, and its thread ends.
     fn drop(&mut self) {
-        let _ = self.log.commands.send(Command::Close(Patience { since: Instant::now(), longest: Duration::ZERO }));
+        let patience = Patience { since: Instant::now(), longest: Duration::ZERO };
+        self.log.commands.put(Command::Close(patience), Urgency::High);
     }
 }
