@@ -6,59 +6,21 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use common::live::{Gate, Script, Watch, below, end, numbered, results, statuses, wait};
-use common::trial;
 use tryout::edge::store::{DirStore, MemoryStore};
-use tryout::extend::{CheckpointId, Store};
+use tryout::extend::Store;
 use tryout::prelude::*;
-
-/// What holds for every store: nobody sees a draft, a commit is all or nothing, what was dropped leaves nothing.
-fn conformance(store: &dyn Store, leftovers: impl Fn() -> usize) {
-    let id = |index| CheckpointId { trial: trial(0), index };
-    let opened = |index| store.open(id(index));
-
-    let mut draft = store.begin(id(0)).unwrap();
-    draft.write("a", b"one").unwrap();
-    assert!(opened(0).is_err(), "a draft isn't seen");
-    assert_eq!(draft.commit().unwrap(), 3);
-    assert_eq!(opened(0).unwrap().read("a").unwrap(), b"one");
-    assert!(opened(0).unwrap().read("b").is_err());
-    let before = leftovers();
-
-    let mut dropped = store.begin(id(1)).unwrap();
-    dropped.write("a", b"two").unwrap();
-    std::fs::write(dropped.directory().unwrap().join("b"), b"three").unwrap();
-    drop(dropped);
-    assert!(opened(1).is_err(), "what was dropped doesn't exist");
-    assert_eq!(leftovers(), before, "and leaves nothing behind");
-
-    let mut with_directory = store.begin(id(2)).unwrap();
-    let inner = with_directory.directory().unwrap().join("deep/er");
-    std::fs::create_dir_all(&inner).unwrap();
-    std::fs::write(inner.join("c"), b"four").unwrap();
-    assert_eq!(with_directory.commit().unwrap(), 4);
-    let mut stored = opened(2).unwrap();
-    assert_eq!(std::fs::read(stored.directory().unwrap().join("deep/er/c")).unwrap(), b"four");
-    drop(stored);
-
-    let mut again = store.begin(id(2)).unwrap();
-    again.write("d", b"five").unwrap();
-    again.commit().unwrap();
-    let stored = opened(2).unwrap();
-    assert_eq!((stored.read("d").unwrap(), stored.read("deep/er/c").is_err()), (b"five".to_vec(), true));
-    store.delete(id(2)).unwrap();
-    store.delete(id(2)).unwrap();
-    assert!(opened(2).is_err());
-    assert!(opened(2).err().unwrap().to_string().contains("checkpoint_000002 of trial 00001_00000"));
-    assert!(store.export_directory(trial(0)).unwrap().is_dir());
-}
+use tryout::testing::conformance;
 
 #[test]
 fn both_stores_keep_all_or_nothing() {
     let memory = MemoryStore::new();
-    conformance(&memory, || memory.len());
+    conformance::store(&memory);
+    assert!(memory.is_empty());
     let root = tempfile::tempdir().unwrap();
-    let store = DirStore::create(root.path().join("new")).unwrap();
-    conformance(&store, || below(root.path()).len());
+    conformance::store(&DirStore::create(root.path().join("new")).unwrap());
+    let left: Vec<PathBuf> =
+        below(root.path()).into_iter().filter(|path| path.to_string_lossy().contains("checkpoint")).collect();
+    assert_eq!(left, Vec::<PathBuf>::new());
 }
 
 /// A save that fails half-way leaves no checkpoint and no files.

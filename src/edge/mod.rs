@@ -2,5 +2,7 @@
 
 pub mod backend;
 pub mod files;
+pub mod journal;
+pub mod log;
 pub mod observe;
 pub mod store;

@@ -21,6 +21,12 @@ impl CheckpointId {
     pub fn directory(&self) -> String {
         format!("checkpoint_{:06}", self.index)
     }
+
+    /// The checkpoint of `trial` whose directory has this name; none if it isn't such a name.
+    pub fn of_directory(trial: TrialId, name: &str) -> Option<Self> {
+        let index = name.strip_prefix("checkpoint_")?.parse().ok()?;
+        Some(Self { trial, index }).filter(|id| id.directory() == name)
+    }
 }
 
 /// A complete checkpoint: it exists in the store, and this is what is known of it.
@@ -78,6 +84,13 @@ impl Shelf {
         Self { retention, ..Self::default() }
     }
 
+    /// A shelf with checkpoints of earlier on it, in the order in which they were written; `next_index` is that of the next.
+    pub fn restored(retention: Retention, checkpoints: Vec<Arc<Checkpoint>>, next_index: u32) -> Self {
+        let mut shelf = Self { next_index, ..Self::new(retention) };
+        checkpoints.into_iter().for_each(|checkpoint| shelf.place(checkpoint));
+        shelf
+    }
+
     /// The index that the next checkpoint gets.
     pub fn next_index(&self) -> u32 {
         self.next_index
@@ -95,6 +108,11 @@ impl Shelf {
 
     /// Puts a complete checkpoint on the shelf and takes those off that are no longer kept.
     pub fn register(&mut self, checkpoint: Arc<Checkpoint>) -> Vec<Arc<Checkpoint>> {
+        self.place(checkpoint);
+        self.let_go()
+    }
+
+    fn place(&mut self, checkpoint: Arc<Checkpoint>) {
         self.next_index = self.next_index.max(checkpoint.id.index + 1);
         let at = match &self.retention.best_by {
             None => self.ranked.len(),
@@ -106,7 +124,6 @@ impl Shelf {
         };
         self.ranked.insert(at, checkpoint.clone());
         self.latest = Some(checkpoint);
-        self.let_go()
     }
 
     fn let_go(&mut self) -> Vec<Arc<Checkpoint>> {

@@ -31,6 +31,8 @@ pub enum Ending {
     Experiment,
     /// It failed, and wasn't tried again.
     Error,
+    /// A new trial with the same configuration took its place when the run was resumed.
+    Restarted,
 }
 
 /// Who paused a trial.
@@ -78,6 +80,8 @@ pub enum Outcome {
     Stopped(Cow<'static, str>),
     /// It was drained: what isn't finished can go on in a resumed run.
     Drained,
+    /// It was cut off, or goes on at this moment: only of results that were opened from a directory.
+    Unfinished,
     /// It couldn't go on.
     Failed(RunFailure),
 }
@@ -321,6 +325,34 @@ pub enum EventKind {
         #[serde(flatten)]
         outcome: Outcome,
     },
+}
+
+impl EventKind {
+    /// The trial that it is about, if it is about one.
+    pub fn trial(&self) -> Option<TrialId> {
+        match self {
+            EventKind::Added { trial, .. }
+            | EventKind::Returned { trial, .. }
+            | EventKind::Revived { trial, .. }
+            | EventKind::Chosen { trial }
+            | EventKind::Status { trial, .. }
+            | EventKind::Launched { trial, .. }
+            | EventKind::Paused { trial, .. }
+            | EventKind::Resumed { trial }
+            | EventKind::Stopping { trial, .. }
+            | EventKind::Prioritised { trial, .. }
+            | EventKind::Failed { trial, .. }
+            | EventKind::Ended { trial, .. } => Some(*trial),
+            EventKind::Reported { report } => Some(report.trial),
+            EventKind::Saved { checkpoint } => Some(checkpoint.id.trial),
+            EventKind::Restored { checkpoint, .. } | EventKind::Deleted { checkpoint } => Some(checkpoint.trial),
+            EventKind::Abandoned { trial, .. } => *trial,
+            EventKind::Started { .. }
+            | EventKind::Limited { .. }
+            | EventKind::Warning { .. }
+            | EventKind::Finished { .. } => None,
+        }
+    }
 }
 
 fn as_printed<S: Serializer>(run: &RunId, serializer: S) -> Result<S::Ok, S::Error> {

@@ -4,10 +4,11 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::logic::checkpoint::CheckpointId;
+use crate::logic::ids::{RunId, TrialId};
 
 /// Why a checkpoint couldn't be written, read or deleted.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,28 @@ pub enum StoreError {
     Missing {
         /// What was looked for.
         what: String,
+    },
+    /// Something lies in a checkpoint's directory that can't be kept.
+    #[error("`{}` is neither a file nor a directory: a checkpoint can hold nothing else", path.display())]
+    Kind {
+        /// Where it lies.
+        path: PathBuf,
+    },
+    /// A checkpoint was to be made complete although one of its files couldn't be written.
+    #[error("the checkpoint isn't complete: `{name}` couldn't be written")]
+    Incomplete {
+        /// The first such file's name.
+        name: String,
+    },
+    /// A file isn't what was written.
+    #[error("`{name}` in the checkpoint is damaged: {expected} were written, {found} were read")]
+    Damaged {
+        /// The file's name.
+        name: String,
+        /// What was written.
+        expected: Sum,
+        /// What was read.
+        found: Sum,
     },
     /// A name that can't be a file's.
     #[error("`{name}` can't name a checkpoint's file: use letters, digits, `.`, `_` and `-`, without a leading dot")]
@@ -66,6 +89,30 @@ impl StoreError {
     }
 }
 
+/// A file's size and checksum: enough to tell whether it is the one that was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sum {
+    /// Its size.
+    pub bytes: u64,
+    /// Its CRC-32 (that of zlib and PNG).
+    pub crc32: u32,
+}
+
+impl fmt::Display for Sum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes with the checksum {:08x}", self.bytes, self.crc32)
+    }
+}
+
+/// What a store has cleared away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Complete checkpoints that nobody wanted kept, in their order.
+    pub checkpoints: Vec<CheckpointId>,
+    /// How many checkpoints were half written, or half deleted.
+    pub halves: u64,
+}
+
 /// Keeps checkpoints. Called from workers' threads, never from the engine's.
 pub trait Store: Send + Sync + fmt::Debug {
     /// Begins a checkpoint. Nobody sees it before it is committed; one that is dropped instead leaves nothing behind.
@@ -90,7 +137,24 @@ pub trait Store: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// If there is no such place.
-    fn export_directory(&self, trial: crate::logic::ids::TrialId) -> Result<PathBuf, StoreError>;
+    fn export_directory(&self, trial: TrialId) -> Result<PathBuf, StoreError>;
+
+    /// A trial has exported to its directory: now it is to be kept. A store whose exports lie where they are to stay has
+    /// nothing to do.
+    ///
+    /// # Errors
+    /// If it can't be kept.
+    fn exported(&self, _trial: TrialId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Clears away what an earlier session of `run` left and nobody knows of: its complete checkpoints that `keep`
+    /// refuses, and all that is half written or half deleted. What belongs to another run, or isn't a checkpoint, stays
+    /// as it is. Not for a run that goes on: a draft that is being written is half written.
+    ///
+    /// # Errors
+    /// If something can't be listed or deleted; the rest may be there still.
+    fn sweep(&self, run: RunId, keep: &dyn Fn(CheckpointId) -> bool) -> Result<Swept, StoreError>;
 }
 
 /// A checkpoint that is being written.
@@ -139,6 +203,8 @@ pub trait Stored {
 /// ```
 pub struct CheckpointWriter {
     draft: Box<dyn Draft>,
+    /// The first file that couldn't be written. Without it, what there is isn't what the trainable meant to save.
+    unwritten: Option<String>,
 }
 
 impl fmt::Debug for CheckpointWriter {
@@ -150,7 +216,7 @@ impl fmt::Debug for CheckpointWriter {
 impl CheckpointWriter {
     /// A writer on a draft; for authors of backends.
     pub fn new(draft: Box<dyn Draft>) -> Self {
-        Self { draft }
+        Self { draft, unwritten: None }
     }
 
     /// Writes one file.
@@ -158,8 +224,11 @@ impl CheckpointWriter {
     /// # Errors
     /// If the name isn't a file's, or the file can't be written.
     pub fn bytes(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        StoreError::check_name(name)?;
-        self.draft.write(name, bytes)
+        let written = StoreError::check_name(name).and_then(|()| self.draft.write(name, bytes));
+        if written.is_err() {
+            self.unwritten.get_or_insert_with(|| name.to_owned());
+        }
+        written
     }
 
     /// Writes any serialisable value as JSON. Non-finite floats don't survive JSON: use [`CheckpointWriter::bytes`] for them.
@@ -183,9 +252,12 @@ impl CheckpointWriter {
     /// Makes the checkpoint complete; for authors of backends.
     ///
     /// # Errors
-    /// If that fails; then it doesn't exist.
+    /// If that fails, or if a file couldn't be written and the trainable didn't mind; then it doesn't exist.
     pub fn commit(self) -> Result<u64, StoreError> {
-        self.draft.commit()
+        match self.unwritten {
+            Some(name) => Err(StoreError::Incomplete { name }),
+            None => self.draft.commit(),
+        }
     }
 }
 

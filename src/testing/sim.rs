@@ -10,10 +10,11 @@ use super::worker::{Answer, ScriptedWorker, WorkEnd};
 use crate::logic::engine::{ClientOrder, Engine, EngineInput, Ledger, OrderError, Totals};
 use crate::logic::event::{ExperimentEvent, Outcome};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
+use crate::logic::journal::PartStates;
 use crate::logic::metrics::Report;
 use crate::logic::pool::{Pool, PoolInput};
 use crate::logic::time::Moment;
-use crate::logic::trial::{BatchEnd, Trial, TrialInput, TrialSettings, WorkerFact, WorkerOrder};
+use crate::logic::trial::{BatchEnd, Status, Trial, TrialInput, TrialSettings, WorkerFact, WorkerOrder};
 
 /// Who says something, or is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -111,6 +112,19 @@ pub struct SimEnd {
     pub messages: u64,
 }
 
+/// What there is of a run that was cut off.
+#[derive(Debug)]
+pub struct SimCut {
+    /// What each step of the engine brought: what a journal would hold.
+    pub steps: Vec<Arc<[ExperimentEvent]>>,
+    /// The states of the parts at the cut.
+    pub parts: PartStates,
+    /// All trials, as they were.
+    pub ledger: Ledger,
+    /// When it was cut, in virtual time.
+    pub now: Moment,
+}
+
 /// A run in virtual time.
 ///
 /// Messages between the same two keep their order; all others that are under way at the same moment are delivered in an
@@ -130,7 +144,11 @@ pub struct Sim {
     now: Moment,
     alarms: [Option<Moment>; 2],
     events: Vec<ExperimentEvent>,
+    /// Where in the events each step of the engine ends.
+    steps: Vec<usize>,
     ended: BTreeMap<TrialId, u32>,
+    /// What an earlier session left.
+    before: BTreeMap<TrialId, Status>,
     refused: Vec<OrderError>,
     outcome: Option<Outcome>,
     delivered: u64,
@@ -146,6 +164,13 @@ impl std::fmt::Debug for Sim {
 impl Sim {
     /// A run of this engine and pool, whose trials follow `script`; `seed` orders what happens at the same moment.
     pub fn new(seed: u64, engine: Engine, pool: Pool, trials: TrialSettings, script: Script) -> Self {
+        Self::since(Moment::START, seed, engine, pool, trials, script)
+    }
+
+    /// A run that goes on at a moment where an earlier session left it; the engine has been told the past.
+    pub fn since(now: Moment, seed: u64, engine: Engine, pool: Pool, trials: TrialSettings, script: Script) -> Self {
+        let before: BTreeMap<TrialId, Status> =
+            engine.ledger().iter().map(|record| (record.id, record.status)).collect();
         let mut sim = Self {
             engine,
             pool,
@@ -158,16 +183,18 @@ impl Sim {
             last_between: BTreeMap::new(),
             sent: 0,
             noise: Some(mix(seed)),
-            now: Moment::START,
+            now,
             alarms: [None, None],
             events: Vec::new(),
-            ended: BTreeMap::new(),
+            steps: Vec::new(),
+            ended: before.iter().filter(|(_, status)| status.is_terminal()).map(|(trial, _)| (*trial, 1)).collect(),
+            before,
             refused: Vec::new(),
             outcome: None,
             delivered: 0,
             most: 10_000_000,
         };
-        sim.send(Who::Client, Who::Engine, Moment::START, Message::Engine(EngineInput::Begin));
+        sim.send(Who::Client, Who::Engine, now, Message::Engine(EngineInput::Begin));
         sim
     }
 
@@ -221,6 +248,29 @@ impl Sim {
             refused: self.refused,
             messages: self.delivered,
         })
+    }
+
+    /// Runs for so many messages, or to the end, and stops dead. What was written of it by then is all there is.
+    ///
+    /// # Errors
+    /// If a rule is broken, or if nothing moves any more before the run is over.
+    pub fn cut_after(mut self, messages: u64) -> Result<SimCut, SimError> {
+        while self.outcome.is_none() && self.delivered < messages {
+            let Some(Reverse((at, _, number))) = self.queue.pop() else {
+                return Err(SimError::Stuck { at: self.now, what: self.who_waits() });
+            };
+            let Some((to, message)) = self.bodies.remove(&number) else { continue };
+            self.now = self.now.max(at);
+            self.delivered += 1;
+            self.deliver(to, message)?;
+        }
+        let mut steps = Vec::new();
+        let mut begin = 0;
+        for end in &self.steps {
+            steps.push(self.events.get(begin..*end).unwrap_or_default().into());
+            begin = *end;
+        }
+        Ok(SimCut { steps, parts: self.engine.part_states(), ledger: self.engine.take_ledger(), now: self.now })
     }
 
     fn broken(&self, what: impl Into<String>) -> SimError {

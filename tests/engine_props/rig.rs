@@ -196,7 +196,12 @@ impl Rig {
         for (at, kind, number) in &self.orders {
             sim = sim.order(Moment::new(Duration::from_millis(*at)), order(*kind, *number));
         }
-        // Later than anything else can happen by then, again and again, because a pause may take effect late.
+        self.later_orders(sim)
+    }
+
+    /// Later than anything else can happen by then, all that a client paused is resumed, again and again, because a pause
+    /// may take effect late.
+    pub(crate) fn later_orders(&self, mut sim: Sim) -> Sim {
         for round in 0..3_u64 {
             for number in 0..40 {
                 let at = Moment::new(Duration::from_secs(500 + 500 * round));

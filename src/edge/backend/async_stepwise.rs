@@ -135,6 +135,7 @@ impl<T: AsyncTrainable> AsyncStepwise<T> {
         if let (true, Some(trial)) = (export, self.desk.trial()) {
             let directory = self.desk.export_directory(trial)?;
             contain_async(FailureKind::ExportFailed, trainable.export(&directory)).await?;
+            self.desk.exported(trial)?;
         }
         Ok(saved)
     }

@@ -171,4 +171,8 @@ impl Desk {
         let failed = |error| Fault::new(FailureKind::ExportFailed, error_chain(&error));
         self.store.export_directory(trial).map_err(failed)
     }
+
+    pub(super) fn exported(&self, trial: TrialId) -> Result<(), Fault> {
+        self.store.exported(trial).map_err(|error| Fault::new(FailureKind::ExportFailed, error_chain(&error)))
+    }
 }

@@ -149,6 +149,7 @@ impl<T: Trainable> Stepwise<T> {
         if let (true, Some(trial)) = (export, self.desk.trial()) {
             let directory = self.desk.export_directory(trial)?;
             contain(FailureKind::ExportFailed, || trainable.export(&directory))?;
+            self.desk.exported(trial)?;
         }
         Ok(saved)
     }

@@ -1,14 +1,20 @@
 //! Checkpoints in a directory: `<root>/<trial>/checkpoint_000003/`, written aside, synced, then renamed.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use super::scratch::{make_new, unique};
+use super::tree::Tree;
 use crate::logic::checkpoint::CheckpointId;
-use crate::logic::ids::TrialId;
-use crate::ports::store::{Draft, Store, StoreError, Stored};
+use crate::logic::ids::{RunId, TrialId};
+use crate::ports::store::{Draft, Store, StoreError, Stored, Swept};
 
 /// Keeps each trial's checkpoints in a directory of the trial's own.
+///
+/// A checkpoint is written under a name that begins with a dot, with every file and directory synced, and gets its own
+/// name by one rename, so that one that is there is complete, whatever happens to the machine. It is deleted in the
+/// reverse way. Nothing in it says where it lies: a store can be moved, and opened again where it is then.
 #[derive(Clone, Debug)]
 pub struct DirStore {
     root: PathBuf,
@@ -32,28 +38,62 @@ impl DirStore {
     fn path(&self, id: CheckpointId) -> PathBuf {
         self.trial(id.trial).join(id.directory())
     }
+
+    /// A trial's directory, made and durable.
+    fn make_trial(&self, trial: TrialId) -> Result<PathBuf, StoreError> {
+        let path = self.trial(trial);
+        match fs::create_dir(&path) {
+            Ok(()) => sync(&self.root)?,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(StoreError::io("make the directory", path)(error)),
+        }
+        Ok(path)
+    }
+
+    fn sweep_trial(
+        &self,
+        trial: TrialId,
+        keep: &dyn Fn(CheckpointId) -> bool,
+        swept: &mut Swept,
+    ) -> Result<(), StoreError> {
+        let directory = self.trial(trial);
+        for name in names(&directory)? {
+            match CheckpointId::of_directory(trial, &name) {
+                Some(id) if !keep(id) => {
+                    discard(&directory.join(&name))?;
+                    swept.checkpoints.push(id);
+                }
+                None if is_half(trial, &name) => {
+                    remove(&directory.join(&name))?;
+                    swept.halves += 1;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Store for DirStore {
     fn begin(&self, id: CheckpointId) -> Result<Box<dyn Draft>, StoreError> {
-        let done = self.path(id);
-        let aside = self.trial(id.trial).join(format!(".{}.tmp", id.directory()));
-        remove(&aside)?;
-        fs::create_dir_all(&aside).map_err(StoreError::io("make the directory", &aside))?;
-        Ok(Box::new(DirDraft { aside, done, committed: false }))
+        let trial = self.make_trial(id.trial)?;
+        // Every draft has a place of its own: one that a worker left behind still writes doesn't get into another.
+        let at = make_new(&trial, |unique| format!(".{}.tmp-{unique}", id.directory()))?;
+        Ok(Box::new(DirDraft { at, done: self.path(id), fate: Fate::Open }))
     }
 
     fn open(&self, id: CheckpointId) -> Result<Box<dyn Stored>, StoreError> {
         let path = self.path(id);
-        if path.is_dir() {
-            Ok(Box::new(DirStored { path }))
-        } else {
-            Err(StoreError::Missing { what: format!("{} of trial {}", id.directory(), id.trial) })
+        let what = || format!("{} of trial {} (`{}`)", id.directory(), id.trial, path.display());
+        match fs::metadata(&path) {
+            Ok(about) if about.is_dir() => Ok(Box::new(DirStored { path })),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("look at", &path)(error)),
+            _ => Err(StoreError::Missing { what: what() }),
         }
     }
 
     fn delete(&self, id: CheckpointId) -> Result<(), StoreError> {
-        remove(&self.path(id))
+        discard(&self.path(id))
     }
 
     fn export_directory(&self, trial: TrialId) -> Result<PathBuf, StoreError> {
@@ -61,50 +101,57 @@ impl Store for DirStore {
         fs::create_dir_all(&path).map_err(StoreError::io("make the directory", &path))?;
         Ok(path)
     }
+
+    fn sweep(&self, run: RunId, keep: &dyn Fn(CheckpointId) -> bool) -> Result<Swept, StoreError> {
+        let mut swept = Swept::default();
+        for name in names(&self.root)? {
+            let trial = name.parse().ok().filter(|trial: &TrialId| trial.run() == run && trial.to_string() == name);
+            if let Some(trial) = trial.filter(|trial| self.trial(*trial).is_dir()) {
+                self.sweep_trial(trial, keep, &mut swept)?;
+            }
+        }
+        swept.checkpoints.sort();
+        Ok(swept)
+    }
+}
+
+/// The names in a directory that are text; no others are ours.
+fn names(directory: &Path) -> Result<Vec<String>, StoreError> {
+    let entries = fs::read_dir(directory).map_err(StoreError::io("list", directory))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(StoreError::io("list", directory))?;
+        names.extend(entry.file_name().into_string());
+    }
+    Ok(names)
+}
+
+/// Whether a directory of this name is a checkpoint of `trial` that is half written or half deleted.
+fn is_half(trial: TrialId, name: &str) -> bool {
+    let Some((checkpoint, rest)) = name.strip_prefix('.').and_then(|name| name.split_once('.')) else { return false };
+    let ours = rest.starts_with("tmp-") || rest.starts_with("gone-");
+    ours && CheckpointId::of_directory(trial, checkpoint).is_some()
+}
+
+/// Deletes a checkpoint: first its name, all at once, then what is in it. One that isn't there is no error.
+fn discard(path: &Path) -> Result<(), StoreError> {
+    let Some(name) = path.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
+    // What isn't a directory isn't a checkpoint, whatever its name says.
+    if fs::symlink_metadata(path).is_ok_and(|about| !about.is_dir()) {
+        return Ok(());
+    }
+    let aside = path.with_file_name(format!(".{name}.gone-{}", unique()));
+    match fs::rename(path, &aside) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(StoreError::io("delete", path)(error)),
+        Ok(()) => remove(&aside),
+    }
 }
 
 fn remove(path: &Path) -> Result<(), StoreError> {
     match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::io("delete", path)(error)),
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(StoreError::io("delete", path)(error)),
         _ => Ok(()),
-    }
-}
-
-struct DirDraft {
-    aside: PathBuf,
-    done: PathBuf,
-    committed: bool,
-}
-
-impl Draft for DirDraft {
-    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        let path = self.aside.join(name);
-        let mut file = File::create(&path).map_err(StoreError::io("make the file", &path))?;
-        file.write_all(bytes).map_err(StoreError::io("write the file", &path))
-    }
-
-    fn directory(&mut self) -> Result<&Path, StoreError> {
-        Ok(&self.aside)
-    }
-
-    fn commit(mut self: Box<Self>) -> Result<u64, StoreError> {
-        let bytes = sync_tree(&self.aside)?;
-        remove(&self.done)?;
-        fs::rename(&self.aside, &self.done).map_err(StoreError::io("put in place", &self.done))?;
-        self.committed = true;
-        if let Some(parent) = self.done.parent() {
-            sync(parent)?;
-        }
-        Ok(bytes)
-    }
-}
-
-impl Drop for DirDraft {
-    fn drop(&mut self) {
-        if !self.committed {
-            // Left behind only if it can't be deleted; the next checkpoint of this name deletes it then.
-            let _ = remove(&self.aside);
-        }
     }
 }
 
@@ -112,23 +159,55 @@ fn sync(path: &Path) -> Result<(), StoreError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(StoreError::io("sync", path))
 }
 
-/// Syncs a directory and all in it; answers the bytes in its files.
-fn sync_tree(directory: &Path) -> Result<u64, StoreError> {
-    let mut bytes = 0;
-    let entries = fs::read_dir(directory).map_err(StoreError::io("list", directory))?;
-    for entry in entries {
-        let entry = entry.map_err(StoreError::io("list", directory))?;
-        let path = entry.path();
-        let about = fs::metadata(&path).map_err(StoreError::io("look at", &path))?;
-        bytes += if about.is_dir() {
-            sync_tree(&path)?
-        } else {
-            sync(&path)?;
-            about.len()
-        };
+/// What becomes of a draft that is dropped.
+enum Fate {
+    /// It goes.
+    Open,
+    /// It stays.
+    Committed,
+}
+
+struct DirDraft {
+    /// Where its files are.
+    at: PathBuf,
+    done: PathBuf,
+    fate: Fate,
+}
+
+impl Draft for DirDraft {
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.at.join(name);
+        let mut file = File::create(&path).map_err(StoreError::io("make the file", &path))?;
+        file.write_all(bytes).map_err(StoreError::io("write the file", &path))
     }
-    sync(directory)?;
-    Ok(bytes)
+
+    fn directory(&mut self) -> Result<&Path, StoreError> {
+        Ok(&self.at)
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<u64, StoreError> {
+        let tree = Tree::below(&self.at)?;
+        let files = tree.files.iter().map(|(file, _)| file);
+        files.chain(&tree.directories).try_for_each(|path| sync(&self.at.join(path)))?;
+        // One of this name is there only if its trial never heard of it.
+        discard(&self.done)?;
+        fs::rename(&self.at, &self.done).map_err(StoreError::io("put in place", &self.done))?;
+        self.at.clone_from(&self.done);
+        if let Some(trial) = self.done.parent() {
+            sync(trial)?;
+        }
+        self.fate = Fate::Committed;
+        Ok(tree.bytes())
+    }
+}
+
+impl Drop for DirDraft {
+    fn drop(&mut self) {
+        if matches!(self.fate, Fate::Open) {
+            // Left behind only if it can't be deleted; then the run's next session sweeps it away.
+            let _ = if self.at == self.done { discard(&self.at) } else { remove(&self.at) };
+        }
+    }
 }
 
 struct DirStored {
@@ -138,7 +217,12 @@ struct DirStored {
 impl Stored for DirStored {
     fn read(&self, name: &str) -> Result<Vec<u8>, StoreError> {
         let path = self.path.join(name);
-        fs::read(&path).map_err(StoreError::io("read the file", path))
+        match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Err(StoreError::Missing { what: format!("file `{name}` of the checkpoint (`{}`)", path.display()) })
+            }
+            read => read.map_err(StoreError::io("read the file", path)),
+        }
     }
 
     fn directory(&mut self) -> Result<&Path, StoreError> {

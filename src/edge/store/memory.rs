@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::scratch::Scratch;
+use super::tree::Tree;
 use crate::logic::checkpoint::CheckpointId;
-use crate::logic::ids::TrialId;
-use crate::ports::store::{Draft, Store, StoreError, Stored};
+use crate::logic::ids::{RunId, TrialId};
+use crate::ports::store::{Draft, Store, StoreError, Stored, Swept};
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -60,11 +61,21 @@ impl Store for MemoryStore {
     fn export_directory(&self, trial: TrialId) -> Result<PathBuf, StoreError> {
         let mut exports = self.exports.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(scratch) = exports.get(&trial) {
-            return Ok(scratch.0.clone());
+            return Ok(scratch.path().to_owned());
         }
         let scratch = Arc::new(Scratch::create()?);
         exports.insert(trial, scratch.clone());
-        Ok(scratch.0.clone())
+        Ok(scratch.path().to_owned())
+    }
+
+    fn sweep(&self, run: RunId, keep: &dyn Fn(CheckpointId) -> bool) -> Result<Swept, StoreError> {
+        let mut checkpoints = Vec::new();
+        self.lock().retain(|id, _| {
+            let goes = id.trial.run() == run && !keep(*id);
+            checkpoints.extend(goes.then_some(*id));
+            !goes
+        });
+        Ok(Swept { checkpoints, halves: 0 })
     }
 }
 
@@ -82,12 +93,16 @@ impl Draft for MemoryDraft {
     }
 
     fn directory(&mut self) -> Result<&Path, StoreError> {
-        scratch(&mut self.scratch)
+        Scratch::in_slot(&mut self.scratch)
     }
 
     fn commit(mut self: Box<Self>) -> Result<u64, StoreError> {
         if let Some(scratch) = self.scratch.take() {
-            take_up(&scratch.0, Path::new(""), &mut self.files)?;
+            for (name, _) in Tree::below(scratch.path())?.files {
+                let path = scratch.path().join(&name);
+                let bytes = fs::read(&path).map_err(StoreError::io("read the file", path))?;
+                self.files.insert(name, bytes);
+            }
         }
         let files = std::mem::take(&mut self.files);
         let bytes = files.values().map(|file| file.len() as u64).sum();
@@ -111,7 +126,7 @@ impl Stored for MemoryStored {
         if self.scratch.is_none() {
             let scratch = Scratch::create()?;
             for (name, bytes) in self.files.iter() {
-                let path = scratch.0.join(name);
+                let path = scratch.path().join(name);
                 if let Some(parent) = path.parent() {
                     fs::create_dir_all(parent).map_err(StoreError::io("make the directory", parent))?;
                 }
@@ -119,51 +134,6 @@ impl Stored for MemoryStored {
             }
             self.scratch = Some(scratch);
         }
-        scratch(&mut self.scratch)
-    }
-}
-
-fn scratch(slot: &mut Option<Scratch>) -> Result<&Path, StoreError> {
-    if slot.is_none() {
-        *slot = Some(Scratch::create()?);
-    }
-    Ok(slot.as_ref().map_or(Path::new(""), |scratch| &scratch.0))
-}
-
-/// Reads all files below `root` into `files`, by their paths relative to it.
-fn take_up(root: &Path, below: &Path, files: &mut Files) -> Result<(), StoreError> {
-    let directory = root.join(below);
-    for entry in fs::read_dir(&directory).map_err(StoreError::io("list", &directory))? {
-        let entry = entry.map_err(StoreError::io("list", &directory))?;
-        let name = below.join(entry.file_name());
-        let path = entry.path();
-        if path.is_dir() {
-            take_up(root, &name, files)?;
-        } else {
-            let bytes = fs::read(&path).map_err(StoreError::io("read the file", path))?;
-            files.insert(name, bytes);
-        }
-    }
-    Ok(())
-}
-
-/// A temporary directory of this process, deleted when it is dropped.
-#[derive(Debug)]
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn create() -> Result<Self, StoreError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let name = format!("tryout-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).map_err(StoreError::io("make the directory", &path))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // A temporary directory that can't be deleted is the system's to clean up.
-        let _ = fs::remove_dir_all(&self.0);
+        Scratch::in_slot(&mut self.scratch)
     }
 }

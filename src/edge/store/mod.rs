@@ -3,6 +3,8 @@
 mod dir;
 mod janitor;
 mod memory;
+mod scratch;
+mod tree;
 
 pub use dir::DirStore;
 pub use janitor::Janitor;

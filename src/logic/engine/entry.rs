@@ -32,6 +32,8 @@ pub struct TrialRecord {
     pub stats: TrialStats,
     /// Its newest reports, as many as the experiment keeps.
     pub history: VecDeque<Arc<Report>>,
+    /// How many checkpoints it has written; the next one gets this index.
+    pub saves: u32,
     /// Its checkpoints that are kept, in the order in which they were written.
     pub checkpoints: Vec<Arc<Checkpoint>>,
     /// All its failures, those that were tried again included.
@@ -63,6 +65,8 @@ pub(super) struct Live {
     pub(super) lease: Option<LeaseId>,
     pub(super) worker: Option<WorkerId>,
     pub(super) priority: i32,
+    /// Its place among those of its priority that an earlier session left; before all others.
+    pub(super) rank: Option<u32>,
     pub(super) paused_by: Option<PausedBy>,
     pub(super) standing: Standing,
     pub(super) save_requested: bool,
@@ -102,6 +106,7 @@ impl Entry {
             last: None,
             stats: TrialStats::default(),
             history: VecDeque::new(),
+            saves: 0,
             checkpoints: Vec::new(),
             failures: Vec::new(),
             attempts: 1,
@@ -110,12 +115,20 @@ impl Entry {
             started: None,
             ended: None,
         };
-        let live = Live {
+        Self { record, live: Some(Box::new(Live::queued(request))) }
+    }
+}
+
+impl Live {
+    /// Of a trial that waits to be launched.
+    pub(super) fn queued(request: Arc<ResourceRequest>) -> Self {
+        Self {
             request,
             state: State::Queued,
             lease: None,
             worker: None,
             priority: 0,
+            rank: None,
             paused_by: None,
             standing: Standing::None,
             save_requested: false,
@@ -123,7 +136,6 @@ impl Entry {
             retry_at: None,
             parked: None,
             in_line: false,
-        };
-        Self { record, live: Some(Box::new(live)) }
+        }
     }
 }

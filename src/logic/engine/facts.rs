@@ -75,6 +75,7 @@ impl Engine {
         out: &mut Vec<EngineOutput>,
     ) {
         if let Some(entry) = self.ledger.entry_mut(trial) {
+            entry.record.saves = checkpoint.id.index + 1;
             entry.record.checkpoints.push(checkpoint.clone());
             entry.record.checkpoints.retain(|kept| !let_go.contains(&kept.id));
         }
@@ -180,7 +181,7 @@ impl Engine {
     }
 
     /// The one way out: whatever ended a trial, everybody hears of it here, once.
-    fn ended(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) {
+    pub(super) fn ended(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) {
         let Some(live) = self.ledger.retire(trial) else { return };
         let Some(entry) = self.ledger.entry_mut(trial) else { return };
         let record = &mut entry.record;

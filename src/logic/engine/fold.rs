@@ -197,13 +197,12 @@ impl Engine {
         if decision == Decision::Pause && standing == Decision::Continue {
             live.paused_by = Some(PausedBy::Scheduler);
             self.tell(now, out, || EventKind::Paused { trial, by: PausedBy::Scheduler, reason: reason.clone() });
+            self.set_reason(trial, reason.clone());
         }
         decision = decision.max(standing);
         if let Some(ending) = ending {
             self.tell(now, out, || EventKind::Stopping { trial, ending, reason: reason.clone() });
             self.set_standing(trial, Standing::Ending(ending), reason);
-        } else if decision == Decision::Pause {
-            self.set_reason(trial, reason);
         }
         if decision == Decision::Pause {
             self.ledger.pausing(trial);

@@ -8,7 +8,7 @@ use crate::logic::event::{ExperimentEvent, Outcome};
 use crate::logic::ids::TrialId;
 use crate::logic::pool::ResourceRequest;
 use crate::logic::time::Moment;
-use crate::logic::trial::{Status, TrialFact, TrialOrder};
+use crate::logic::trial::{Status, TrialFact, TrialOrder, TrialPast};
 
 /// Something that reaches the engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,8 @@ pub enum EngineOutput {
         config: Arc<Config>,
         /// What it needs.
         request: Arc<ResourceRequest>,
+        /// What it has behind it, if it isn't new.
+        past: Option<Box<TrialPast>>,
     },
     /// To a trial.
     Trial(TrialId, TrialOrder),
@@ -70,6 +72,8 @@ pub enum ClientOrder {
     Resume(TrialId),
     /// Write a checkpoint at a trial's next report.
     Save(TrialId),
+    /// Let a trial that has ended go on from its last checkpoint: try a failed one again, extend a finished one.
+    Revive(TrialId),
     /// Add a trial.
     Add(Config),
     /// From now on, launch trials with a higher priority first. All have 0 at first.

@@ -102,7 +102,7 @@ impl Engine {
         let trial = self.ledger.add(config.clone(), request.clone());
         self.scheduler.call(|scheduler| scheduler.on_add(trial, &config));
         self.tell(now, out, || EventKind::Added { trial, config: config.clone(), by });
-        out.push(EngineOutput::Create { trial, config, request });
+        out.push(EngineOutput::Create { trial, config, request, past: None });
         Ok(trial)
     }
 

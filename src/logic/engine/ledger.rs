@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::logic::config::Config;
-use crate::logic::event::PausedBy;
+use crate::logic::event::{Ending, PausedBy};
 use crate::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
 use crate::logic::metrics::Report;
 use crate::logic::pool::ResourceRequest;
@@ -17,6 +17,13 @@ use super::entry::{Entry, Live, Standing, TrialRecord};
 use super::io::Waiting;
 use super::settings::History;
 
+/// A place in the line: by priority, then those that an earlier session left, then by number.
+type Place = (Reverse<i32>, u32, u32);
+
+fn place(live: &Live, trial: TrialId) -> Place {
+    (Reverse(live.priority), live.rank.unwrap_or(u32::MAX), trial.number())
+}
+
 /// All trials of a run, in the order of their creation.
 #[derive(Debug)]
 pub struct Ledger {
@@ -27,7 +34,7 @@ pub struct Ledger {
     launched: usize,
     granted: usize,
     pausing: usize,
-    line: BTreeSet<(Reverse<i32>, u32)>,
+    line: BTreeSet<Place>,
     parked: BTreeSet<(u64, TrialId)>,
     parkings: u64,
     backing_off: BTreeSet<(Moment, TrialId)>,
@@ -153,8 +160,8 @@ impl Ledger {
         self.leave_lines(trial);
         if let Some(live) = self.live_mut(trial) {
             live.in_line = true;
-            let key = (Reverse(live.priority), trial.number());
-            self.line.insert(key);
+            let place = place(live, trial);
+            self.line.insert(place);
         }
     }
 
@@ -167,6 +174,28 @@ impl Ledger {
             live.parked = Some(turn);
             self.parked.insert((turn, trial));
         }
+    }
+
+    /// Makes a trial that had ended one that waits to be launched.
+    pub(super) fn revive(&mut self, trial: TrialId, attempt: u32, request: Arc<ResourceRequest>) {
+        let Some(entry) = self.entry_mut(trial).filter(|entry| entry.live.is_none()) else { return };
+        entry.live = Some(Box::new(Live::queued(request)));
+        let record = &mut entry.record;
+        let before = std::mem::replace(&mut record.status, Status::Pending);
+        (record.attempts, record.ending, record.ended, record.reason) = (attempt, None, None, None);
+        self.counts[before as usize] -= 1;
+        self.counts[Status::Pending as usize] += 1;
+        self.live.insert(trial);
+        self.enqueue(trial);
+    }
+
+    /// Another trial has taken the place of this one, which had ended.
+    pub(super) fn superseded(&mut self, trial: TrialId, reason: std::borrow::Cow<'static, str>) {
+        let Some(entry) = self.entry_mut(trial).filter(|entry| entry.live.is_none()) else { return };
+        let before = std::mem::replace(&mut entry.record.status, Status::Terminated);
+        (entry.record.ending, entry.record.reason) = (Some(Ending::Restarted), Some(reason));
+        self.counts[before as usize] -= 1;
+        self.counts[Status::Terminated as usize] += 1;
     }
 
     pub(super) fn back_off(&mut self, trial: TrialId, until: Moment) {
@@ -182,7 +211,7 @@ impl Ledger {
             return;
         };
         if std::mem::take(&mut live.in_line) {
-            self.line.remove(&(Reverse(live.priority), trial.number()));
+            self.line.remove(&place(live, trial));
         }
         if let Some(turn) = live.parked.take() {
             self.parked.remove(&(turn, trial));
@@ -312,7 +341,7 @@ impl Cohort for Ledger {
     }
 
     fn first_pending(&self) -> Option<TrialId> {
-        self.line.first().map(|(_, number)| TrialId::new(self.run, *number))
+        self.line.first().map(|(_, _, number)| TrialId::new(self.run, *number))
     }
 
     fn first_paused(&self) -> Option<TrialId> {

@@ -7,6 +7,8 @@
 //! | `launch` | asks the searcher, lets the scheduler choose, launches |
 //! | `orders` | takes what clients ask for |
 //! | `close` | ends the run, one way for all reasons |
+//! | `recall` | takes the records of earlier sessions, before the run begins |
+//! | `resume` | brings the trials of earlier sessions back |
 //! | `ledger` | all trials, with the lines and counts that make every look-up constant |
 //! | `entry` | what is known of one trial |
 //! | `guard` | calls the parts that users can write, and survives their panics |
@@ -20,6 +22,8 @@ mod io;
 mod launch;
 mod ledger;
 mod orders;
+mod recall;
+mod resume;
 mod settings;
 
 use std::sync::Arc;
@@ -28,6 +32,8 @@ pub use entry::TrialRecord;
 pub(crate) use guard::panic_message;
 pub use io::{ClientOrder, EngineInput, EngineOutput, OrderError, Waiting};
 pub use ledger::Ledger;
+pub use recall::{RecallError, Recalled};
+pub use resume::{OnResume, ParseResumeError, Resume};
 pub use settings::{AtEnd, Batching, EngineSettings, FailFast, History, RequestRule};
 
 use super::event::{EventKind, ExperimentEvent, Outcome};
@@ -81,6 +87,8 @@ pub struct Engine {
     demand_closed: bool,
     watched: Watched,
     warned_unsaved: bool,
+    recalled: Recalled,
+    resume: Option<Resume>,
 }
 
 /// What the searcher has still to give.
@@ -121,6 +129,8 @@ impl Engine {
             demand_closed: false,
             watched: Watched::Yes,
             warned_unsaved: false,
+            recalled: Recalled::default(),
+            resume: None,
         }
     }
 
@@ -191,6 +201,7 @@ impl Engine {
         let (run, name) = (self.settings.run, self.settings.name.clone());
         let (total, objective) = (self.expected(), self.settings.objective.clone());
         self.tell(now, out, || EventKind::Started { run, name, total, objective });
+        self.bring_back(now, out);
     }
 
     fn on_tick(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {

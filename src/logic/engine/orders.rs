@@ -37,7 +37,7 @@ impl Engine {
                 self.expect_live(trial, "be paused")?;
                 self.pause_trial(trial, PausedBy::Client, None, now, out);
             }
-            ClientOrder::Resume(trial) => self.resume(trial, now, out)?,
+            ClientOrder::Resume(trial) => self.unpause(trial, now, out)?,
             ClientOrder::Save(trial) => {
                 let status = self.expect_live(trial, "be saved")?;
                 if status != Status::Running {
@@ -46,6 +46,13 @@ impl Engine {
                 if let Some(live) = self.ledger.live_mut(trial) {
                     live.save_requested = true;
                 }
+            }
+            ClientOrder::Revive(trial) => {
+                let status = self.ledger.status(trial).ok_or(OrderError::NoSuchTrial { trial })?;
+                if !status.is_terminal() {
+                    return Err(OrderError::Status { trial, status, action: "be revived: it hasn't ended" });
+                }
+                self.revive(trial, now, out);
             }
             ClientOrder::Add(config) => {
                 added = Some(
@@ -107,7 +114,7 @@ impl Engine {
         }
     }
 
-    fn resume(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) -> Result<(), OrderError> {
+    fn unpause(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) -> Result<(), OrderError> {
         let status = self.expect_live(trial, "be resumed")?;
         let Some(live) = self.ledger.live_mut(trial) else { return Err(OrderError::NoSuchTrial { trial }) };
         match (&mut live.standing, live.state) {
@@ -138,7 +145,7 @@ impl Engine {
                         self.ledger.live(trial).is_some_and(|live| live.paused_by == Some(PausedBy::Scheduler));
                     if by_scheduler {
                         // A trial that isn't paused yet is let go on as soon as it is.
-                        let _ = self.resume(trial, now, out);
+                        let _ = self.unpause(trial, now, out);
                     }
                 }
             }

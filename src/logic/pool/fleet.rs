@@ -59,6 +59,10 @@ impl Fleet {
         }
     }
 
+    pub(super) fn number_from(&mut self, workers: u64, leases: u64) {
+        (self.spawned, self.leased) = (workers, leases);
+    }
+
     pub(super) fn get(&self, id: WorkerId) -> Option<&Worker> {
         self.workers.get(&id)
     }

@@ -110,6 +110,13 @@ impl Pool {
         }
     }
 
+    /// The same pool, whose workers and leases are numbered from these on: an earlier session has used the numbers before.
+    #[must_use]
+    pub fn numbered_from(mut self, workers: u64, leases: u64) -> Self {
+        self.fleet.number_from(workers, leases);
+        self
+    }
+
     /// When it wants a [`PoolInput::Tick`].
     pub fn deadline(&self) -> Option<Moment> {
         self.fleet.deadline()

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use super::ids::TrialId;
 use super::metrics::Report;
+use super::spec::PartSpec;
+use super::state::{PartState, StateError};
 use super::time::Moment;
 
 mod all;
@@ -11,7 +13,9 @@ mod any;
 mod best_reached;
 mod experiment_time;
 mod iterations;
+mod joined;
 mod rules;
+mod spec;
 mod threshold;
 mod trial_time;
 mod watched;
@@ -23,6 +27,7 @@ pub use best_reached::{BestReached, best_reached};
 pub use experiment_time::{ExperimentTime, experiment_time};
 pub use iterations::{MaxIterations, iterations};
 pub use rules::Rules;
+pub use spec::from_spec;
 pub use threshold::{Threshold, at_least, at_most};
 pub use trial_time::{TrialTime, trial_time};
 pub use when::{StopWhen, when};
@@ -101,6 +106,27 @@ pub trait StopRule: Send {
         Ok(())
     }
 
+    /// Its whole state, to be taken up by [`restore`](StopRule::restore) in a later session; `null` if it keeps nothing. None
+    /// (the default): it can't give its state, and a resumed run rebuilds it by telling it again what happened.
+    fn save(&self) -> Option<PartState> {
+        None
+    }
+
+    /// Takes up a state that [`save`](StopRule::save) gave, in place of its own, under the settings that it has itself.
+    /// Called before anything is asked of it.
+    ///
+    /// # Errors
+    /// If it can't. Then it is what it was before, and is told again what happened.
+    fn restore(&mut self, _state: PartState) -> Result<(), StateError> {
+        Err(StateError::Unsupported { part: "a stop rule".to_owned() })
+    }
+
+    /// What it is and how it is set, from which [`from_spec`] makes its like. None (the default): it can't be said in data,
+    /// as with functions and rules of your own.
+    fn spec(&self) -> Option<PartSpec> {
+        None
+    }
+
     /// A rule that stops when this one or `other` does.
     fn or(self, other: impl StopRule + 'static) -> Any
     where
@@ -141,6 +167,18 @@ impl<R: StopRule + ?Sized> StopRule for Box<R> {
 
     fn validate(&self) -> Result<(), StopError> {
         (**self).validate()
+    }
+
+    fn save(&self) -> Option<PartState> {
+        (**self).save()
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        (**self).restore(state)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        (**self).spec()
     }
 }
 

@@ -9,7 +9,7 @@ mod talk;
 mod transition;
 
 pub use event::{Effect, Event, Keep, Origin, Verdict};
-pub use record::{Handled, Trial, TrialInput, TrialOutput};
+pub use record::{Handled, Trial, TrialInput, TrialOutput, TrialPast};
 pub use settings::{Export, Rests, TrialSettings};
 pub use state::{Phase, State, Status};
 pub use table::{public_edges, reachable_states, transition_table};

@@ -55,6 +55,23 @@ pub enum Handled {
     Refused(IllegalTransition),
 }
 
+/// What a trial of an earlier session, or one that had ended, has behind it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrialPast {
+    /// Queued or paused.
+    pub state: State,
+    /// The number of its next attempt, from 1.
+    pub attempt: u32,
+    /// The iteration that it stands at.
+    pub iteration: u64,
+    /// Its failures so far.
+    pub failures: Vec<FailureKind>,
+    /// Its checkpoints that are kept, in the order in which they were written.
+    pub checkpoints: Vec<Arc<Checkpoint>>,
+    /// How many it has written.
+    pub saves: u32,
+}
+
 #[derive(Clone, Debug)]
 struct Lease {
     id: LeaseId,
@@ -103,6 +120,19 @@ impl Trial {
             trains_ahead: false,
             keep_checkpoint: false,
         }
+    }
+
+    /// The same trial with what it has behind it: it is queued or paused, and goes on from its last checkpoint.
+    #[must_use]
+    pub fn with_past(mut self, past: TrialPast) -> Self {
+        self.state = if past.state == State::Paused { State::Paused } else { State::Queued };
+        self.attempt = past.attempt;
+        self.iteration = past.iteration;
+        for kind in past.failures {
+            let _ = self.failures.add(kind, &self.settings.retry);
+        }
+        self.shelf = Shelf::restored(self.settings.retention.clone(), past.checkpoints, past.saves);
+        self
     }
 
     /// Its name.
@@ -229,8 +259,10 @@ impl Trial {
             },
             WorkerFact::Reported(batch) => self.reported(batch, out),
             WorkerFact::Saved(checkpoint) => {
-                let let_go = checkpoint.iter().flat_map(|new| self.register(new, out)).collect();
-                self.step(Event::Saved, TrialNews::Saved { checkpoint, let_go }, out)
+                let let_go: Vec<_> = checkpoint.iter().flat_map(|new| self.register(new)).collect();
+                let handled = self.step(Event::Saved, TrialNews::Saved { checkpoint, let_go: let_go.clone() }, out);
+                out.extend(let_go.into_iter().map(TrialOutput::Forget));
+                handled
             }
             WorkerFact::Failed(fault) => self.fail(fault, now, out),
             WorkerFact::Gone => {
@@ -245,14 +277,15 @@ impl Trial {
         if let Some(last) = batch.reports.last() {
             self.iteration = last.iteration();
         }
-        let let_go = batch.handed_in.iter().flat_map(|new| self.register(new, out)).collect();
-        self.step(Event::Reported, TrialNews::Reported { lease, batch, let_go }, out)
+        let let_go: Vec<_> = batch.handed_in.iter().flat_map(|new| self.register(new)).collect();
+        let handled = self.step(Event::Reported, TrialNews::Reported { lease, batch, let_go: let_go.clone() }, out);
+        out.extend(let_go.into_iter().map(TrialOutput::Forget));
+        handled
     }
 
-    fn register(&mut self, checkpoint: &Arc<Checkpoint>, out: &mut Vec<TrialOutput>) -> Vec<CheckpointId> {
-        let let_go: Vec<_> = self.shelf.register(checkpoint.clone()).iter().map(|gone| gone.id).collect();
-        out.extend(let_go.iter().copied().map(TrialOutput::Forget));
-        let_go
+    /// Those that are let go are forgotten after the new one has been told of: before that, they may be needed.
+    fn register(&mut self, checkpoint: &Arc<Checkpoint>) -> Vec<CheckpointId> {
+        self.shelf.register(checkpoint.clone()).iter().map(|gone| gone.id).collect()
     }
 
     fn fail(&mut self, fault: Fault, now: Moment, out: &mut Vec<TrialOutput>) -> Handled {

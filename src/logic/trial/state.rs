@@ -80,7 +80,7 @@ pub enum State {
 }
 
 impl State {
-    pub(super) const fn running(phase: Phase, order: Decision) -> Self {
+    pub(crate) const fn running(phase: Phase, order: Decision) -> Self {
         State::Running { phase, order }
     }
 

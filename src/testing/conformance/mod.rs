@@ -1,4 +1,4 @@
-//! Suites that hold a searcher, scheduler or backend against its contract. Call them from a test of your own:
+//! Suites that hold a searcher, scheduler, backend or store against its contract. Call them from a test of your own:
 //!
 //! ```
 //! use tryout::extend::*;
@@ -21,7 +21,9 @@
 mod backend;
 mod scheduler;
 mod searcher;
+mod store;
 
 pub use backend::{BackendCase, backend};
 pub use scheduler::scheduler;
 pub use searcher::searcher;
+pub use store::store;

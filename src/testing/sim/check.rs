@@ -1,10 +1,10 @@
 //! What must hold at the end of a simulated run, and what is said when it doesn't come to one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Sim, SimError};
 use crate::logic::engine::Waiting;
-use crate::logic::event::{EventKind, Outcome};
+use crate::logic::event::{Ending, EventKind, Outcome};
 use crate::logic::ids::TrialId;
 use crate::logic::trial::{Status, public_edges};
 
@@ -45,11 +45,19 @@ impl Sim {
     /// Observers saw nothing but legal changes between the public words, each from where the one before had led.
     fn check_edges(&self) -> Result<(), SimError> {
         let edges = public_edges();
-        let mut known: BTreeMap<TrialId, Status> = BTreeMap::new();
+        let mut revived = BTreeSet::new();
+        let mut known: BTreeMap<TrialId, Status> = self.before.clone();
         for event in &self.events {
             match &event.kind {
                 EventKind::Added { trial, .. } => {
                     known.insert(*trial, Status::Pending);
+                }
+                // By somebody's explicit word; and what another trial took the place of, which isn't said as a change.
+                EventKind::Revived { trial, .. } | EventKind::Ended { trial, ending: Ending::Restarted, .. } => {
+                    revived.insert(*trial);
+                }
+                EventKind::Status { trial, to, .. } if revived.remove(trial) => {
+                    known.insert(*trial, *to);
                 }
                 EventKind::Status { trial, from, to }
                     if known.insert(*trial, *to) != Some(*from) || !edges.contains(&(*from, *to)) =>

@@ -2,7 +2,7 @@
 
 use super::{Message, Sim, SimError, SimWorker, Who};
 use crate::logic::engine::{Engine, EngineInput, EngineOutput};
-use crate::logic::event::EventKind;
+use crate::logic::event::{Ending, EventKind};
 use crate::logic::ids::{LeaseId, TrialId};
 use crate::logic::pool::{Demand, PoolInput, PoolOutput};
 use crate::logic::time::Moment;
@@ -16,16 +16,27 @@ impl Sim {
         for said in out {
             let now = self.now;
             match said {
-                EngineOutput::Create { trial, config, request } => {
-                    self.trials.insert(trial, Trial::new(trial, config, request, self.settings.clone()));
+                EngineOutput::Create { trial, config, request, past } => {
+                    let machine = Trial::new(trial, config, request, self.settings.clone());
+                    let machine = match past {
+                        Some(past) => machine.with_past(*past),
+                        None => machine,
+                    };
+                    self.trials.insert(trial, machine);
                 }
                 EngineOutput::Trial(id, order) => {
                     self.send(Who::Engine, Who::Trial(id), now, Message::Trial(TrialInput::Order(order)));
                 }
                 EngineOutput::Retire(id) => self.send(Who::Engine, Who::Trial(id), now, Message::Retire),
                 EngineOutput::Event(event) => {
-                    if let EventKind::Ended { trial, .. } = event.kind {
-                        *self.ended.entry(trial).or_default() += 1;
+                    match event.kind {
+                        // Its first end was told in an earlier session, or has been told.
+                        EventKind::Ended { trial, ending: Ending::Restarted, .. } => {
+                            self.ended.insert(trial, 1);
+                        }
+                        EventKind::Ended { trial, .. } => *self.ended.entry(trial).or_default() += 1,
+                        EventKind::Revived { trial, .. } => *self.ended.entry(trial).or_default() -= 1,
+                        _ => {}
                     }
                     self.events.push(event);
                 }
@@ -39,6 +50,9 @@ impl Sim {
                 }
                 EngineOutput::Finished(outcome) => self.outcome = Some(outcome),
             }
+        }
+        if self.steps.last().copied().unwrap_or(0) < self.events.len() {
+            self.steps.push(self.events.len());
         }
         answer
     }

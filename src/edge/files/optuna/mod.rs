@@ -15,7 +15,7 @@ use super::error::FileError;
 use super::experiment_csv::Stage;
 use super::row::Subject;
 use super::tensorboard::now;
-use super::{disk, missed};
+use super::{ROOM, disk, missed};
 use crate::logic::event::{Ending, EventKind, ExperimentEvent, Outcome};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report, Value};
@@ -180,6 +180,7 @@ fn words(outcome: &Outcome) -> String {
         Outcome::Completed => "completed".to_owned(),
         Outcome::Stopped(reason) => format!("stopped: {reason}"),
         Outcome::Drained => "drained".to_owned(),
+        Outcome::Unfinished => "unfinished".to_owned(),
         Outcome::Failed(reason) => format!("failed: {reason}"),
     }
 }
@@ -209,6 +210,10 @@ impl Observer for OptunaJournal {
 
     fn wants_past(&self) -> Past {
         Past::Wanted
+    }
+
+    fn room(&self) -> Option<usize> {
+        Some(ROOM)
     }
 
     fn name(&self) -> &str {

@@ -1,0 +1,269 @@
+//! The writer without its thread: what is written, what is durable, and what to do when the file system says no.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::files::{Append, Files};
+use super::line::{self, FORMAT, Meta};
+use super::reader::{Kind, Position};
+
+/// When what was written is made durable: when it survives the machine, not only the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Each step of the engine, before anything follows from it. As slow as the disk.
+    EveryEvent,
+    /// At most this long after it was written. What is younger is at risk if the machine dies, not if the process does.
+    Group(Duration),
+    /// Only when a snapshot begins, and at the end.
+    OnSnapshot,
+}
+
+impl Default for Durability {
+    /// In groups of 50 ms: with the disk's own time, less than 100 ms are at risk.
+    fn default() -> Self {
+        Durability::Group(Duration::from_millis(50))
+    }
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// When what was written is made durable.
+    pub durability: Durability,
+    /// A snapshot is worth its while when the lines since the last one take more bytes than this, and than that one.
+    pub snapshot_after: u64,
+}
+
+impl Default for LogSettings {
+    /// In groups of 50 ms; snapshots from 4 MiB on.
+    fn default() -> Self {
+        Self { durability: Durability::default(), snapshot_after: 4 << 20 }
+    }
+}
+
+/// Writes lines behind each other. A call that fails can be made again: it goes on where it was.
+pub struct Core {
+    files: Arc<dyn Files>,
+    name: String,
+    file: Option<Box<dyn Append>>,
+    next: u64,
+    /// Lines that aren't written yet.
+    pending: Vec<u8>,
+    /// Lines that are written and not durable yet. If making them durable fails they have to be written again: the
+    /// system may have dropped them.
+    unsynced: Vec<u8>,
+    /// The length of the file as far as it is written.
+    written: u64,
+    /// The length of the file as far as it is durable.
+    synced: u64,
+    /// Whether the file may be longer than what is good of it.
+    ragged: bool,
+    /// Whether the next line is to be preceded by a mark of what is durable.
+    mark: bool,
+}
+
+impl std::fmt::Debug for Core {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Core").field("name", &self.name).field("next", &self.next).finish_non_exhaustive()
+    }
+}
+
+impl Core {
+    /// A writer that goes on at a position; at the beginning of a new log if there is none. Files that hold nothing any
+    /// more are removed, and a torn tail is cut off.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn open(files: Arc<dyn Files>, position: Option<Position>) -> io::Result<Self> {
+        let position = position.unwrap_or(Position {
+            next: 1,
+            segment: None,
+            stale: Vec::new(),
+            closed: Vec::new(),
+            bytes: (0, 0),
+        });
+        for name in &position.stale {
+            ignore_missing(files.remove(name))?;
+        }
+        let (name, good) = match position.segment {
+            // A segment whose first line is torn says nothing: it is begun anew.
+            Some((name, good)) if good > 0 => (name, good),
+            _ => (Kind::Segment { first: position.next }.name(), 0),
+        };
+        let mut core = Self {
+            files,
+            name,
+            file: None,
+            next: position.next,
+            pending: Vec::new(),
+            unsynced: Vec::new(),
+            written: good,
+            synced: good,
+            ragged: true,
+            mark: good > 0,
+        };
+        if good == 0 {
+            core.begin_segment();
+        }
+        core.write()?;
+        core.sync()?;
+        core.files.sync_names()?;
+        Ok(core)
+    }
+
+    fn begin_segment(&mut self) {
+        Meta::Segment { format: FORMAT, first: self.next }.write(&mut self.pending);
+        self.mark = false;
+    }
+
+    /// The number of the next line.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// So many bytes aren't written yet.
+    pub fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Whether something is written and not durable.
+    pub fn is_unsynced(&self) -> bool {
+        !self.unsynced.is_empty()
+    }
+
+    /// How long the segment is, what isn't written yet included.
+    pub fn length(&self) -> u64 {
+        self.written + self.pending.len() as u64
+    }
+
+    /// The segment's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Puts a line behind the others, to be written.
+    pub fn push(&mut self, text: &[u8]) {
+        if std::mem::take(&mut self.mark) {
+            Meta::Synced(self.next - 1).write(&mut self.pending);
+        }
+        line::write(self.next, text, &mut self.pending);
+        self.next += 1;
+    }
+
+    /// Writes what is pending.
+    ///
+    /// # Errors
+    /// What the file system says. Nothing half-written is left, or it is cut off before the next write.
+    pub fn write(&mut self) -> io::Result<()> {
+        let (written, pending) = (self.written, std::mem::take(&mut self.pending));
+        if pending.is_empty() && !self.ragged {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => match self.files.append(&self.name) {
+                Ok(file) => self.file.insert(file),
+                Err(error) => {
+                    self.pending = pending;
+                    return Err(error);
+                }
+            },
+        };
+        let outcome = cut(&mut **file, self.ragged, written).and_then(|()| write_all(&mut **file, &pending));
+        match outcome {
+            Ok(()) => {
+                self.ragged = false;
+                self.written += pending.len() as u64;
+                self.unsynced.extend_from_slice(&pending);
+                Ok(())
+            }
+            Err(error) => {
+                self.ragged = file.truncate(written).is_err();
+                self.pending = pending;
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes durable what is written.
+    ///
+    /// # Errors
+    /// What the file system says. Then it is written again with the next [`write`](Core::write).
+    pub fn sync(&mut self) -> io::Result<()> {
+        if self.unsynced.is_empty() {
+            return Ok(());
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        match file.sync() {
+            Ok(()) => {
+                self.unsynced.clear();
+                self.synced = self.written;
+                self.mark = true;
+                Ok(())
+            }
+            Err(error) => {
+                let mut again = std::mem::take(&mut self.unsynced);
+                again.append(&mut self.pending);
+                self.pending = again;
+                (self.written, self.ragged) = (self.synced, true);
+                // Whatever the handle remembers is not to be trusted any more.
+                self.file = None;
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes the segment and begins the next. Answers the name of the one that was closed.
+    ///
+    /// # Errors
+    /// What the file system says; then nothing has changed but that more is durable.
+    pub fn rotate(&mut self) -> io::Result<String> {
+        self.write()?;
+        self.sync()?;
+        let mut next = Self {
+            files: self.files.clone(),
+            name: Kind::Segment { first: self.next }.name(),
+            file: None,
+            next: self.next,
+            pending: Vec::new(),
+            unsynced: Vec::new(),
+            written: 0,
+            synced: 0,
+            ragged: true,
+            mark: false,
+        };
+        if next.name == self.name {
+            // Nothing was written since it was begun.
+            return Ok(String::new());
+        }
+        next.begin_segment();
+        next.write()?;
+        next.sync()?;
+        next.files.sync_names()?;
+        Ok(std::mem::replace(self, next).name)
+    }
+}
+
+fn cut(file: &mut dyn Append, ragged: bool, length: u64) -> io::Result<()> {
+    if ragged && file.length()? != length { file.truncate(length) } else { Ok(()) }
+}
+
+pub(super) fn write_all(file: &mut dyn Append, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn ignore_missing(outcome: io::Result<()>) -> io::Result<()> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}

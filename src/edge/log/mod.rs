@@ -1,0 +1,32 @@
+//! An append-only log of checksummed, numbered lines in a directory, written by one thread. It knows nothing of trials:
+//! what its lines say is the business of [`logic::journal`](crate::logic::journal).
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `line` | one line: its number, its checksum, its text |
+//! | `files` | the little that a log asks of a file system, so that faults can be put in its place |
+//! | `reader` | reads a log from its beginning, and tells a torn tail from damage |
+//! | `core` | the writer without its thread: what is written, what is durable, what to do when it fails |
+//! | `desk` | the writer's thread |
+//! | `writer` | what is handed to it, and what it answers |
+//! | `snapshot` | puts fewer lines in the place of many |
+//! | `lock` | keeps two writers apart |
+
+mod core;
+mod desk;
+mod error;
+mod files;
+mod line;
+mod lock;
+mod reader;
+mod snapshot;
+mod writer;
+
+pub use self::core::{Core, Durability, LogSettings};
+pub use error::LogError;
+pub use files::{Append, DirFiles, Files};
+pub use line::{Flaw, Line, parse};
+pub use lock::{LogLock, Owner};
+pub use reader::{Damage, LogReader, Position, Torn};
+pub use snapshot::{Compact, Lines};
+pub use writer::{Log, LogEnd, Notice, Unwritten};

@@ -1,0 +1,157 @@
+//! A log that is being written. Whoever has something to write hands it over and never waits.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread;
+use std::time::Duration;
+
+use super::core::LogSettings;
+use super::desk::{Command, Desk, Haste, Mailbox};
+use super::files::Files;
+use super::reader::Position;
+use super::snapshot::Compact;
+use crate::ports::journal::Backlog;
+
+/// What the writer's thread has to say.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The file system says no: nothing is lost, nothing is half-written, and it is tried again.
+    Stalled(io::Error),
+    /// It says yes again.
+    Recovered,
+    /// The segments have grown so long that a snapshot is worth its while.
+    Grown,
+    /// A snapshot has taken the place of older files.
+    Compacted {
+        /// Its size.
+        bytes: u64,
+        /// How long that took, beside everything else.
+        took: Duration,
+    },
+    /// There is no new snapshot; the older files are still there.
+    NotCompacted(String),
+}
+
+/// What was handed over and couldn't be written when the log was closed.
+#[derive(Debug, thiserror::Error)]
+#[error("{entries} entries couldn't be written to the journal: {}", why.as_ref().map_or_else(|| "there was no time".to_owned(), ToString::to_string))]
+pub struct Unwritten {
+    /// How many.
+    pub entries: u64,
+    /// What the file system said.
+    #[source]
+    pub why: Option<io::Error>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    handed: AtomicU64,
+    pub(super) written: AtomicU64,
+    pub(super) durable: AtomicU64,
+    pub(super) segments: AtomicU64,
+}
+
+/// A log that is being written. Entries are turned into text on the writer's thread.
+#[derive(Debug)]
+pub struct Log<E> {
+    commands: Sender<Command<E>>,
+    counts: Arc<Counts>,
+}
+
+impl<E> Clone for Log<E> {
+    fn clone(&self) -> Self {
+        Self { commands: self.commands.clone(), counts: self.counts.clone() }
+    }
+}
+
+/// The one that closes a log.
+#[derive(Debug)]
+pub struct LogEnd<E> {
+    log: Log<E>,
+    ended: Receiver<Option<io::Error>>,
+}
+
+impl<E: Send + 'static> Log<E> {
+    /// Starts the writer's thread. `encode` appends an entry's text, one line of JSON without its end, or nothing;
+    /// `notice` hears what there is to say, on that thread.
+    ///
+    /// # Errors
+    /// If the log can't be opened to write, or there is no thread.
+    pub fn start(
+        files: Arc<dyn Files>,
+        position: Option<Position>,
+        settings: LogSettings,
+        encode: impl FnMut(&E, &mut Vec<u8>) + Send + 'static,
+        notice: impl FnMut(Notice) + Send + 'static,
+    ) -> io::Result<(Self, LogEnd<E>)> {
+        let counts = Arc::new(Counts::default());
+        let (commands, inbox) = mpsc::channel();
+        let (over, ended) = mpsc::channel();
+        let mailbox = Mailbox { inbox, back: commands.clone(), counts: counts.clone() };
+        let mut desk = Desk::open(files, position, settings, mailbox, Box::new(encode), Box::new(notice))?;
+        thread::Builder::new().name("tryout-journal".to_owned()).spawn(move || {
+            let _ = over.send(desk.run());
+        })?;
+        let log = Self { commands, counts };
+        Ok((log.clone(), LogEnd { log, ended }))
+    }
+
+    /// Hands an entry over.
+    pub fn append(&self, entry: E) {
+        self.counts.handed.fetch_add(1, Ordering::Relaxed);
+        self.tell(Command::Append(entry));
+    }
+
+    /// Has `task` done on the writer's thread once everything that was handed over before is durable, whenever that is.
+    pub fn when_durable(&self, task: impl FnOnce() + Send + 'static) {
+        self.tell(Command::WhenDurable(Box::new(task), Haste::No));
+    }
+
+    /// The same, as soon as possible.
+    pub fn sync(&self, task: impl FnOnce() + Send + 'static) {
+        self.tell(Command::WhenDurable(Box::new(task), Haste::Yes));
+    }
+
+    /// Ends the file here and begins the next one, with `first` as its first entry; what comes before is compacted on a
+    /// thread of its own.
+    pub fn rotate(&self, first: Option<E>, compact: Compact) {
+        self.counts.handed.fetch_add(u64::from(first.is_some()), Ordering::Relaxed);
+        self.tell(Command::Rotate(first, compact));
+    }
+
+    /// How far the writer is behind.
+    pub fn backlog(&self) -> Backlog {
+        // Read in this order, none can be ahead of the one that it follows from.
+        let durable = self.counts.durable.load(Ordering::Acquire);
+        let written = self.counts.written.load(Ordering::Acquire);
+        Backlog {
+            handed: self.counts.handed.load(Ordering::Acquire),
+            written,
+            durable,
+            segments: self.counts.segments.load(Ordering::Relaxed),
+        }
+    }
+
+    fn tell(&self, command: Command<E>) {
+        // The thread ends only when it is told to, or by a defect, which `close` tells by what is missing.
+        let _ = self.commands.send(command);
+    }
+}
+
+impl<E: Send + 'static> LogEnd<E> {
+    /// Writes everything, makes it durable, waits for a compaction under way, and ends the thread; at most for `patience`.
+    ///
+    /// # Errors
+    /// If something couldn't be written by then.
+    pub fn close(self, patience: Duration) -> Result<(), Unwritten> {
+        self.log.tell(Command::Close);
+        let why = self.ended.recv_timeout(patience).ok().flatten();
+        match self.log.backlog().at_risk() {
+            0 => Ok(()),
+            entries => Err(Unwritten { entries, why }),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What is known of a trial, in one record: what a snapshot has in place of the events that said it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::logic::checkpoint::Checkpoint;
+use crate::logic::event::{Ending, EventKind, PausedBy};
+use crate::logic::failure::Failure;
+use crate::logic::metrics::Report;
+use crate::logic::time::Moment;
+use crate::logic::trial::Status;
+
+/// What is known of a trial besides its configuration and its reports. It adds to what an earlier record of the same trial
+/// said: a trial that was revived has several.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialFacts {
+    /// Its number.
+    pub trial: u32,
+    /// Its status.
+    pub status: Status,
+    /// The number of its attempts, from 1.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub attempts: u32,
+    /// When it first ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Moment>,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Moment>,
+    /// How it ended, or is to end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ending: Option<Ending>,
+    /// Why it ended or was paused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Cow<'static, str>>,
+    /// Who paused it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused_by: Option<PausedBy>,
+    /// Its priority.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub priority: i32,
+    /// When it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Moment>,
+    /// Its failures since the record before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Arc<Failure>>,
+    /// How many checkpoints it has written, those that are gone included.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub saves: u32,
+    /// Its checkpoints since the record before that are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub checkpoints: Vec<Arc<Checkpoint>>,
+    /// The indices of checkpoints of the record before that are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gone: Vec<u32>,
+    /// The report that it stands at, if that isn't the last of its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Arc<Report>>,
+    /// The iteration of the last of its rows, as far as this record's events told it.
+    #[serde(skip)]
+    reported: u64,
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(number: &u32) -> bool {
+    *number == 1
+}
+
+fn is_none(number: &u32) -> bool {
+    *number == 0
+}
+
+fn is_zero(number: &i32) -> bool {
+    *number == 0
+}
+
+impl TrialFacts {
+    /// Of a trial that was just added.
+    pub fn new(trial: u32) -> Self {
+        Self {
+            trial,
+            status: Status::Pending,
+            attempts: 1,
+            started: None,
+            ended: None,
+            ending: None,
+            reason: None,
+            paused_by: None,
+            priority: 0,
+            retry_at: None,
+            failures: Vec::new(),
+            saves: 0,
+            checkpoints: Vec::new(),
+            gone: Vec::new(),
+            last: None,
+            reported: 0,
+        }
+    }
+
+    /// Takes in one more event about this trial.
+    pub fn follow(&mut self, kind: &EventKind, at: Moment) {
+        match kind {
+            EventKind::Status { to, .. } => {
+                self.status = *to;
+                if *to == Status::Running {
+                    self.started.get_or_insert(at);
+                }
+            }
+            EventKind::Chosen { .. } => (self.paused_by, self.retry_at) = (None, None),
+            EventKind::Revived { attempt, .. } => self.attempts = *attempt,
+            EventKind::Failed { failure, retry_at, .. } => {
+                self.failures.push(failure.clone());
+                self.attempts += u32::from(retry_at.is_some());
+                self.retry_at = *retry_at;
+            }
+            EventKind::Saved { checkpoint } => {
+                self.saves = checkpoint.id.index + 1;
+                self.checkpoints.push(checkpoint.clone());
+            }
+            EventKind::Deleted { checkpoint } => {
+                let before = self.checkpoints.len();
+                self.checkpoints.retain(|kept| kept.id != *checkpoint);
+                if self.checkpoints.len() == before {
+                    self.gone.push(checkpoint.index);
+                }
+            }
+            EventKind::Paused { by, reason, .. } => {
+                self.paused_by = Some(*by);
+                self.reason = reason.clone().or_else(|| self.reason.take());
+            }
+            EventKind::Resumed { .. } => self.paused_by = None,
+            EventKind::Stopping { ending, reason, .. } => {
+                self.ending = Some(*ending);
+                self.reason = reason.clone().or_else(|| self.reason.take());
+            }
+            EventKind::Prioritised { priority, .. } => self.priority = *priority,
+            EventKind::Restored { checkpoint, .. } => {
+                let from = self.checkpoints.iter().find(|kept| kept.id == *checkpoint);
+                self.last = from.map(|from| Arc::new(from.report.clone())).filter(|report| report.iteration() > 0);
+            }
+            EventKind::Reported { report } => (self.last, self.reported) = (None, report.iteration()),
+            EventKind::Ended { status, ending, reason, last, .. } => {
+                (self.status, self.ending, self.ended) = (*status, Some(*ending), Some(at));
+                self.reason = reason.clone();
+                (self.paused_by, self.retry_at) = (None, None);
+                self.last = (last.iteration() != self.reported).then(|| last.clone());
+            }
+            _ => {}
+        }
+    }
+}
