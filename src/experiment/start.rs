@@ -90,11 +90,7 @@ impl Experiment {
             settings.run = first.run;
         }
         let store = self.take_store(place.as_ref())?;
-        match (self.run_files.take(), &place) {
-            (Some(files), Some(place)) => self.observers.extend(files.observers(&place.path)),
-            (Some(_), None) => return Err(refused("files", "given alone", "given together with a `dir`")),
-            (None, _) => {}
-        }
+        self.add_run_files(place.as_ref())?;
 
         let trials = Arc::new(TrialSettings {
             experiment: settings.name.clone(),
@@ -229,6 +225,15 @@ impl Experiment {
             log::warn!("{warning}");
         }
         Ok(variants)
+    }
+
+    fn add_run_files(&mut self, place: Option<&Place>) -> Result<(), SettingsError> {
+        match (self.run_files.take(), place) {
+            (Some(files), Some(place)) => self.observers.extend(files.observers(&place.path)),
+            (Some(_), None) => return Err(refused("files", "given alone", "given together with a `dir`")),
+            (None, _) => {}
+        }
+        Ok(())
     }
 
     fn pool(&self) -> Result<PoolSettings, SettingsError> {
