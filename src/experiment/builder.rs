@@ -74,7 +74,7 @@ pub struct Experiment {
     pub(super) observers: Vec<Box<dyn Observer>>,
     pub(super) patience: Duration,
     pub(super) dir: Option<PathBuf>,
-    pub(super) run_files: Option<Files>,
+    pub(super) files: Option<Files>,
     pub(super) store: Option<Arc<dyn Store>>,
     /// Exactly here, whatever the name.
     pub(super) place: Option<PathBuf>,
@@ -82,7 +82,7 @@ pub struct Experiment {
     pub(super) damage: Damage,
     pub(super) how: Resume,
     pub(super) log: LogSettings,
-    pub(super) files: FilesAt,
+    pub(super) journal_files: FilesAt,
 }
 
 impl std::fmt::Debug for Experiment {
@@ -124,14 +124,14 @@ impl Experiment {
             observers: Vec::new(),
             patience: Duration::from_secs(5),
             dir: None,
-            run_files: None,
+            files: None,
             store: None,
             place: None,
             existing: Existing::Refuse,
             damage: Damage::Refuse,
             how: Resume::new(),
             log: LogSettings::default(),
-            files: Arc::new(|dir| Arc::new(DirFiles::new(dir))),
+            journal_files: Arc::new(|dir| Arc::new(DirFiles::new(dir))),
         }
     }
 
@@ -330,13 +330,6 @@ impl Experiment {
         self
     }
 
-    /// Writes files that others can read into the run's directory, which [`dir`](Self::dir) names.
-    #[must_use]
-    pub fn files(mut self, files: Files) -> Self {
-        self.run_files = Some(files);
-        self
-    }
-
     /// When the journal is made durable: in groups of 50 ms, unless it is said. A process that dies loses nothing that was
     /// written, whatever is said here; this is about the machine.
     #[must_use]
@@ -360,7 +353,14 @@ impl Experiment {
         mut self,
         files: impl Fn(&std::path::Path) -> Arc<dyn crate::edge::log::Files> + Send + Sync + 'static,
     ) -> Self {
-        self.files = Arc::new(files);
+        self.journal_files = Arc::new(files);
+        self
+    }
+
+    /// Writes files that others can read into the run's directory, which [`dir`](Self::dir) names.
+    #[must_use]
+    pub fn files(mut self, files: Files) -> Self {
+        self.files = Some(files);
         self
     }
 
