@@ -15,10 +15,11 @@ use crate::edge::observe::{Before, StateSink};
 use crate::edge::store::Janitor;
 use crate::error::SettingsError;
 use crate::logic::checkpoint::CheckpointId;
-use crate::logic::engine::{Engine, Resume};
-use crate::logic::event::EventKind;
+use crate::logic::engine::{Engine, EngineSettings, Resume};
+use crate::logic::event::{EventKind, ExperimentEvent};
 use crate::logic::failure::error_chain;
 use crate::logic::journal::{ObserverState, Opened};
+use crate::logic::time::Moment;
 use crate::ports::journal::OpenJournal;
 use crate::ports::observer::{Observer, Past as Wants};
 use crate::ports::store::Store;
@@ -90,7 +91,11 @@ pub(super) fn begin(start: Start<'_>) -> Result<Session, SettingsError> {
     let observers: Result<Vec<_>, SettingsError> = observers
         .into_iter()
         .map(|observer| {
-            let before = if resumed { Some(before(&place, line, damage, &*observer, &states)?) } else { None };
+            let before = if resumed {
+                Some(before(&place, line, damage, &*observer, &states, engine.settings())?)
+            } else {
+                None
+            };
             Ok((observer, before))
         })
         .collect();
@@ -135,7 +140,11 @@ fn before(
     damage: Damage,
     observer: &dyn Observer,
     states: &BTreeMap<String, ObserverState>,
+    settings: &EngineSettings,
 ) -> Result<Before, SettingsError> {
+    let EngineSettings { run, name, objective, .. } = settings;
+    let kind = EventKind::Started { run: *run, name: name.clone(), total: None, objective: objective.clone() };
+    let started = ExperimentEvent { at: Moment::START, kind };
     let state = states.get(observer.name()).cloned();
     let past = match observer.wants_past() {
         Wants::Wanted => Some(Past::open(&place.path, damage)?.until(line)),
@@ -149,7 +158,9 @@ fn before(
         match past {
             None => Ok(()),
             Some(past) => {
-                past.events(after, &mut |event| observer.on_past(event).map_err(|error| error_chain(error.as_ref())))
+                let mut tell = |event: &_| observer.on_past(event).map_err(|error| error_chain(error.as_ref()));
+                tell(&started)?;
+                past.events(after, &mut tell)
             }
         }
     }))

@@ -90,20 +90,9 @@ impl Experiment {
             settings.run = first.run;
         }
         let store = self.take_store(place.as_ref())?;
-        match (self.files.take(), &place) {
-            (Some(files), Some(place)) => self.observers.extend(files.observers(&place.path)),
-            (Some(_), None) => return Err(refused("files", "given alone", "given together with a `dir`")),
-            (None, _) => {}
-        }
+        self.add_files(place.as_ref())?;
 
-        let trials = Arc::new(TrialSettings {
-            experiment: settings.name.clone(),
-            seed: self.seed,
-            retry: self.retry,
-            retention: self.retention,
-            export: self.export,
-            rests: self.backend.rests(),
-        });
+        let trials = self.trial_settings(&settings);
         let mut janitor = Janitor::new(store.clone());
         let mut engine = Engine::new(settings, searcher, self.scheduler, stop);
         let session = session::begin(session::Start {
@@ -120,8 +109,8 @@ impl Experiment {
             observers: self.observers,
         })?;
         let Session { observers, states, journal, notices, dir } = session;
-        let hub = SharedHub::new(ObserverHub::resume(observers, ObserverHub::DEFAULT_CAPACITY, states));
         let (journal, end) = journal.unzip();
+        let hub = SharedHub::new(ObserverHub::resume(observers, ObserverHub::DEFAULT_CAPACITY, states));
         let run = engine.recalled().run;
         let parts = Parts {
             engine,
@@ -229,6 +218,26 @@ impl Experiment {
             log::warn!("{warning}");
         }
         Ok(variants)
+    }
+
+    fn trial_settings(&self, settings: &EngineSettings) -> Arc<TrialSettings> {
+        Arc::new(TrialSettings {
+            experiment: settings.name.clone(),
+            seed: self.seed,
+            retry: self.retry.clone(),
+            retention: self.retention.clone(),
+            export: self.export,
+            rests: self.backend.rests(),
+        })
+    }
+
+    fn add_files(&mut self, place: Option<&Place>) -> Result<(), SettingsError> {
+        match (self.files.take(), place) {
+            (Some(files), Some(place)) => self.observers.extend(files.observers(&place.path)),
+            (Some(_), None) => return Err(refused("files", "given alone", "given together with a `dir`")),
+            (None, _) => {}
+        }
+        Ok(())
     }
 
     fn pool(&self) -> Result<PoolSettings, SettingsError> {

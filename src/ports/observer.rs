@@ -63,8 +63,8 @@ pub trait Observer: Send {
     }
 
     /// Something happened in an earlier session, after its last saved state (at any time, if it has none): told in order,
-    /// before anything new, when a run is resumed. What the journal doesn't keep for ever isn't told again: of an ended
-    /// trial that it is there, its reports and its end.
+    /// before anything new, when a run is resumed; first of all the run's start, as it is now. What the journal doesn't keep
+    /// for ever isn't told again: of an ended trial that it is there, its reports and its end.
     ///
     /// # Errors
     /// Any error disables this observer for the rest of the run.
@@ -75,6 +75,11 @@ pub trait Observer: Send {
     /// Whether it wants to be told of earlier sessions at all.
     fn wants_past(&self) -> Past {
         Past::Unwanted
+    }
+
+    /// For how many events there is room before it; what the hub gives to all, if it doesn't say.
+    fn room(&self) -> Option<usize> {
+        None
     }
 
     /// Its name in messages, and under which its state is kept: no two observers of an experiment may have the same.

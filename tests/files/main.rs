@@ -2,5 +2,6 @@
 
 mod content;
 mod restart;
+mod resumed;
 mod script;
 mod trouble;

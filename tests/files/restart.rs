@@ -22,17 +22,25 @@ fn files() -> Files {
 
 /// The result of an iteration; every third from `late` on has a column more.
 fn row(iteration: u64, late: u64) -> ExperimentEvent {
-    let mut metrics = Metrics::new().with("loss", 1.0 / iteration as f64).with("note", "one\n\"two\", three");
+    row_of(1, iteration, late)
+}
+
+/// The same in a session: no two sessions come to the same loss.
+fn row_of(session: u32, iteration: u64, late: u64) -> ExperimentEvent {
+    let loss = f64::from(session) / iteration as f64;
+    let mut metrics = Metrics::new().with("loss", loss).with("note", "one\n\"two\", three");
     if iteration >= late && iteration.is_multiple_of(3) {
         metrics = metrics.with("late", iteration);
     }
     reported(0, iteration, metrics)
 }
 
-fn undisturbed(directory: &Path, rows: u64, late: u64) {
+fn undisturbed(directory: &Path, story: &Story) {
+    let Story { rows, journaled, late, .. } = *story;
     let mut observers = Observers::new(&files(), directory);
     observers.tell(&added(0, &config()));
-    (1..=rows).for_each(|iteration| observers.tell(&row(iteration, late)));
+    let session = |iteration| if iteration > journaled { 2 } else { 1 };
+    (1..=rows).for_each(|iteration| observers.tell(&row_of(session(iteration), iteration, late)));
     observers.tell(&finished());
 }
 
@@ -104,7 +112,7 @@ fn told(story: &Story, directory: &Path) {
     (saved.unwrap_or(0) + 1..=journaled).for_each(|iteration| observers.tell_past(&row(iteration, late)));
     observers.tell(&started());
     observers.tell(&returned(0, &config(), journaled));
-    (journaled + 1..=rows).for_each(|iteration| observers.tell(&row(iteration, late)));
+    (journaled + 1..=rows).for_each(|iteration| observers.tell(&row_of(2, iteration, late)));
     observers.tell(&finished());
 }
 
@@ -114,7 +122,7 @@ proptest! {
     #[test]
     fn every_row_is_there_once(story in stories()) {
         let (one, two) = (tempdir().expect("a directory"), tempdir().expect("a directory"));
-        undisturbed(one.path(), story.rows, story.late);
+        undisturbed(one.path(), &story);
         told(&story, two.path());
         let (line, csv) = (NAMES[0], NAMES[1]);
         let content = |directory: &Path, name: &str| std::fs::read_to_string(directory.join(name)).unwrap_or_default();

@@ -193,3 +193,26 @@ fn a_hub_that_is_dropped_lets_its_observers_come_to_their_end() {
     drop(hub);
     assert_eq!(told.iter().count(), short_run().len(), "the iteration ends as the observer is dropped");
 }
+
+#[test]
+fn a_pause_is_told_once_after_what_came_before_it() {
+    struct Quiet(Sender<&'static str>);
+    impl Observer for Quiet {
+        fn on_event(&mut self, _: &ExperimentEvent) -> Result<(), ObserverError> {
+            Ok(self.0.send("event")?)
+        }
+
+        fn on_quiet(&mut self) -> Result<(), ObserverError> {
+            Ok(self.0.send("quiet")?)
+        }
+    }
+    let (sender, told) = channel();
+    let mut hub = ObserverHub::start(vec![Box::new(Quiet(sender))], 16);
+    for _ in 0..2 {
+        hub.publish([warning(1.0, "x")].into());
+        assert_eq!(told.recv_timeout(LONG), Ok("event"));
+        assert_eq!(told.recv_timeout(LONG), Ok("quiet"));
+    }
+    assert!(hub.finish(LONG).is_empty());
+    assert_eq!(told.iter().count(), 0, "nothing more was told");
+}

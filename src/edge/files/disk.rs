@@ -6,13 +6,21 @@ use std::path::{Path, PathBuf};
 
 use super::error::FileError;
 
+/// Whether something was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Before {
+    Nothing,
+    There,
+}
+
 /// Makes the directory, and those above it, if they aren't there.
-pub(super) fn make_directory(path: &Path) -> Result<(), FileError> {
+pub(super) fn make_directory(path: &Path) -> Result<Before, FileError> {
     match fs::create_dir(path) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Ok(()) => Ok(Before::Nothing),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(Before::There),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            fs::create_dir_all(path).map_err(FileError::io("make the directory", path))
+            let made = fs::create_dir_all(path).map_err(FileError::io("make the directory", path));
+            made.map(|()| Before::Nothing)
         }
         Err(error) => Err(FileError::io("make the directory", path)(error)),
     }

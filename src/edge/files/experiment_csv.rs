@@ -9,7 +9,7 @@ use super::pace::{Due, FULL, Pace};
 use super::row::Host;
 use super::subjects::Subjects;
 use super::table::{Rewrite, Table};
-use super::{disk, missed};
+use super::{ROOM, disk, missed};
 use crate::logic::event::{EventKind, ExperimentEvent};
 use crate::logic::metrics::Report;
 use crate::ports::error::ObserverError;
@@ -118,6 +118,10 @@ impl Observer for ExperimentCsv {
 
     fn wants_past(&self) -> Past {
         Past::Wanted
+    }
+
+    fn room(&self) -> Option<usize> {
+        Some(ROOM)
     }
 
     fn name(&self) -> &str {

@@ -42,8 +42,8 @@
 //!
 //! # When it is too much
 //!
-//! A queue that is full drops reports, so that no trial waits. Rows are missing then, and the log says so. On two slow cores all
-//! files together keep up with some ten thousand results a second; the figures are in `benches/README.md`.
+//! Each queue has room for 131,072 events. One that is full drops reports, so that no trial waits: rows are missing then, and
+//! the log says so. How much all files together keep up with is told in `benches/README.md`.
 
 mod csv;
 mod date;
@@ -73,6 +73,10 @@ pub use parquet::ParquetFile;
 pub use select::Files;
 pub use tensorboard::TensorBoard;
 pub use trial_files::TrialFiles;
+
+/// So many events may wait for an observer that writes files: gaps are worse than memory. Events are shared by all observers,
+/// so that a queue that is full costs some tens of megabytes.
+const ROOM: usize = 131_072;
 
 /// Says in the log that an observer's files have gaps.
 fn missed(name: &str, events: u64) {

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::csv::{Columns, Line};
+use super::disk::Before;
 use super::error::FileError;
 use super::errors::{self, ErrorFile};
 use super::pace::{Due, FULL, Pace};
 use super::results::{self, ResultLines};
 use super::row::{Host, Subject};
 use super::table::Table;
-use super::{disk, missed, params, progress};
+use super::{ROOM, disk, missed, params, progress};
 use crate::logic::config::Config;
 use crate::logic::event::{EventKind, ExperimentEvent};
 use crate::logic::failure::Failure;
@@ -42,16 +43,13 @@ pub struct TrialFiles {
     line: Line,
     likely: Arc<Columns>,
     pace: Pace,
-    session: Session,
+    health: Health,
 }
 
-/// Whether files of an earlier session may be there.
+/// Whether files are still written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Session {
-    /// The run began with this one.
-    First,
-    /// It was resumed.
-    Later,
+pub(super) enum Health {
+    Good,
     /// A file couldn't be written: nothing more is tried.
     Broken,
 }
@@ -74,7 +72,7 @@ impl TrialFiles {
             line: Line::default(),
             likely: Arc::default(),
             pace: Pace::default(),
-            session: Session::First,
+            health: Health::Good,
         }
     }
 
@@ -96,9 +94,9 @@ impl TrialFiles {
 
     /// A trial that is new in this session. What a killed process left of one that the journal never heard of goes.
     fn begin(&mut self, trial: TrialId, config: &Config) -> Result<(), FileError> {
-        let directory = make_directory(&self.root, trial)?;
+        let (directory, before) = make_directory(&self.root, trial)?;
         params::write(&directory, config)?;
-        if self.session == Session::Later {
+        if before == Before::There {
             for name in [results::NAME, progress::NAME, errors::NAME] {
                 disk::remove(&directory.join(name))?;
             }
@@ -119,7 +117,7 @@ impl TrialFiles {
         match live.entry(trial) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
-                let directory = make_directory(root, trial)?;
+                let (directory, _) = make_directory(root, trial)?;
                 let config = config.map_or_else(|| params::read(&directory), |config| Ok(config.clone()))?;
                 params::write(&directory, &config)?;
                 Ok(place.insert(Live {
@@ -135,7 +133,7 @@ impl TrialFiles {
     /// An unfinished trial of an earlier session goes on after `iteration`. What its files have beyond that, the journal
     /// never got: those results will come again.
     fn bring_back(&mut self, trial: TrialId, config: &Config, iteration: u64) -> Result<(), FileError> {
-        let directory = make_directory(&self.root, trial)?;
+        let (directory, _) = make_directory(&self.root, trial)?;
         params::write(&directory, config)?;
         let live = self.find(trial, Some(config))?;
         live.subject = Subject::new(trial, config);
@@ -177,17 +175,17 @@ impl TrialFiles {
 
     fn noted(&mut self, done: Result<(), FileError>) -> Result<(), ObserverError> {
         if done.is_err() {
-            self.session = Session::Broken;
+            self.health = Health::Broken;
         }
         Ok(done?)
     }
 }
 
 /// The trial's directory, which is made if it isn't there.
-pub(super) fn make_directory(root: &Path, trial: TrialId) -> Result<PathBuf, FileError> {
+pub(super) fn make_directory(root: &Path, trial: TrialId) -> Result<(PathBuf, Before), FileError> {
     let directory = root.join(trial.to_string());
-    disk::make_directory(&directory)?;
-    Ok(directory)
+    let before = disk::make_directory(&directory)?;
+    Ok((directory, before))
 }
 
 impl Live {
@@ -227,13 +225,7 @@ impl Observer for TrialFiles {
         self.noted(done).ok().map(|()| serde_json::json!({}))
     }
 
-    fn restore(&mut self, _: serde_json::Value) -> Result<(), ObserverError> {
-        self.session = Session::Later;
-        Ok(())
-    }
-
     fn on_past(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
-        self.session = Session::Later;
         let done = match &event.kind {
             EventKind::Added { trial, config, .. } => self.find(*trial, Some(config)).map(|_| ()),
             _ => self.take(event),
@@ -245,6 +237,10 @@ impl Observer for TrialFiles {
         Past::Wanted
     }
 
+    fn room(&self) -> Option<usize> {
+        Some(ROOM)
+    }
+
     fn name(&self) -> &str {
         "files"
     }
@@ -252,7 +248,7 @@ impl Observer for TrialFiles {
 
 impl Drop for TrialFiles {
     fn drop(&mut self) {
-        if self.session != Session::Broken
+        if self.health == Health::Good
             && let Err(error) = self.flush()
         {
             log::warn!(target: "tryout", "rows are lost: {error}");

@@ -54,7 +54,7 @@ impl Drop for Lane {
 ///
 /// # What happens when
 ///
-/// * **A queue is full.** It has room for `capacity` events. When a chunk doesn't fit, its [`Reported`] events are left
+/// * **A queue is full.** It has room for `capacity` events, or for as many as the observer says. When a chunk doesn't fit, its [`Reported`] events are left
 ///   out and counted; the others, the life cycle, have an allowance of their own: they go in until the queue holds
 ///   twice `capacity`. Beyond that they are left out and counted too, all but [`Finished`], which always goes in.
 ///   A chunk of any length fits into an empty queue. What was left out is told by [`Observer::on_missed`], at the
@@ -92,10 +92,11 @@ impl ObserverHub {
         let (sender, words) = mpsc::channel();
         let mut hub = Self { lanes: Vec::new(), words, faults: Vec::new() };
         for (index, (observer, before)) in observers.into_iter().enumerate() {
-            // The name is the observer's own code too.
+            // The name and the room are the observer's own code too.
+            let room = catch_unwind(AssertUnwindSafe(|| observer.room())).ok().flatten();
             let name = catch_unwind(AssertUnwindSafe(|| observer.name().to_owned()));
             let name = name.unwrap_or_else(|_| format!("observer {index}"));
-            let (queue, states, words) = (Queue::new(capacity), states.clone(), sender.clone());
+            let (queue, states, words) = (Queue::new(room.unwrap_or(capacity)), states.clone(), sender.clone());
             hub.add(observer, Post { index, name, queue, words, states, before });
         }
         hub

@@ -15,7 +15,7 @@ use super::error::FileError;
 use super::experiment_csv::Stage;
 use super::row::Subject;
 use super::tensorboard::now;
-use super::{disk, missed};
+use super::{ROOM, disk, missed};
 use crate::logic::event::{Ending, EventKind, ExperimentEvent, Outcome};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report, Value};
@@ -210,6 +210,10 @@ impl Observer for OptunaJournal {
 
     fn wants_past(&self) -> Past {
         Past::Wanted
+    }
+
+    fn room(&self) -> Option<usize> {
+        Some(ROOM)
     }
 
     fn name(&self) -> &str {

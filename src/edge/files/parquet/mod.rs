@@ -10,7 +10,7 @@ use super::error::FileError;
 use super::experiment_csv::Stage;
 use super::row::Host;
 use super::subjects::Subjects;
-use super::{disk, missed};
+use super::{ROOM, disk, missed};
 use crate::logic::event::{EventKind, ExperimentEvent};
 use crate::logic::metrics::Report;
 use crate::ports::error::ObserverError;
@@ -99,6 +99,10 @@ impl Observer for ParquetFile {
 
     fn wants_past(&self) -> Past {
         Past::Wanted
+    }
+
+    fn room(&self) -> Option<usize> {
+        Some(ROOM)
     }
 
     fn name(&self) -> &str {

@@ -13,11 +13,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use self::event::{Scalars, SessionEnd};
 use self::past::Found;
+use super::disk::Before;
 use super::error::FileError;
 use super::pace::{Due, FULL, Pace};
 use super::row::{Cell, Host, Subject, metrics};
-use super::trial_files::{Session, make_directory};
-use super::{disk, missed};
+use super::trial_files::{Health, make_directory};
+use super::{ROOM, disk, missed};
 use crate::logic::config::Config;
 use crate::logic::event::{EventKind, ExperimentEvent};
 use crate::logic::ids::TrialId;
@@ -39,7 +40,7 @@ pub struct TensorBoard {
     live: BTreeMap<TrialId, Live>,
     scalars: Scalars,
     pace: Pace,
-    session: Session,
+    health: Health,
 }
 
 #[derive(Debug)]
@@ -62,7 +63,7 @@ impl TensorBoard {
             live: BTreeMap::new(),
             scalars: Scalars::default(),
             pace: Pace::default(),
-            session: Session::First,
+            health: Health::Good,
         }
     }
 
@@ -83,8 +84,8 @@ impl TensorBoard {
 
     /// A trial that is new in this session. What a killed process left of one that the journal never heard of goes.
     fn begin(&mut self, trial: TrialId, config: &Config) -> Result<(), FileError> {
-        let directory = make_directory(&self.root, trial)?;
-        if self.session == Session::Later {
+        let (directory, before) = make_directory(&self.root, trial)?;
+        if before == Before::There {
             past::files(&directory)?.iter().try_for_each(|file| disk::remove(file))?;
         }
         let subject = Some(Subject::new(trial, config));
@@ -98,7 +99,7 @@ impl TensorBoard {
         match live.entry(trial) {
             Entry::Occupied(known) => Ok(known.into_mut()),
             Entry::Vacant(place) => {
-                let directory = make_directory(root, trial)?;
+                let (directory, _) = make_directory(root, trial)?;
                 let found = past::find(&directory)?;
                 Ok(place.insert(Live { directory, subject: None, file: None, pending: Vec::new(), found }))
             }
@@ -161,7 +162,7 @@ impl TensorBoard {
 
     fn noted(&mut self, done: Result<(), FileError>) -> Result<(), ObserverError> {
         if done.is_err() {
-            self.session = Session::Broken;
+            self.health = Health::Broken;
         }
         Ok(done?)
     }
@@ -233,19 +234,17 @@ impl Observer for TensorBoard {
         self.noted(done).ok().map(|()| serde_json::json!({}))
     }
 
-    fn restore(&mut self, _: serde_json::Value) -> Result<(), ObserverError> {
-        self.session = Session::Later;
-        Ok(())
-    }
-
     fn on_past(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
-        self.session = Session::Later;
         let done = self.take(event);
         self.noted(done)
     }
 
     fn wants_past(&self) -> Past {
         Past::Wanted
+    }
+
+    fn room(&self) -> Option<usize> {
+        Some(ROOM)
     }
 
     fn name(&self) -> &str {
@@ -255,7 +254,7 @@ impl Observer for TensorBoard {
 
 impl Drop for TensorBoard {
     fn drop(&mut self) {
-        if self.session != Session::Broken
+        if self.health == Health::Good
             && let Err(error) = self.flush()
         {
             log::warn!(target: "tryout", "events are lost: {error}");
