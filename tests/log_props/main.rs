@@ -47,3 +47,46 @@ proptest! {
         live(&lives);
     }
 }
+
+/// A life of everything that a writer does, with two compactions.
+fn full_life(dies_after: Option<u64>, death: Death, seed: u64) -> Life {
+    let round =
+        [Act::Push(3), Act::Write, Act::Sync, Act::Push(2), Act::Rotate, Act::Compact, Act::Push(2), Act::Write];
+    Life { acts: [round, round].concat(), spells: Vec::new(), dies_after, death, seed }
+}
+
+/// More operations than such a life has.
+const ENOUGH: u64 = 48;
+
+#[test]
+fn dying_twice_at_any_two_operations_loses_nothing() {
+    for first in 0..ENOUGH {
+        for second in 0..ENOUGH {
+            for (seed, death) in [(0, Death::Process), (1, Death::Process), (2, Death::Machine), (3, Death::Machine)] {
+                let seed = seed ^ (first << 16) ^ (second << 32);
+                let lives = [
+                    full_life(None, Death::Process, 0),
+                    full_life(Some(first), death, seed),
+                    full_life(Some(second), Death::Machine, seed),
+                ];
+                if let Err(panic) = std::panic::catch_unwind(|| live(&lives)) {
+                    eprintln!("{death:?} at operation {first}, then of the machine at {second}; seed {seed}");
+                    std::panic::resume_unwind(panic);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_failure_at_any_operation_stops_nothing() {
+    for fault in [Fault::Full, Fault::Broken, Fault::Forgets, Fault::Remembers, Fault::Names, Fault::Ragged] {
+        for after in 0..ENOUGH {
+            for length in [1, 2, 5] {
+                let mut lives = [full_life(None, Death::Process, after), full_life(None, Death::Machine, after)];
+                lives[1].spells = vec![Spell { after, length, fault }];
+                live(&lives);
+            }
+        }
+    }
+}

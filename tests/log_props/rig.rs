@@ -127,7 +127,7 @@ fn lock(writer: &Mutex<Writer>) -> MutexGuard<'_, Writer> {
     writer.lock().expect("nothing panicked")
 }
 
-/// Does one act. `rest` are those after it, of which a compaction takes some.
+/// Does one act. `rest` are those after it, the next one last, of which a compaction takes some.
 fn act(disk: &Disk, writer: &Arc<Mutex<Writer>>, act: Act, rest: &mut Vec<Act>) {
     match act {
         Act::Push(lines) => lock(writer).push(lines),
@@ -247,7 +247,7 @@ fn one_life(disk: &Disk, life: &Life, number: u64, found: Found, durable: usize)
     let writer = Writer { core, life: number, pushed: lines, written: all, durable: all, closed: None };
     assert_eq!(writer.core.next(), all as u64 + 1);
     let writer = Arc::new(Mutex::new(writer));
-    let mut rest = life.acts.clone();
+    let mut rest: Vec<Act> = life.acts.iter().rev().copied().collect();
     while let Some(next) = rest.pop() {
         act(disk, &writer, next, &mut rest);
         if disk.is_dead() {

@@ -80,10 +80,12 @@ impl Core {
     /// What the file system says.
     pub fn open(files: Arc<dyn Files>, position: Option<Position>) -> io::Result<Self> {
         let position = position.unwrap_or_default();
-        for name in &position.stale {
-            ignore_missing(files.remove(name))?;
-        }
         if !position.stale.is_empty() {
+            // Whoever put a snapshot in the place of these files may have died before it was certain to be there.
+            files.sync_names()?;
+            for name in &position.stale {
+                ignore_missing(files.remove(name))?;
+            }
             // Before a line is written whose number is in one of them, none of them can come back.
             files.sync_names()?;
         }
