@@ -86,8 +86,6 @@ impl Core {
             for name in &position.stale {
                 ignore_missing(files.remove(name))?;
             }
-            // Before a line is written whose number is in one of them, none of them can come back.
-            files.sync_names()?;
         }
         let mut core = Self::segment(files, position.next);
         // A segment whose first line is torn says nothing: it is begun anew.
@@ -99,6 +97,7 @@ impl Core {
             core.write_again(&end)?;
         }
         core.write()?;
+        // Before a line is written whose number is in one of the removed files, none of them can come back.
         core.sync()?;
         Ok(core)
     }

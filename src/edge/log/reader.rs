@@ -285,7 +285,7 @@ impl LogReader {
                 Ok(None)
             }
             (_, Some(Meta::End { .. }), _) => Ok(Some(Flaw::Form)),
-            (_, Some(Meta::Synced(through)), _) if through + 1 == self.next => {
+            (_, Some(Meta::Synced(through)), _) if through == self.next - 1 => {
                 self.durable = self.offset;
                 Ok(None)
             }

@@ -76,7 +76,7 @@ pub fn take_snapshot(files: &Arc<dyn Files>, through: u64, compact: Compact) -> 
 }
 
 fn write(files: &Arc<dyn Files>, through: u64, aside: &str, compact: Compact) -> Result<u64, SnapshotError> {
-    let mut reader = LogReader::open(&**files, Damage::Refuse)?.until(through + 1);
+    let mut reader = LogReader::open(&**files, Damage::Refuse)?.until(through.saturating_add(1));
     ignore_missing(files.remove(aside))?;
     let mut out = Sink { file: files.append(aside)?, buffer: Vec::new(), bytes: 0, lines: 0, error: None };
     Meta::Snapshot { format: FORMAT, through }.write(&mut out.buffer);
