@@ -52,8 +52,6 @@ pub struct Past {
     path: PathBuf,
     log: LogReader,
     reader: Reader,
-    /// Nothing behind this line is past.
-    until: Option<u64>,
 }
 
 impl Past {
@@ -64,14 +62,13 @@ impl Past {
     pub fn open(dir: &Path, damage: Damage) -> Result<Self, JournalFault> {
         let path = dir.join(DIRECTORY);
         let log = LogReader::open(&DirFiles::new(&path), damage)?;
-        Ok(Self { path, log, reader: Reader::default(), until: None })
+        Ok(Self { path, log, reader: Reader::default() })
     }
 
     /// The same up to a line, exclusively: what was there when that was the next.
     #[must_use]
-    pub fn until(mut self, line: u64) -> Self {
-        self.until = Some(line);
-        self
+    pub fn until(self, line: u64) -> Self {
+        Self { log: self.log.until(line), ..self }
     }
 
     /// The next record; none at the end.
@@ -79,9 +76,6 @@ impl Past {
     /// # Errors
     /// If the journal is damaged, or isn't one.
     pub fn next_record(&mut self) -> Result<Option<Record>, JournalFault> {
-        if self.until.is_some_and(|until| self.log.is_at(until)) {
-            return Ok(None);
-        }
         let Some(text) = self.log.next_line()? else { return Ok(None) };
         match self.reader.read(text) {
             Ok(record) => Ok(Some(record)),

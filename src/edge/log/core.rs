@@ -1,13 +1,13 @@
 //! The writer without its thread: what is written, what is durable, and what to do when the file system says no.
 
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::{Append, Files};
 use super::line::{self, FORMAT, Meta};
 use super::parts::Kind;
-use super::reader::Position;
+use super::reader::{End, Position};
 
 /// When what was written is made durable: when it survives the machine, not only the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,23 +80,39 @@ impl Core {
     /// What the file system says.
     pub fn open(files: Arc<dyn Files>, position: Option<Position>) -> io::Result<Self> {
         let position = position.unwrap_or_default();
-        for name in &position.stale {
-            ignore_missing(files.remove(name))?;
-        }
         if !position.stale.is_empty() {
-            // Before a line is written whose number is in one of them, none of them can come back.
+            // Whoever put a snapshot in the place of these files may have died before it was certain to be there.
             files.sync_names()?;
+            for name in &position.stale {
+                ignore_missing(files.remove(name))?;
+            }
         }
         let mut core = Self::segment(files, position.next);
         // A segment whose first line is torn says nothing: it is begun anew.
-        if let Some((name, good)) = position.segment.filter(|(_, good)| *good > 0) {
-            core.name = name;
+        if let Some(end) = position.segment.filter(|end| end.good > 0) {
             core.pending.clear();
-            (core.written, core.synced) = (good, good);
+            (core.written, core.synced) = (end.good, end.good);
+            core.name.clone_from(&end.name);
+            core.write()?;
+            core.write_again(&end)?;
         }
         core.write()?;
+        // Before a line is written whose number is in one of the removed files, none of them can come back.
         core.sync()?;
         Ok(core)
+    }
+
+    /// Writes what an earlier writer left and nobody knows to be durable: if making it durable failed, the system
+    /// believes that it is, and would do nothing about it any more.
+    fn write_again(&mut self, end: &End) -> io::Result<()> {
+        let mut tail = Vec::new();
+        let mut source = self.files.read(&end.name)?;
+        io::copy(&mut source.by_ref().take(end.durable), &mut io::sink())?;
+        source.take(end.good.saturating_sub(end.durable)).read_to_end(&mut tail)?;
+        match &mut self.file {
+            Some(file) => file.rewrite(end.durable, &tail),
+            None => Ok(()),
+        }
     }
 
     /// A new segment, of which nothing is there yet.

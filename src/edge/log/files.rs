@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// One directory of files, by their names.
@@ -61,6 +61,12 @@ pub trait Append: Send {
     /// What the file system says.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
 
+    /// Writes `bytes` once more where they already stand, `at` so many bytes from the beginning.
+    ///
+    /// # Errors
+    /// What the file system says. Some of them may have been written.
+    fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
+
     /// Makes durable what was written.
     ///
     /// # Errors
@@ -102,7 +108,7 @@ impl Files for DirFiles {
     }
 
     fn append(&self, name: &str) -> io::Result<Box<dyn Append>> {
-        Ok(Box::new(OpenOptions::new().create(true).append(true).open(self.path.join(name))?))
+        Ok(Box::new(OpenOptions::new().create(true).truncate(false).write(true).open(self.path.join(name))?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -125,7 +131,13 @@ impl Append for File {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.seek(SeekFrom::End(0))?;
         Write::write(self, bytes)
+    }
+
+    fn rewrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.seek(SeekFrom::Start(at))?;
+        self.write_all(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {

@@ -8,6 +8,9 @@ use super::files::Files;
 /// So often, a log that is changed while it is opened is opened again.
 const TRIES: u32 = 100;
 
+/// No log has so many lines: a name with a greater number isn't ours.
+const MOST: u64 = 1 << 60;
+
 /// A file of a log.
 pub(super) struct Part {
     pub(super) name: String,
@@ -33,7 +36,13 @@ impl Kind {
         let number = |prefix: &str| name.strip_prefix(prefix)?.strip_suffix(".jsonl")?.parse().ok();
         let snapshot = number("snapshot-").map(|through| Kind::Snapshot { through });
         let kind = snapshot.or_else(|| number("journal-").map(|first| Kind::Segment { first }));
-        kind.filter(|kind| kind.name() == name)
+        kind.filter(|kind| kind.name() == name && kind.number() < MOST)
+    }
+
+    fn number(self) -> u64 {
+        match self {
+            Kind::Snapshot { through: number } | Kind::Segment { first: number } => number,
+        }
     }
 
     pub(super) fn name(self) -> String {

@@ -52,12 +52,21 @@ impl std::fmt::Display for Torn {
 pub struct Position {
     /// The number of the next line.
     pub next: u64,
-    /// The last segment and the length of what is good in it; none if a new one must be begun.
-    pub(super) segment: Option<(String, u64)>,
+    /// The end of the last segment; none if a new one must be begun.
+    pub(super) segment: Option<End>,
     /// Files that hold nothing that is still needed.
     pub(super) stale: Vec<String>,
     /// The bytes of the snapshot, and of all segments.
     pub(super) bytes: (u64, u64),
+}
+
+/// Where a segment ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) name: String,
+    /// The length of what is good in it, and of what is known to be durable of that.
+    pub(super) good: u64,
+    pub(super) durable: u64,
 }
 
 impl Default for Position {
@@ -74,11 +83,15 @@ pub struct LogReader {
     parts: std::vec::IntoIter<Part>,
     part: Option<Part>,
     offset: u64,
+    /// How much of the file is known to be durable.
+    durable: u64,
     /// The number of the next line of the journal; within a snapshot, that of its next line.
     next: u64,
     in_snapshot: Option<u64>,
     snapshot: Option<(PathBuf, u64)>,
     torn: Option<Torn>,
+    /// Where to stop: the number of the first line that isn't asked for.
+    until: u64,
     buffer: Vec<u8>,
     position: Position,
 }
@@ -106,10 +119,12 @@ impl LogReader {
             parts: parts.into_iter(),
             part: None,
             offset: 0,
+            durable: 0,
             next: 1,
             in_snapshot: None,
             snapshot: None,
             torn: None,
+            until: u64::MAX,
             buffer: Vec::new(),
             position,
         })
@@ -121,7 +136,7 @@ impl LogReader {
     /// If the log is damaged, or can't be read.
     pub fn next_line(&mut self) -> Result<Option<&str>, LogError> {
         let text = loop {
-            if self.torn.is_some() || (self.part.is_none() && !self.open_part()?) {
+            if self.torn.is_some() || self.is_over() || (self.part.is_none() && !self.open_part()?) {
                 return Ok(None);
             }
             let length = self.fill()?;
@@ -155,11 +170,6 @@ impl LogReader {
         Ok(Some(std::str::from_utf8(text).unwrap_or_default()))
     }
 
-    /// The number of the next line.
-    pub(super) fn next(&self) -> u64 {
-        self.next
-    }
-
     /// Whether nothing more can come in this file.
     fn is_ended(&self) -> bool {
         self.reads_snapshot() && self.in_snapshot.is_none()
@@ -169,14 +179,20 @@ impl LogReader {
         matches!(self.part, Some(Part { kind: Kind::Snapshot { .. }, .. }))
     }
 
-    /// Whether this is the next line.
-    pub fn is_at(&self, line: u64) -> bool {
-        self.is_beyond(line.saturating_sub(1))
+    /// The same up to a line, exclusively: what was there when that was the next.
+    #[must_use]
+    pub fn until(mut self, line: u64) -> Self {
+        self.until = line;
+        self
     }
 
-    /// Whether all lines through this one have been read.
-    pub(super) fn is_beyond(&self, through: u64) -> bool {
-        self.in_snapshot.is_none() && self.part.is_some() && self.next > through
+    /// The next line that wasn't read of those that it goes up to.
+    pub(super) fn missing(&self) -> Option<u64> {
+        (!self.is_over()).then_some(self.next)
+    }
+
+    fn is_over(&self) -> bool {
+        self.in_snapshot.is_none() && self.next >= self.until
     }
 
     /// What was dropped at the end.
@@ -203,7 +219,7 @@ impl LogReader {
 
     fn open_part(&mut self) -> Result<bool, LogError> {
         let Some(part) = self.parts.next() else { return Ok(false) };
-        self.offset = 0;
+        (self.offset, self.durable) = (0, 0);
         match part.kind {
             Kind::Snapshot { through } => {
                 self.in_snapshot = Some(through);
@@ -240,7 +256,7 @@ impl LogReader {
         let Some(part) = self.part.take() else { return Ok(()) };
         match part.kind {
             Kind::Segment { .. } => {
-                self.position.segment = Some((part.name, self.offset));
+                self.position.segment = Some(End { name: part.name, good: self.offset, durable: self.durable });
                 self.position.bytes.1 += self.offset;
             }
             Kind::Snapshot { .. } => self.position.bytes.0 = self.offset,
@@ -269,6 +285,10 @@ impl LogReader {
                 Ok(None)
             }
             (_, Some(Meta::End { .. }), _) => Ok(Some(Flaw::Form)),
+            (_, Some(Meta::Synced(through)), _) if through == self.next - 1 => {
+                self.durable = self.offset;
+                Ok(None)
+            }
             _ => Ok(None),
         }
     }
@@ -285,7 +305,7 @@ impl LogReader {
         }
         if let Some(part) = self.part.take() {
             self.position.bytes.1 += offset;
-            self.position.segment = Some((part.name, offset));
+            self.position.segment = Some(End { name: part.name, good: offset, durable: self.durable });
         }
         self.torn = Some(Torn { path, offset, flaw });
         Ok(())

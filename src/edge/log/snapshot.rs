@@ -17,24 +17,16 @@ pub type Compact = Box<dyn FnOnce(&mut Lines<'_>, &mut dyn FnMut(&[u8])) -> Resu
 /// The lines that a snapshot takes the place of. All of them have to be read.
 #[derive(Debug)]
 pub struct Lines<'a> {
-    files: &'a dyn Files,
     reader: &'a mut LogReader,
-    through: u64,
 }
 
 impl Lines<'_> {
     /// The text of the next line; none at the end.
     ///
     /// # Errors
-    /// If the log is damaged, can't be read, or ends too early.
+    /// If the log is damaged or can't be read.
     pub fn next_line(&mut self) -> Result<Option<&str>, LogError> {
-        if self.reader.is_beyond(self.through) {
-            return Ok(None);
-        }
-        let (files, from, to) = (self.files, self.reader.next(), self.through);
-        let text = self.reader.next_line()?;
-        // What isn't there can't be left out as if it were torn: the snapshot is to stand for all of it.
-        text.map(Some).ok_or_else(|| LogError::Gap { path: files.path().to_owned(), from, to })
+        self.reader.next_line()
     }
 }
 
@@ -51,8 +43,8 @@ pub enum SnapshotError {
     /// Whoever was to turn lines into fewer says why not.
     #[error("{0}")]
     Compact(String),
-    /// Not all lines were read.
-    #[error("line {0} wasn't read")]
+    /// Not all lines were read, or not all are there. The snapshot would stand for all of them.
+    #[error("line {0} wasn't read, or isn't there")]
     Unread(u64),
 }
 
@@ -84,14 +76,13 @@ pub fn take_snapshot(files: &Arc<dyn Files>, through: u64, compact: Compact) -> 
 }
 
 fn write(files: &Arc<dyn Files>, through: u64, aside: &str, compact: Compact) -> Result<u64, SnapshotError> {
-    let mut reader = LogReader::open(&**files, Damage::Refuse)?;
+    let mut reader = LogReader::open(&**files, Damage::Refuse)?.until(through.saturating_add(1));
     ignore_missing(files.remove(aside))?;
     let mut out = Sink { file: files.append(aside)?, buffer: Vec::new(), bytes: 0, lines: 0, error: None };
     Meta::Snapshot { format: FORMAT, through }.write(&mut out.buffer);
-    let mut lines = Lines { files: &**files, reader: &mut reader, through };
-    compact(&mut lines, &mut |text| out.line(text)).map_err(SnapshotError::Compact)?;
-    if !reader.is_beyond(through) {
-        return Err(SnapshotError::Unread(reader.next()));
+    compact(&mut Lines { reader: &mut reader }, &mut |text| out.line(text)).map_err(SnapshotError::Compact)?;
+    if let Some(line) = reader.missing() {
+        return Err(SnapshotError::Unread(line));
     }
     Meta::End { lines: out.lines }.write(&mut out.buffer);
     out.flush();
