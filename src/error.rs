@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::edge::journal::JournalFault;
+use crate::edge::log::Unwritten;
 use crate::logic::event::RunFailure;
 use crate::logic::pool::{Infeasible, PoolError, ResourceError, ResourceRequest};
 use crate::logic::schedule::ScheduleError;
@@ -87,6 +89,31 @@ pub enum SettingsError {
     /// The directory can't be used.
     #[error("the directory: {0}")]
     Store(#[from] StoreError),
+    /// The journal of the directory.
+    #[error(transparent)]
+    Journal(#[from] JournalFault),
+    /// A run of another trainable, or of another name, is in the directory.
+    #[error("`{}` has a run of {what} `{stored}`, not of `{given}`", path.display())]
+    Another {
+        /// The directory.
+        path: PathBuf,
+        /// The trainable, or the experiment.
+        what: &'static str,
+        /// The name of the one that is there.
+        stored: String,
+        /// The name that was given.
+        given: String,
+    },
+    /// A setting of an earlier session isn't one.
+    #[error("the stored setting `{setting}` is {value}, which isn't one")]
+    Stored {
+        /// Which.
+        setting: String,
+        /// What is stored.
+        value: String,
+        /// What serde said.
+        source: serde_json::Error,
+    },
     /// The machine gave no thread to run on.
     #[error("the engine's thread couldn't be started")]
     Thread(#[from] std::io::Error),
@@ -105,6 +132,14 @@ pub enum RunError {
         /// Why.
         failure: RunFailure,
         /// What had been reached.
+        results: Box<Results>,
+    },
+    /// It came to its end, but not everything could be written down. What it reached is there.
+    #[error("{why}")]
+    Unwritten {
+        /// How much, and why.
+        why: Unwritten,
+        /// What it reached.
         results: Box<Results>,
     },
     /// The engine's thread is gone without a word: a defect of tryout, whose panic message is on the standard error.

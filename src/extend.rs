@@ -11,6 +11,8 @@ pub use crate::logic::pool::{ResourceRequest, Resources, Slot};
 pub use crate::logic::schedule::{Buffering, Cohort, ScheduleError, Scheduler};
 pub use crate::logic::search::{SearchError, Searcher, Suggestion};
 pub use crate::logic::space::Space;
+pub use crate::logic::spec::{PartSpec, SpecError};
+pub use crate::logic::state::{Float, PartState, StateError};
 pub use crate::logic::stop::{Progress, StopError, StopReason, StopRule};
 pub use crate::logic::time::Moment;
 pub use crate::logic::trial::{Batch, BatchEnd, BatchLimits, FirstBatch, Rests, Status, WorkerFact, WorkerOrder};

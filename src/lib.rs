@@ -42,7 +42,7 @@ mod results;
 pub mod testing;
 
 pub use error::{ControlError, RunError, SettingsError};
-pub use experiment::{Control, Experiment, ExperimentHandle};
+pub use experiment::{Control, Existing, Experiment, ExperimentHandle};
 pub use results::{Results, ResultsError};
 
 #[cfg(doctest)]

@@ -2,14 +2,15 @@
 
 pub use crate::actors::messages::{RunStatus, TrialStatus};
 pub use crate::edge::backend::{AsyncSession, Session, async_function, async_stepwise, function, stepwise};
+pub use crate::edge::log::{Damage, Durability};
 #[cfg(feature = "console")]
 pub use crate::edge::observe::Console;
 pub use crate::edge::observe::{EventLog, EventStream, JsonLines, Seen};
 pub use crate::error::{ControlError, RunError, SettingsError};
-pub use crate::experiment::{Control, Experiment, ExperimentHandle};
+pub use crate::experiment::{Control, Existing, Experiment, ExperimentHandle};
 pub use crate::logic::checkpoint::Retention;
 pub use crate::logic::config::{Config, ConfigError};
-pub use crate::logic::engine::{AtEnd, Batching, FailFast, History, TrialRecord, Waiting};
+pub use crate::logic::engine::{AtEnd, Batching, FailFast, History, OnResume, Resume, TrialRecord, Waiting};
 pub use crate::logic::event::{Ending, EventKind, Outcome, PausedBy};
 pub use crate::logic::failure::{Backoff, Budget, FailureKind, RetryPolicy};
 pub use crate::logic::ids::TrialId;

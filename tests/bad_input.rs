@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use common::live::{Diary, SpySearcher, numbered, results};
-use tryout::edge::store::MemoryStore;
 use tryout::prelude::*;
 
 /// An experiment that counts how often its closure was called.
@@ -78,10 +77,6 @@ fn what_excludes_each_other_is_named() {
     assert_eq!(
         refusal(|it| it.searcher(searcher()).points(numbered(1))),
         "`searcher` and `points` were both given: give the points to the searcher, if it takes any"
-    );
-    assert_eq!(
-        refusal(|it| it.points(numbered(1)).dir("anywhere").store(MemoryStore::new())),
-        "`store` and `dir` were both given: a store of your own knows its own place"
     );
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tryout::edge::store::{DirStore, MemoryStore};
-use tryout::logic::search::{Capped, ConcurrencyLimiter, Points, Repeater, Variants};
+use tryout::logic::search::{Capped, ConcurrencyLimiter, Feedback, Points, Repeater, Variants};
 use tryout::prelude::*;
 use tryout::testing::conformance::{self, BackendCase};
 
@@ -23,6 +23,13 @@ fn searchers() {
     conformance::searcher(|| Box::new(ConcurrencyLimiter::new(variants(9), 2).expect("fine")));
     conformance::searcher(|| Box::new(Repeater::new(variants(6), 3).expect("fine")));
     conformance::searcher(|| Box::new(Capped::new(Box::new(variants(30)), 11)));
+    let noisy = || Repeater::new(variants(20), 3).expect("fine").index("which");
+    let few = || ConcurrencyLimiter::new(noisy(), 4).expect("fine");
+    conformance::searcher(move || Box::new(Capped::new(Box::new(few()), 50)));
+    conformance::searcher(|| {
+        let batch = ConcurrencyLimiter::new(variants(40), 3).expect("fine").feedback(Feedback::Batch);
+        Box::new(Repeater::new(batch, 2).expect("fine"))
+    });
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tryout::edge::log::{Damage, DirFiles, Durability, Files, Log, LogError, LogLock, LogReader, Notice};
+use tryout::edge::log::{Damage, DirFiles, Files, Log, LogEnd, LogError, LogLock, LogReader, LogSettings, Notice};
 
 fn files(dir: &Path) -> Arc<dyn Files> {
     Arc::new(DirFiles::new(dir))
@@ -22,7 +22,7 @@ fn read(dir: &Path, damage: Damage) -> Result<(Vec<String>, bool), LogError> {
     Ok((texts, reader.torn().is_some()))
 }
 
-fn start(dir: &Path, notices: mpsc::Sender<Notice>) -> Log<String> {
+fn start(dir: &Path, notices: mpsc::Sender<Notice>) -> (Log<String>, LogEnd<String>) {
     let position = match LogReader::open(&*files(dir), Damage::Refuse) {
         Err(LogError::Missing { .. }) => None,
         opened => {
@@ -33,7 +33,7 @@ fn start(dir: &Path, notices: mpsc::Sender<Notice>) -> Log<String> {
     };
     let encode = |entry: &String, out: &mut Vec<u8>| out.extend_from_slice(format!("{{\"say\":{entry:?}}}").as_bytes());
     let notice = move |notice| drop(notices.send(notice));
-    Log::start(files(dir), position, Durability::default(), encode, notice).unwrap()
+    Log::start(files(dir), position, LogSettings::default(), encode, notice).unwrap()
 }
 
 fn say(number: usize) -> String {
@@ -42,7 +42,7 @@ fn say(number: usize) -> String {
 
 /// A log of so many lines, synced in the middle.
 fn write(dir: &Path, from: usize, to: usize) {
-    let log = start(dir, mpsc::channel().0);
+    let (log, end) = start(dir, mpsc::channel().0);
     for number in from..to {
         log.append(number.to_string());
         if number == (from + to) / 2 {
@@ -51,7 +51,7 @@ fn write(dir: &Path, from: usize, to: usize) {
             wait.recv().unwrap();
         }
     }
-    log.close(Duration::from_secs(60)).unwrap();
+    end.close(Duration::from_secs(60)).unwrap();
 }
 
 fn only_file(dir: &Path) -> std::path::PathBuf {
@@ -157,7 +157,7 @@ fn halve(log: &Log<String>) {
 fn a_snapshot_takes_the_place_of_older_files_and_the_log_goes_on() {
     let dir = TempDir::new().unwrap();
     let (notices, heard) = mpsc::channel();
-    let log = start(dir.path(), notices);
+    let (log, end) = start(dir.path(), notices);
     (0..5).for_each(|number| log.append(number.to_string()));
     halve(&log);
     (5..9).for_each(|number| log.append(number.to_string()));
@@ -165,7 +165,7 @@ fn a_snapshot_takes_the_place_of_older_files_and_the_log_goes_on() {
     halve(&log);
     log.append("9".to_owned());
     assert!(matches!(heard.recv().unwrap(), Notice::Compacted { .. }));
-    log.close(Duration::from_secs(60)).unwrap();
+    end.close(Duration::from_secs(60)).unwrap();
     let mut names: Vec<String> =
         fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -178,11 +178,11 @@ fn a_snapshot_takes_the_place_of_older_files_and_the_log_goes_on() {
 #[test]
 fn a_missing_file_is_told_by_the_lines_it_held() {
     let dir = TempDir::new().unwrap();
-    let log = start(dir.path(), mpsc::channel().0);
+    let (log, end) = start(dir.path(), mpsc::channel().0);
     log.append("0".to_owned());
     log.rotate(None, Box::new(|_, _| Err("not this time".to_owned())));
     log.append("1".to_owned());
-    log.close(Duration::from_secs(60)).unwrap();
+    end.close(Duration::from_secs(60)).unwrap();
     assert_eq!(read(dir.path(), Damage::Refuse).unwrap().0.len(), 2);
     fs::remove_file(dir.path().join("journal-000000000001.jsonl")).unwrap();
     let message = read(dir.path(), Damage::Refuse).unwrap_err().to_string();

@@ -7,17 +7,22 @@ use tokio::time::Instant;
 
 use crate::logic::time::Moment;
 
-/// Counts from the run's start. Tests can pause it with tokio's own clock.
+/// Counts from the run's start, the time between its sessions left out. Tests can pause it with tokio's own clock.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock(Instant);
+pub(super) struct Clock {
+    began: Instant,
+    /// Where an earlier session left it.
+    at: Moment,
+}
 
 impl Clock {
-    pub(super) fn start() -> Self {
-        Self(Instant::now())
+    /// A clock that goes on from a moment.
+    pub(super) fn start(at: Moment) -> Self {
+        Self { began: Instant::now(), at }
     }
 
     pub(super) fn now(self) -> Moment {
-        Moment::new(self.0.elapsed())
+        self.at + self.began.elapsed()
     }
 }
 

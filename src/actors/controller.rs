@@ -7,10 +7,11 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult, Response
 use futures::channel::oneshot;
 
 use super::clock::{Alarm, Clock};
+use super::keeper::{Brought, Keeper};
 use super::launch::RunEnd;
 use super::messages::{
-    Drain, Inspect, InspectPool, InspectTrial, ListTrials, Order, PoolStatus, RunStatus, ToController, ToSupervisor,
-    ToTrial, TrialStatus,
+    Drain, Inspect, InspectPool, InspectTrial, ListTrials, Order, PoolStatus, RunStatus, Sync, ToController,
+    ToSupervisor, ToTrial, TrialStatus,
 };
 use super::post::post_to;
 use super::supervisor::WorkerSupervisor;
@@ -22,7 +23,8 @@ use crate::logic::ids::TrialId;
 use crate::logic::pool::Demand;
 use crate::logic::schedule::Cohort;
 use crate::logic::time::Moment;
-use crate::logic::trial::{Status, Trial, TrialSettings};
+use crate::logic::trial::{Status, Trial, TrialFact, TrialSettings};
+use crate::ports::journal::{Journal, JournalNotice};
 use crate::ports::observer::Audience;
 
 /// Owns the [`Engine`]: it routes decisions, and answers clients.
@@ -47,6 +49,7 @@ pub struct Controller {
     settings: Arc<TrialSettings>,
     audience: Box<dyn Audience>,
     forget: Box<dyn FnMut(CheckpointId) + Send>,
+    keeper: Keeper,
     done: Option<oneshot::Sender<RunEnd>>,
     out: Vec<EngineOutput>,
 }
@@ -67,12 +70,14 @@ pub(super) struct Neighbours {
     pub(super) settings: Arc<TrialSettings>,
     pub(super) audience: Box<dyn Audience>,
     pub(super) forget: Box<dyn FnMut(CheckpointId) + Send>,
+    pub(super) journal: Option<Box<dyn Journal>>,
     pub(super) done: oneshot::Sender<RunEnd>,
 }
 
 impl Controller {
     pub(super) fn new(engine: Engine, clock: Clock, neighbours: Neighbours) -> Self {
-        let Neighbours { supervisor, settings, audience, forget, done } = neighbours;
+        let Neighbours { supervisor, settings, audience, forget, journal, done } = neighbours;
+        let marks = engine.recalled().marks;
         Self {
             engine,
             clock,
@@ -82,6 +87,7 @@ impl Controller {
             settings,
             audience,
             forget,
+            keeper: Keeper::new(journal, marks),
             done: Some(done),
             out: Vec::new(),
         }
@@ -91,21 +97,79 @@ impl Controller {
         self.with_engine(ctx, |engine, now, out| engine.on(input, now, out));
     }
 
+    /// A trial's fact, unless it has to wait for the journal.
+    fn feed_fact(&mut self, trial: TrialId, fact: TrialFact, ctx: &mut Context<Self>) {
+        if let Some((trial, fact)) = self.keeper.hold(trial, fact) {
+            self.feed(EngineInput::Trial(trial, fact), ctx);
+        }
+    }
+
+    fn feed_waiting(&mut self, ctx: &mut Context<Self>) {
+        while let Some((trial, fact)) = self.keeper.next_result() {
+            self.feed(EngineInput::Trial(trial, fact), ctx);
+        }
+    }
+
+    fn on_journal(&mut self, notice: JournalNotice, ctx: &mut Context<Self>) {
+        match notice {
+            JournalNotice::Stalled(why) => {
+                // A run that is ending ends, whether its journal can be written or not.
+                if self.engine.is_open() {
+                    self.keeper.stalled(&why);
+                }
+                let message = format!("the journal can't be written, so no results are processed: {why}");
+                self.feed(EngineInput::Notice(EventKind::Warning { message }), ctx);
+            }
+            JournalNotice::Recovered => {
+                if self.keeper.held().is_some() {
+                    self.keeper.release();
+                    let message = "the journal can be written again, and the run goes on".to_owned();
+                    self.feed(EngineInput::Notice(EventKind::Warning { message }), ctx);
+                }
+                self.feed_waiting(ctx);
+            }
+            JournalNotice::NotCompacted(why) => {
+                let message = format!("there is no new snapshot of the journal: {why}");
+                self.feed(EngineInput::Notice(EventKind::Warning { message }), ctx);
+            }
+            JournalNotice::Grown => {
+                let wait = self.keeper.snapshot_in(self.clock.now());
+                if wait.is_zero() {
+                    self.snapshot();
+                } else {
+                    ctx.run_later(wait, |controller: &mut Self, _| controller.snapshot());
+                }
+            }
+        }
+    }
+
+    fn snapshot(&mut self) {
+        let began = self.clock.now();
+        let parts = self.engine.part_states();
+        let now = self.clock.now();
+        if let Some(mark) = self.keeper.snapshot(parts, now, now.since(began)) {
+            self.audience.save(mark);
+        }
+    }
+
     fn with_engine<R>(
         &mut self,
         ctx: &mut Context<Self>,
         call: impl FnOnce(&mut Engine, Moment, &mut Vec<EngineOutput>) -> R,
     ) -> R {
         let now = self.clock.now();
-        self.engine.watched(if self.audience.is_empty() { Watched::No } else { Watched::Yes });
+        let watched = !self.audience.is_empty() || !self.keeper.is_empty();
+        self.engine.watched(if watched { Watched::Yes } else { Watched::No });
         let mut out = std::mem::take(&mut self.out);
         let answer = call(&mut self.engine, now, &mut out);
-        let mut events = Vec::new();
-        for said in out.drain(..) {
-            self.carry_out(said, &mut events, ctx);
-        }
+        let brought = self.sort(&mut out, now);
         self.out = out;
-        self.publish(events, now);
+        if let Some(brought) = self.keeper.step(brought, &ctx.address()) {
+            self.carry_out(brought, ctx);
+        }
+        if !self.engine.is_open() {
+            self.wait_no_more(ctx);
+        }
         self.alarm.set(self.engine.deadline(), now, ctx, |controller: &mut Self, ctx| {
             controller.alarm.rang();
             controller.feed(EngineInput::Tick, ctx);
@@ -113,7 +177,54 @@ impl Controller {
         answer
     }
 
-    fn carry_out(&mut self, said: EngineOutput, events: &mut Vec<ExperimentEvent>, ctx: &mut Context<Self>) {
+    /// Events on one side, with the news of observers that were disabled; everything else on the other.
+    fn sort(&mut self, out: &mut Vec<EngineOutput>, at: Moment) -> Brought {
+        let (mut events, mut said) = (Vec::new(), Vec::new());
+        for output in out.drain(..) {
+            match output {
+                EngineOutput::Event(event) => events.push(event),
+                other => said.push(other),
+            }
+        }
+        if !events.is_empty() {
+            for fault in self.audience.take_faults() {
+                log::warn!("{fault}");
+                events.push(ExperimentEvent { at, kind: EventKind::Warning { message: fault.to_string() } });
+            }
+        }
+        Brought { said, events: events.into() }
+    }
+
+    fn carry_out(&mut self, Brought { said, events }: Brought, ctx: &mut Context<Self>) {
+        let over = matches!(events.last().map(|event| &event.kind), Some(EventKind::Finished { .. }));
+        if !events.is_empty() {
+            self.audience.publish(events);
+        }
+        if over {
+            self.last_words();
+        }
+        said.into_iter().for_each(|said| self.carry_out_one(said, ctx));
+    }
+
+    /// Observers are asked for their states, and a journal that is long becomes a snapshot.
+    fn last_words(&mut self) {
+        if self.keeper.is_worth_a_snapshot() {
+            self.snapshot();
+        } else if let Some(mark) = self.keeper.mark() {
+            self.audience.save(mark);
+        }
+    }
+
+    /// The run is ending: nothing waits for the journal any more, so that it does end.
+    fn wait_no_more(&mut self, ctx: &mut Context<Self>) {
+        if self.keeper.held().is_some() {
+            self.keeper.release();
+            // Its own messages, so that this one comes to its end.
+            ctx.notify(ToController::Journal(JournalNotice::Recovered));
+        }
+    }
+
+    fn carry_out_one(&mut self, said: EngineOutput, ctx: &mut Context<Self>) {
         match said {
             EngineOutput::Create { trial, config, request, past } => {
                 let machine = Trial::new(trial, config, request, self.settings.clone());
@@ -139,7 +250,8 @@ impl Controller {
                     post_to(&address, ToTrial::Retire);
                 }
             }
-            EngineOutput::Event(event) => events.push(event),
+            // They are sorted out before.
+            EngineOutput::Event(_) => {}
             EngineOutput::DemandClosed => post_to(&self.supervisor, ToSupervisor::Demand(Demand::Closed)),
             EngineOutput::DemandOpened => post_to(&self.supervisor, ToSupervisor::Demand(Demand::Open)),
             EngineOutput::ClosePool { by } => post_to(&self.supervisor, ToSupervisor::Close { by }),
@@ -151,18 +263,6 @@ impl Controller {
                 }
             }
         }
-    }
-
-    /// Hands events over, and with them the news of observers that were disabled.
-    fn publish(&mut self, mut events: Vec<ExperimentEvent>, at: Moment) {
-        if events.is_empty() {
-            return;
-        }
-        for fault in self.audience.take_faults() {
-            log::warn!("{fault}");
-            events.push(ExperimentEvent { at, kind: EventKind::Warning { message: fault.to_string() } });
-        }
-        self.audience.publish(events.into());
     }
 
     fn status(&self, trial: TrialId) -> Option<TrialStatus> {
@@ -177,8 +277,20 @@ impl Handler<ToController> for Controller {
     fn handle(&mut self, message: ToController, ctx: &mut Context<Self>) {
         let input = match message {
             ToController::Begin => EngineInput::Begin,
-            ToController::Trial(trial, fact) => EngineInput::Trial(trial, fact),
-            ToController::Forgotten(checkpoint) => return (self.forget)(checkpoint),
+            ToController::Trial(trial, fact) => return self.feed_fact(trial, fact, ctx),
+            ToController::Forgotten(checkpoint) => {
+                if let Some(checkpoint) = self.keeper.forget(checkpoint) {
+                    (self.forget)(checkpoint);
+                }
+                return;
+            }
+            ToController::Acknowledged => {
+                if let Some(brought) = self.keeper.acknowledged() {
+                    self.carry_out(brought, ctx);
+                }
+                return;
+            }
+            ToController::Journal(notice) => return self.on_journal(notice, ctx),
             ToController::Dropped => EngineInput::StaleFact,
             ToController::Noticed(kind) => EngineInput::Notice(kind),
             ToController::PoolClosed => EngineInput::PoolClosed,
@@ -214,7 +326,23 @@ impl Handler<Inspect> for Controller {
             counts: Status::ALL.map(|status| ledger.count(status)),
             total: self.engine.expected(),
             totals: self.engine.totals(),
+            held: self.keeper.held(),
+            journal: self.keeper.backlog(),
         })
+    }
+}
+
+impl Handler<Sync> for Controller {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Sync, _: &mut Context<Self>) -> Self::Result {
+        let (done, wait) = oneshot::channel();
+        self.keeper.sync(move || {
+            // Whoever asked may have gone.
+            let _ = done.send(());
+        });
+        // A journal that was closed has said itself what it couldn't write.
+        Box::pin(async move { wait.await.unwrap_or(()) })
     }
 }
 

@@ -12,11 +12,12 @@ use super::post::post_to;
 use super::supervisor::WorkerSupervisor;
 use crate::logic::checkpoint::CheckpointId;
 use crate::logic::engine::{Engine, Ledger, Totals};
-use crate::logic::event::Outcome;
+use crate::logic::event::{EventKind, Outcome};
 use crate::logic::pool::Pool;
 use crate::logic::time::Moment;
 use crate::logic::trial::TrialSettings;
 use crate::ports::backend::Backend;
+use crate::ports::journal::OpenJournal;
 use crate::ports::observer::Audience;
 use crate::ports::store::Store;
 
@@ -34,8 +35,12 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// Watches.
     pub audience: Box<dyn Audience>,
-    /// Deletes a checkpoint, without waiting for it.
+    /// Deletes a checkpoint, without waiting for it; of no use if there is a journal, which knows when it may.
     pub forget: Box<dyn FnMut(CheckpointId) + Send>,
+    /// Writes down what happens.
+    pub journal: Option<OpenJournal>,
+    /// What observers are to hear first.
+    pub notices: Vec<EventKind>,
 }
 
 impl std::fmt::Debug for Parts {
@@ -59,13 +64,17 @@ pub struct RunEnd {
 
 /// Starts the actors of a run on the arbiter that it is called on, and the run with them. The end arrives in `done`.
 pub fn launch(parts: Parts, done: oneshot::Sender<RunEnd>) -> Addr<Controller> {
-    let Parts { engine, pool, trials, backend, store, audience, forget } = parts;
-    let clock = Clock::start();
+    let Parts { engine, pool, trials, backend, store, audience, forget, journal, notices: first } = parts;
+    let clock = Clock::start(engine.recalled().run.now);
     let context = Context::<Controller>::new();
     let address = context.address();
     let supervisor = WorkerSupervisor::new(pool, backend, store, address.clone().recipient(), clock).start();
-    let neighbours = Neighbours { supervisor, settings: trials, audience, forget, done };
+    let notices = address.clone();
+    let notice = move |notice| notices.do_send(ToController::Journal(notice));
+    let journal = journal.map(|open| open(Box::new(notice)));
+    let neighbours = Neighbours { supervisor, settings: trials, audience, forget, journal, done };
     let controller = context.run(Controller::new(engine, clock, neighbours));
     post_to(&controller, ToController::Begin);
+    first.into_iter().for_each(|kind| post_to(&controller, ToController::Noticed(kind)));
     controller
 }

@@ -1,5 +1,6 @@
 //! All messages between the actors, and from clients to the controller. Orders are imperatives, facts past participles.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Message, Recipient};
@@ -12,6 +13,7 @@ use crate::logic::pool::{Demand, PoolCounts, Resources, WhyWaiting};
 use crate::logic::time::Moment;
 use crate::logic::trial::{PoolFact, PoolOrder, TrialFact, TrialOrder, WorkerFact, WorkerOrder};
 use crate::ports::backend::Said;
+use crate::ports::journal::{Backlog, JournalNotice};
 
 // ---- from clients to the controller --------------------------------------------------------------------------------
 
@@ -29,6 +31,11 @@ pub struct Drain(pub Duration);
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "RunStatus")]
 pub struct Inspect;
+
+/// Make everything so far durable; the answer comes when it is. At once if the run has no journal.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Sync;
 
 /// How does a trial stand?
 #[derive(Clone, Copy, Debug, Message)]
@@ -57,6 +64,10 @@ pub struct RunStatus {
     pub total: Option<u64>,
     /// Numbers over the whole run.
     pub totals: Totals,
+    /// Why no results are processed at the moment, if none are: the journal can't be written, or is far behind.
+    pub held: Option<Arc<str>>,
+    /// How far the journal is behind; none if there is none.
+    pub journal: Option<Backlog>,
 }
 
 /// A trial at a moment.
@@ -119,6 +130,10 @@ pub(super) enum ToController {
     Noticed(EventKind),
     /// All workers are gone.
     PoolClosed,
+    /// The first of the steps that wait for it is durable.
+    Acknowledged,
+    /// Something about the journal.
+    Journal(JournalNotice),
 }
 
 /// From a trial to the supervisor.

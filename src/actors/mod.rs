@@ -5,6 +5,7 @@
 
 mod clock;
 mod controller;
+mod keeper;
 mod launch;
 pub mod messages;
 mod post;

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::place::Existing;
+use super::session::FilesAt;
+use crate::edge::log::{Damage, DirFiles, Durability, LogSettings};
 use crate::logic::checkpoint::Retention;
 use crate::logic::config::Config;
-use crate::logic::engine::{AtEnd, Batching, FailFast, History};
+use crate::logic::engine::{AtEnd, Batching, FailFast, History, Resume};
 use crate::logic::failure::{Budget, RetryPolicy};
 use crate::logic::metrics::Objective;
 use crate::logic::pool::{AbandonPolicy, ResourceRequest, Resources, Reuse};
@@ -71,6 +74,13 @@ pub struct Experiment {
     pub(super) patience: Duration,
     pub(super) dir: Option<PathBuf>,
     pub(super) store: Option<Arc<dyn Store>>,
+    /// Exactly here, whatever the name.
+    pub(super) place: Option<PathBuf>,
+    pub(super) existing: Existing,
+    pub(super) damage: Damage,
+    pub(super) how: Resume,
+    pub(super) log: LogSettings,
+    pub(super) files: FilesAt,
 }
 
 impl std::fmt::Debug for Experiment {
@@ -113,6 +123,12 @@ impl Experiment {
             patience: Duration::from_secs(5),
             dir: None,
             store: None,
+            place: None,
+            existing: Existing::Refuse,
+            damage: Damage::Refuse,
+            how: Resume::new(),
+            log: LogSettings::default(),
+            files: Arc::new(|dir| Arc::new(DirFiles::new(dir))),
         }
     }
 
@@ -303,10 +319,38 @@ impl Experiment {
         self
     }
 
-    /// Keeps the run's files in a directory of its name below `parent`. Without it, checkpoints are kept in memory.
+    /// Keeps the run's files in a directory of its name below `parent`: its journal, from which it can be resumed, and its
+    /// checkpoints. Without it everything is kept in memory, and ends with the process.
     #[must_use]
     pub fn dir(mut self, parent: impl Into<PathBuf>) -> Self {
         self.dir = Some(parent.into());
+        self
+    }
+
+    /// When the journal is made durable: in groups of 50 ms, unless it is said. A process that dies loses nothing that was
+    /// written, whatever is said here; this is about the machine.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.log.durability = durability;
+        self
+    }
+
+    /// The journal is said in fewer words when it has grown by so many bytes since it was last, and doubled: 4 MiB, unless it
+    /// is said.
+    #[must_use]
+    pub fn snapshot_after(mut self, bytes: u64) -> Self {
+        self.log.snapshot_after = bytes;
+        self
+    }
+
+    /// What the journal's files are written through, made for their directory: to put faults in its place.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn journal_files(
+        mut self,
+        files: impl Fn(&std::path::Path) -> Arc<dyn crate::edge::log::Files> + Send + Sync + 'static,
+    ) -> Self {
+        self.files = Arc::new(files);
         self
     }
 

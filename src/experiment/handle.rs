@@ -9,7 +9,7 @@ use futures::channel::oneshot;
 
 use crate::actors::Controller;
 use crate::actors::messages::{
-    Drain, Inspect, InspectPool, InspectTrial, ListTrials, Order, PoolStatus, RunStatus, TrialStatus,
+    Drain, Inspect, InspectPool, InspectTrial, ListTrials, Order, PoolStatus, RunStatus, Sync, TrialStatus,
 };
 use crate::edge::observe::{EventStream, ObserverHub};
 use crate::error::{ControlError, RunError};
@@ -105,6 +105,15 @@ impl Control {
     /// If the run is over.
     pub async fn status(&self) -> Result<RunStatus, ControlError> {
         Ok(self.controller.send(Inspect).await?)
+    }
+
+    /// Waits until everything that has happened so far is durable, if the run has a journal: it would be there after a
+    /// crash of the machine.
+    ///
+    /// # Errors
+    /// If the run is over.
+    pub async fn sync(&self) -> Result<(), ControlError> {
+        Ok(self.controller.send(Sync).await?)
     }
 
     /// How a trial stands, and why it isn't running if it isn't.
@@ -212,6 +221,10 @@ impl Audience for SharedHub {
 
     fn publish(&mut self, events: Arc<[ExperimentEvent]>) {
         self.with(|hub| hub.publish(events));
+    }
+
+    fn save(&mut self, mark: u64) {
+        self.with(|hub| hub.save(mark));
     }
 
     fn take_faults(&mut self) -> Vec<ObserverFault> {

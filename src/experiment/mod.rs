@@ -2,7 +2,12 @@
 
 mod builder;
 mod handle;
+mod place;
+mod resume;
+mod session;
 mod start;
+mod stored;
 
 pub use builder::Experiment;
 pub use handle::{Control, ExperimentHandle};
+pub use place::Existing;

@@ -2,13 +2,19 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use actix_rt::System;
 use futures::channel::oneshot;
 
 use super::builder::Experiment;
 use super::handle::{Control, ExperimentHandle, SharedHub};
+use super::place::Place;
+use super::session::{self, Session};
+use super::stored;
 use crate::actors::{Parts, RunEnd, launch};
+use crate::edge::journal::JournalEnd;
+use crate::edge::log::LogLock;
 use crate::edge::observe::ObserverHub;
 use crate::edge::store::{DirStore, Janitor, MemoryStore};
 use crate::error::{RunError, SettingsError};
@@ -42,7 +48,7 @@ impl Experiment {
     /// If a setting is wrong; nothing runs then.
     pub fn start(self) -> Result<ExperimentHandle, SettingsError> {
         let patience = self.patience;
-        let (parts, hub, summary) = self.assemble()?;
+        let Assembled { parts, hub, summary, journal } = self.assemble()?;
         let (address, addresses) = mpsc::channel();
         let (done, end) = oneshot::channel();
         let shared = hub.clone();
@@ -58,7 +64,7 @@ impl Experiment {
             }
             let results = ended.map_err(|_| RunError::Lost).and_then(|end| summary.results(end));
             // Nobody may be waiting.
-            let _ = done.send(results);
+            let _ = done.send(closed(journal, patience, results));
         })?;
         let lost = || SettingsError::Thread(std::io::Error::other("the engine's thread ended at once"));
         let controller = addresses.recv().map_err(|_| lost())?;
@@ -66,11 +72,11 @@ impl Experiment {
     }
 
     /// Checks everything, and only then touches the world.
-    fn assemble(mut self) -> Result<(Parts, SharedHub, Summary), SettingsError> {
+    fn assemble(mut self) -> Result<Assembled, SettingsError> {
         if self.name.trim().is_empty() {
             return Err(refused("name", "empty", "a name"));
         }
-        let run = RunId::new(hash(&self.name, self.seed));
+        let given = stored::settings(&self);
         let objective = self.objective.take();
         self.scheduler.prepare(objective.as_ref())?;
         let objective = objective.or_else(|| self.scheduler.objective().cloned());
@@ -78,8 +84,12 @@ impl Experiment {
         let stop = self.stop_rule()?;
         let searcher = self.take_searcher(objective.as_ref())?;
         let pool = self.pool()?;
-        let settings = self.engine_settings(run, objective.as_ref(), &pool)?;
-        let (store, dir) = self.take_store()?;
+        let mut settings = self.engine_settings(objective.as_ref(), &pool)?;
+        let place = self.take_place()?;
+        if let Some(first) = place.as_ref().and_then(|place| place.first.as_ref()) {
+            settings.run = first.run;
+        }
+        let store = self.take_store(place.as_ref())?;
 
         let trials = Arc::new(TrialSettings {
             experiment: settings.name.clone(),
@@ -89,23 +99,43 @@ impl Experiment {
             export: self.export,
             rests: self.backend.rests(),
         });
-        let hub = SharedHub::new(ObserverHub::start(self.observers, ObserverHub::DEFAULT_CAPACITY));
         let mut janitor = Janitor::new(store.clone());
+        let mut engine = Engine::new(settings, searcher, self.scheduler, stop);
+        let session = session::begin(session::Start {
+            place,
+            engine: &mut engine,
+            name: &self.name,
+            trainable: self.backend.name(),
+            given,
+            how: self.how,
+            damage: self.damage,
+            log: self.log,
+            files: self.files,
+            store: store.clone(),
+            observers: self.observers,
+        })?;
+        let Session { observers, states, journal, notices, dir } = session;
+        let hub = SharedHub::new(ObserverHub::resume(observers, ObserverHub::DEFAULT_CAPACITY, states));
+        let (journal, end) = journal.unzip();
+        let run = engine.recalled().run;
         let parts = Parts {
-            engine: Engine::new(settings, searcher, self.scheduler, stop),
-            pool: Pool::new(pool),
+            engine,
+            pool: Pool::new(pool).numbered_from(run.workers, run.leases),
             trials,
             backend: self.backend,
             store,
             audience: Box::new(hub.clone()),
             forget: Box::new(move |checkpoint| janitor.delete(checkpoint)),
+            journal,
+            notices,
         };
-        Ok((parts, hub, Summary { name: self.name, objective, dir }))
+        let (lock, path) = dir.unzip();
+        let summary = Summary { name: self.name, objective, dir: path };
+        Ok(Assembled { parts, hub, summary, journal: end.zip(lock) })
     }
 
     fn engine_settings(
         &self,
-        run: RunId,
         objective: Option<&Objective>,
         pool: &PoolSettings,
     ) -> Result<EngineSettings, SettingsError> {
@@ -116,7 +146,7 @@ impl Experiment {
         let infeasible = |why| SettingsError::Infeasible { request: request.clone(), why };
         Pool::new(pool.clone()).feasible(&request).map_err(infeasible)?;
         Ok(EngineSettings {
-            run,
+            run: RunId::new(hash(&self.name, self.seed)),
             name: self.name.as_str().into(),
             objective: objective.cloned(),
             batching: self.batching,
@@ -207,24 +237,53 @@ impl Experiment {
         Ok(settings)
     }
 
-    fn take_store(&mut self) -> Result<(Arc<dyn Store>, Option<PathBuf>), SettingsError> {
-        match (self.store.take(), self.dir.take()) {
-            (Some(_), Some(_)) => {
-                let why = "a store of your own knows its own place";
-                Err(SettingsError::Both { one: "store", other: "dir", why })
-            }
-            (Some(store), None) => Ok((store, None)),
-            (None, None) => Ok((Arc::new(MemoryStore::new()), None)),
+    /// The directory of the run, if it has one.
+    fn take_place(&mut self) -> Result<Option<Place>, SettingsError> {
+        let path = match (self.place.take(), self.dir.take()) {
+            (Some(place), _) => place,
             (None, Some(parent)) => {
                 StoreError::check_name(&self.name)?;
-                let path = parent.join(&self.name);
-                let taken = path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
-                if taken {
-                    return Err(SettingsError::Duplicate { path });
-                }
-                Ok((Arc::new(DirStore::create(&path)?), Some(path)))
+                parent.join(&self.name)
             }
+            (None, None) => return Ok(None),
+        };
+        Place::take(path, self.existing, self.damage).map(Some)
+    }
+
+    fn take_store(&mut self, place: Option<&Place>) -> Result<Arc<dyn Store>, SettingsError> {
+        Ok(match (self.store.take(), place) {
+            (Some(store), _) => store,
+            (None, None) => Arc::new(MemoryStore::new()),
+            (None, Some(place)) => Arc::new(DirStore::create(&place.path)?),
+        })
+    }
+}
+
+/// What an experiment comes to.
+struct Assembled {
+    parts: Parts,
+    hub: SharedHub,
+    summary: Summary,
+    /// The directory stays locked until its journal is closed.
+    journal: Option<(JournalEnd, LogLock)>,
+}
+
+/// Closes the journal: the run's last words are in it, or the results say what isn't.
+fn closed(
+    journal: Option<(JournalEnd, LogLock)>,
+    patience: Duration,
+    results: Result<Results, RunError>,
+) -> Result<Results, RunError> {
+    let Some((journal, lock)) = journal else { return results };
+    let closed = journal.close(patience.max(Duration::from_secs(5)));
+    drop(lock);
+    match (closed, results) {
+        (Err(why), Ok(results)) => Err(RunError::Unwritten { why, results: Box::new(results) }),
+        (Err(why), Err(error)) => {
+            log::error!("{why}");
+            Err(error)
         }
+        (Ok(()), results) => results,
     }
 }
 

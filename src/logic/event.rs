@@ -80,6 +80,8 @@ pub enum Outcome {
     Stopped(Cow<'static, str>),
     /// It was drained: what isn't finished can go on in a resumed run.
     Drained,
+    /// It was cut off, or goes on at this moment: only of results that were opened from a directory.
+    Unfinished,
     /// It couldn't go on.
     Failed(RunFailure),
 }

@@ -13,6 +13,7 @@ pub mod pool;
 pub mod schedule;
 pub mod search;
 pub mod space;
+pub mod spec;
 pub mod state;
 pub mod stop;
 pub mod time;

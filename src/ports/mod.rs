@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod error;
+pub mod journal;
 pub mod observer;
 pub mod store;
 pub mod trainable;

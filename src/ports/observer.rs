@@ -102,6 +102,9 @@ pub trait Audience: Send {
     /// Hands events over.
     fn publish(&mut self, events: Arc<[ExperimentEvent]>);
 
+    /// Asks those who have a state for it, at this mark: after all that was handed over before.
+    fn save(&mut self, mark: u64);
+
     /// The observers that were disabled since the last call.
     fn take_faults(&mut self) -> Vec<ObserverFault>;
 }

@@ -6,12 +6,14 @@
 
 mod backend;
 pub mod conformance;
+mod renewed;
 mod script;
 mod sim;
 mod spy;
 mod worker;
 
 pub use backend::{ScriptedBackend, scripted};
+pub use renewed::Renewed;
 pub use script::{Chance, Saves, Script};
 pub use sim::{Sim, SimCut, SimEnd, SimError};
 pub use spy::{Heard, Spy};

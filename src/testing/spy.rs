@@ -10,6 +10,8 @@ use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
 use crate::logic::schedule::{Buffering, Cohort, ScheduleError, Scheduler};
 use crate::logic::search::{Limiting, SearchError, Searcher, Suggestion};
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError};
 
 /// What was heard of one trial.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -81,6 +83,18 @@ impl Scheduler for Spy<dyn Scheduler> {
         self.inner.buffering()
     }
 
+    fn save(&self) -> Option<PartState> {
+        self.inner.save()
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        self.inner.restore(state)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        self.inner.spec()
+    }
+
     fn name(&self) -> &str {
         self.inner.name()
     }
@@ -123,6 +137,22 @@ impl Searcher for Spy<dyn Searcher> {
 
     fn limit(&mut self, live: usize) -> Limiting {
         self.inner.limit(live)
+    }
+
+    fn save(&self) -> Option<PartState> {
+        self.inner.save()
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        self.inner.restore(state)
+    }
+
+    fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
+        self.inner.replay(trial, config)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        self.inner.spec()
     }
 
     fn name(&self) -> &str {

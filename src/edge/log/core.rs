@@ -26,6 +26,22 @@ impl Default for Durability {
     }
 }
 
+/// How a log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogSettings {
+    /// When what was written is made durable.
+    pub durability: Durability,
+    /// A snapshot is worth its while when the lines since the last one take more bytes than this, and than that one.
+    pub snapshot_after: u64,
+}
+
+impl Default for LogSettings {
+    /// In groups of 50 ms; snapshots from 4 MiB on.
+    fn default() -> Self {
+        Self { durability: Durability::default(), snapshot_after: 4 << 20 }
+    }
+}
+
 /// Writes lines behind each other. A call that fails can be made again: it goes on where it was.
 pub struct Core {
     files: Arc<dyn Files>,
@@ -230,7 +246,7 @@ impl Core {
 }
 
 fn cut(file: &mut dyn Append, ragged: bool, length: u64) -> io::Result<()> {
-    if ragged && file.len()? != length { file.truncate(length) } else { Ok(()) }
+    if ragged && file.length()? != length { file.truncate(length) } else { Ok(()) }
 }
 
 pub(super) fn write_all(file: &mut dyn Append, mut bytes: &[u8]) -> io::Result<()> {

@@ -53,7 +53,7 @@ pub trait Append: Send {
     ///
     /// # Errors
     /// What the file system says.
-    fn len(&mut self) -> io::Result<u64>;
+    fn length(&mut self) -> io::Result<u64>;
 
     /// Writes some of `bytes` behind its end, and says how many.
     ///
@@ -122,7 +122,7 @@ impl Files for DirFiles {
 }
 
 impl Append for File {
-    fn len(&mut self) -> io::Result<u64> {
+    fn length(&mut self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
     }
 

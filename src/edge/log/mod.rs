@@ -7,11 +7,13 @@
 //! | `files` | the little that a log asks of a file system, so that faults can be put in its place |
 //! | `reader` | reads a log from its beginning, and tells a torn tail from damage |
 //! | `core` | the writer without its thread: what is written, what is durable, what to do when it fails |
-//! | `writer` | the writer's thread |
+//! | `desk` | the writer's thread |
+//! | `writer` | what is handed to it, and what it answers |
 //! | `snapshot` | puts fewer lines in the place of many |
 //! | `lock` | keeps two writers apart |
 
 mod core;
+mod desk;
 mod error;
 mod files;
 mod line;
@@ -20,11 +22,11 @@ mod reader;
 mod snapshot;
 mod writer;
 
-pub use self::core::{Core, Durability};
+pub use self::core::{Core, Durability, LogSettings};
 pub use error::LogError;
 pub use files::{Append, DirFiles, Files};
 pub use line::{Flaw, Line, parse};
 pub use lock::{LogLock, Owner};
 pub use reader::{Damage, LogReader, Position, Torn};
 pub use snapshot::{Compact, Lines};
-pub use writer::{Backlog, Log, Notice, Unwritten};
+pub use writer::{Log, LogEnd, Notice, Unwritten};

@@ -222,6 +222,11 @@ impl LogReader {
         Ok(Some(text))
     }
 
+    /// Whether this is the next line.
+    pub fn is_at(&self, line: u64) -> bool {
+        self.is_beyond(line.saturating_sub(1))
+    }
+
     /// Whether all lines through this one have been read.
     pub(super) fn is_beyond(&self, through: u64) -> bool {
         self.in_snapshot.is_none() && self.part.is_some() && self.next > through

@@ -1,21 +1,18 @@
-//! The writer's thread. Whoever has something to write hands it over and never waits.
+//! A log that is being written. Whoever has something to write hands it over and never waits.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::core::{Core, Durability};
+use super::core::LogSettings;
+use super::desk::{Command, Desk, Haste, Mailbox};
 use super::files::Files;
-use super::reader::{Kind, Position};
-use super::snapshot::{self, Compact};
-
-/// So many bytes at most are put together before they are written.
-const CHUNK: usize = 1 << 18;
-/// A snapshot is worth its while when the segments are longer than this, and than the last snapshot.
-const WORTHWHILE: u64 = 4 << 20;
+use super::reader::Position;
+use super::snapshot::Compact;
+use crate::ports::journal::Backlog;
 
 /// What the writer's thread has to say.
 #[derive(Debug)]
@@ -49,52 +46,12 @@ pub struct Unwritten {
     pub why: Option<io::Error>,
 }
 
-/// How far the writer is behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// Entries handed over.
-    pub handed: u64,
-    /// Entries written: they survive the process.
-    pub written: u64,
-    /// Entries durable: they survive the machine.
-    pub durable: u64,
-}
-
-impl Backlog {
-    /// Entries that would be lost if the machine died now.
-    pub fn at_risk(&self) -> u64 {
-        self.handed.saturating_sub(self.durable)
-    }
-
-    /// Entries that would be lost if the process died now.
-    pub fn unwritten(&self) -> u64 {
-        self.handed.saturating_sub(self.written)
-    }
-}
-
 #[derive(Debug, Default)]
-struct Counts {
+pub(super) struct Counts {
     handed: AtomicU64,
-    written: AtomicU64,
-    durable: AtomicU64,
-}
-
-/// Done on the writer's thread; must not wait.
-type Task = Box<dyn FnOnce() + Send>;
-
-enum Command<E> {
-    Append(E),
-    /// To be done as soon as everything before it is durable; now, if that is asked for.
-    WhenDurable(Task, Haste),
-    Rotate(Option<E>, Compact),
-    Compacted(Result<(String, u64, Duration), String>),
-    Close,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Haste {
-    No,
-    Yes,
+    pub(super) written: AtomicU64,
+    pub(super) durable: AtomicU64,
+    pub(super) segments: AtomicU64,
 }
 
 /// A log that is being written. Entries are turned into text on the writer's thread.
@@ -102,6 +59,18 @@ enum Haste {
 pub struct Log<E> {
     commands: Sender<Command<E>>,
     counts: Arc<Counts>,
+}
+
+impl<E> Clone for Log<E> {
+    fn clone(&self) -> Self {
+        Self { commands: self.commands.clone(), counts: self.counts.clone() }
+    }
+}
+
+/// The one that closes a log.
+#[derive(Debug)]
+pub struct LogEnd<E> {
+    log: Log<E>,
     ended: Receiver<Option<io::Error>>,
 }
 
@@ -114,41 +83,20 @@ impl<E: Send + 'static> Log<E> {
     pub fn start(
         files: Arc<dyn Files>,
         position: Option<Position>,
-        durability: Durability,
+        settings: LogSettings,
         encode: impl FnMut(&E, &mut Vec<u8>) + Send + 'static,
         notice: impl FnMut(Notice) + Send + 'static,
-    ) -> io::Result<Self> {
-        let closed = position.as_ref().map_or_else(Vec::new, |position| position.closed.clone());
-        let bytes = position.as_ref().map_or((0, 0), |position| position.bytes);
-        let core = Core::open(files.clone(), position)?;
+    ) -> io::Result<(Self, LogEnd<E>)> {
         let counts = Arc::new(Counts::default());
         let (commands, inbox) = mpsc::channel();
         let (over, ended) = mpsc::channel();
-        let mut desk = Desk {
-            snapshot: bytes.0,
-            closed_bytes: bytes.1.saturating_sub(core.length()),
-            core,
-            files,
-            durability,
-            encode: Box::new(encode),
-            notice: Box::new(notice),
-            inbox,
-            back: commands.clone(),
-            counts: counts.clone(),
-            tasks: Vec::new(),
-            haste: false,
-            encoded: 0,
-            unsynced_since: None,
-            stalled: None,
-            closed,
-            replaced: Vec::new(),
-            compacting: Compacting::No,
-            text: Vec::new(),
-        };
+        let mailbox = Mailbox { inbox, back: commands.clone(), counts: counts.clone() };
+        let mut desk = Desk::open(files, position, settings, mailbox, Box::new(encode), Box::new(notice))?;
         thread::Builder::new().name("tryout-journal".to_owned()).spawn(move || {
             let _ = over.send(desk.run());
         })?;
-        Ok(Self { commands, counts, ended })
+        let log = Self { commands, counts };
+        Ok((log.clone(), LogEnd { log, ended }))
     }
 
     /// Hands an entry over.
@@ -179,19 +127,11 @@ impl<E: Send + 'static> Log<E> {
         // Read in this order, none can be ahead of the one that it follows from.
         let durable = self.counts.durable.load(Ordering::Acquire);
         let written = self.counts.written.load(Ordering::Acquire);
-        Backlog { handed: self.counts.handed.load(Ordering::Acquire), written, durable }
-    }
-
-    /// Writes everything, makes it durable, waits for a compaction under way, and ends the thread; at most for `patience`.
-    ///
-    /// # Errors
-    /// If something couldn't be written by then.
-    pub fn close(self, patience: Duration) -> Result<(), Unwritten> {
-        self.tell(Command::Close);
-        let why = self.ended.recv_timeout(patience).ok().flatten();
-        match self.backlog().at_risk() {
-            0 => Ok(()),
-            entries => Err(Unwritten { entries, why }),
+        Backlog {
+            handed: self.counts.handed.load(Ordering::Acquire),
+            written,
+            durable,
+            segments: self.counts.segments.load(Ordering::Relaxed),
         }
     }
 
@@ -201,230 +141,17 @@ impl<E: Send + 'static> Log<E> {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Compacting {
-    No,
-    /// It was said that it is worth its while.
-    Asked,
-    Yes,
-}
-
-struct Stall {
-    retry: Instant,
-    wait: Duration,
-}
-
-/// What a failed attempt was at.
-enum Step {
-    Write,
-    Sync,
-}
-
-struct Desk<E> {
-    core: Core,
-    files: Arc<dyn Files>,
-    durability: Durability,
-    encode: Box<dyn FnMut(&E, &mut Vec<u8>) + Send>,
-    notice: Box<dyn FnMut(Notice) + Send>,
-    inbox: Receiver<Command<E>>,
-    back: Sender<Command<E>>,
-    counts: Arc<Counts>,
-    /// What is to be done once everything that was taken in is durable.
-    tasks: Vec<Task>,
-    haste: bool,
-    encoded: u64,
-    unsynced_since: Option<Instant>,
-    stalled: Option<Stall>,
-    /// Files that the next snapshot takes the place of, and those that the one under way does.
-    closed: Vec<String>,
-    replaced: Vec<String>,
-    closed_bytes: u64,
-    snapshot: u64,
-    compacting: Compacting,
-    text: Vec<u8>,
-}
-
-impl<E: Send + 'static> Desk<E> {
-    /// Runs until it is told to close. Answers why it couldn't write everything.
-    fn run(&mut self) -> Option<io::Error> {
-        let mut closing = false;
-        loop {
-            if closing && self.compacting != Compacting::Yes {
-                return self.finish();
-            }
-            let Some(command) = self.wait() else { return None };
-            let mut next = command;
-            // What has come in the meantime goes into the same write.
-            while let Some(command) = next.take() {
-                closing |= self.take(command);
-                if self.core.pending() >= CHUNK {
-                    break;
-                }
-                next = self.inbox.try_recv().ok();
-            }
-            if self.stalled.as_ref().is_none_or(|stall| stall.retry <= Instant::now()) {
-                self.work();
-            }
+impl<E: Send + 'static> LogEnd<E> {
+    /// Writes everything, makes it durable, waits for a compaction under way, and ends the thread; at most for `patience`.
+    ///
+    /// # Errors
+    /// If something couldn't be written by then.
+    pub fn close(self, patience: Duration) -> Result<(), Unwritten> {
+        self.log.tell(Command::Close);
+        let why = self.ended.recv_timeout(patience).ok().flatten();
+        match self.log.backlog().at_risk() {
+            0 => Ok(()),
+            entries => Err(Unwritten { entries, why }),
         }
-    }
-
-    /// The next command, or none when something is due. Nothing at all when nobody can send any more.
-    fn wait(&mut self) -> Option<Option<Command<E>>> {
-        let due = match (&self.stalled, self.unsynced_since, self.durability) {
-            (Some(stall), _, _) => Some(stall.retry),
-            (None, Some(since), Durability::Group(longest)) => Some(since + longest),
-            _ => None,
-        };
-        match due {
-            None => self.inbox.recv().ok().map(Some),
-            Some(due) => match self.inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
-                Ok(command) => Some(Some(command)),
-                Err(RecvTimeoutError::Timeout) => Some(None),
-                Err(RecvTimeoutError::Disconnected) => None,
-            },
-        }
-    }
-
-    /// Takes a command in. Answers whether it is the last.
-    fn take(&mut self, command: Command<E>) -> bool {
-        match command {
-            Command::Append(entry) => self.encode(&entry),
-            Command::WhenDurable(task, haste) => {
-                self.haste |= haste == Haste::Yes;
-                self.tasks.push(task);
-            }
-            Command::Rotate(first, compact) => self.rotate(first, compact),
-            Command::Compacted(outcome) => {
-                self.compacting = Compacting::No;
-                let replaced = std::mem::take(&mut self.replaced);
-                (self.notice)(match outcome {
-                    Ok((name, bytes, took)) => {
-                        self.closed.push(name);
-                        self.snapshot = bytes;
-                        Notice::Compacted { bytes, took }
-                    }
-                    Err(why) => {
-                        self.closed.extend(replaced);
-                        Notice::NotCompacted(why)
-                    }
-                });
-            }
-            Command::Close => return true,
-        }
-        false
-    }
-
-    fn encode(&mut self, entry: &E) {
-        self.text.clear();
-        (self.encode)(entry, &mut self.text);
-        if !self.text.is_empty() {
-            self.core.push(&self.text);
-        }
-        self.encoded += 1;
-    }
-
-    /// Writes, and makes durable if that is due.
-    fn work(&mut self) {
-        if let Err((step, error)) = self.try_work() {
-            let wait = self
-                .stalled
-                .as_ref()
-                .map_or(Duration::from_millis(50), |stall| (stall.wait * 2).min(Duration::from_secs(1)));
-            if self.stalled.is_none() || matches!(step, Step::Sync) {
-                (self.notice)(Notice::Stalled(error));
-            }
-            self.stalled = Some(Stall { retry: Instant::now() + wait, wait });
-        } else if self.stalled.take().is_some() {
-            (self.notice)(Notice::Recovered);
-        }
-    }
-
-    fn try_work(&mut self) -> Result<(), (Step, io::Error)> {
-        self.core.write().map_err(|error| (Step::Write, error))?;
-        self.counts.written.store(self.encoded, Ordering::Release);
-        if !self.core.is_unsynced() {
-            self.durable();
-            return Ok(());
-        }
-        let since = *self.unsynced_since.get_or_insert_with(Instant::now);
-        let due = match self.durability {
-            Durability::EveryEvent => true,
-            Durability::Group(longest) => since.elapsed() >= longest,
-            Durability::OnSnapshot => false,
-        };
-        if due || self.haste {
-            self.core.sync().map_err(|error| (Step::Sync, error))?;
-            self.durable();
-        }
-        if self.compacting == Compacting::No && self.is_long() {
-            self.compacting = Compacting::Asked;
-            (self.notice)(Notice::Grown);
-        }
-        Ok(())
-    }
-
-    fn is_long(&self) -> bool {
-        self.closed_bytes + self.core.length() > WORTHWHILE.max(self.snapshot)
-    }
-
-    /// Everything that was taken in is durable.
-    fn durable(&mut self) {
-        (self.unsynced_since, self.haste) = (None, false);
-        self.counts.durable.store(self.encoded, Ordering::Release);
-        for task in self.tasks.drain(..) {
-            task();
-        }
-    }
-
-    fn rotate(&mut self, first: Option<E>, compact: Compact) {
-        let (through, length) = (self.core.next() - 1, self.core.length());
-        let rotated = self.core.rotate();
-        match rotated {
-            Ok(closed) if !closed.is_empty() => {
-                self.counts.written.store(self.encoded, Ordering::Release);
-                self.durable();
-                self.closed_bytes += length;
-                self.closed.push(closed);
-                if self.compacting != Compacting::Yes {
-                    self.compact(through, compact);
-                }
-            }
-            Ok(_) => {}
-            // Without a new file there is no snapshot; the next chance comes.
-            Err(error) => {
-                self.compacting = Compacting::No;
-                (self.notice)(Notice::NotCompacted(error.to_string()));
-            }
-        }
-        if let Some(first) = first {
-            self.encode(&first);
-        }
-    }
-
-    fn compact(&mut self, through: u64, compact: Compact) {
-        self.replaced = std::mem::take(&mut self.closed);
-        let (files, back, replaced) = (self.files.clone(), self.back.clone(), self.replaced.clone());
-        let spawned = thread::Builder::new().name("tryout-snapshot".to_owned()).spawn(move || {
-            let began = Instant::now();
-            let taken = snapshot::take(&files, through, &replaced, compact);
-            let name = Kind::Snapshot { through }.name();
-            let outcome = taken.map(|bytes| (name, bytes, began.elapsed())).map_err(|error| error.to_string());
-            let _ = back.send(Command::Compacted(outcome));
-        });
-        match spawned {
-            Ok(_) => {
-                self.compacting = Compacting::Yes;
-                self.closed_bytes = 0;
-            }
-            Err(error) => {
-                self.closed = std::mem::take(&mut self.replaced);
-                (self.notice)(Notice::NotCompacted(error.to_string()));
-            }
-        }
-    }
-
-    fn finish(&mut self) -> Option<io::Error> {
-        self.haste = true;
-        self.try_work().err().map(|(_, error)| error)
     }
 }

@@ -60,6 +60,8 @@ fn log_outcome(outcome: &Outcome, event: &ExperimentEvent) {
         Outcome::Completed => info!(target: TARGET, "the run is complete after {at}"),
         Outcome::Stopped(reason) => info!(target: TARGET, "the run was stopped after {at}: {reason}"),
         Outcome::Drained => info!(target: TARGET, "the run was drained after {at} and can be resumed"),
+        // Said of results alone, never of a run that goes on.
+        Outcome::Unfinished => {}
         Outcome::Failed(reason) => log::error!(target: TARGET, "the run failed after {at}: {reason}"),
     }
 }

@@ -11,6 +11,7 @@ use super::queue::{Chunk, Item, Queue};
 use super::stream::EventStream;
 use crate::logic::event::ExperimentEvent;
 use crate::logic::failure::error_chain;
+use crate::logic::journal::ObserverState;
 use crate::ports::observer::{Observer, ObserverFault};
 
 /// What an observer's thread tells the hub.
@@ -18,6 +19,12 @@ enum Word {
     Fault(ObserverFault),
     Over(usize),
 }
+
+/// Told to an observer on its own thread before anything else: its state of an earlier session, and what came after it.
+pub type Before = Box<dyn FnOnce(&mut dyn Observer) -> Result<(), String> + Send>;
+
+/// Where the states of observers go.
+pub type StateSink = Arc<dyn Fn(ObserverState) + Send + Sync>;
 
 /// One observer's, or one subscriber's, end.
 #[derive(Debug)]
@@ -72,19 +79,26 @@ impl ObserverHub {
 
     /// Starts a thread for each observer, with room for `capacity` events (at least one) before each.
     pub fn start(observers: Vec<Box<dyn Observer>>, capacity: usize) -> Self {
+        let observers = observers.into_iter().map(|observer| (observer, None)).collect();
+        Self::resume(observers, capacity, Arc::new(|_| {}))
+    }
+
+    /// The same for observers of which some were there in an earlier session; their states go to `states`.
+    pub fn resume(observers: Vec<(Box<dyn Observer>, Option<Before>)>, capacity: usize, states: StateSink) -> Self {
         let (sender, words) = mpsc::channel();
         let mut hub = Self { lanes: Vec::new(), words, faults: Vec::new() };
-        for (index, observer) in observers.into_iter().enumerate() {
-            hub.add(index, observer, Queue::new(capacity), sender.clone());
+        for (index, (observer, before)) in observers.into_iter().enumerate() {
+            // The name is the observer's own code too.
+            let name = catch_unwind(AssertUnwindSafe(|| observer.name().to_owned()));
+            let name = name.unwrap_or_else(|_| format!("observer {index}"));
+            let (queue, states, words) = (Queue::new(capacity), states.clone(), sender.clone());
+            hub.add(observer, Post { index, name, queue, words, states, before });
         }
         hub
     }
 
-    fn add(&mut self, index: usize, observer: Box<dyn Observer>, queue: Arc<Queue>, words: Sender<Word>) {
-        // The name is the observer's own code too.
-        let name = catch_unwind(AssertUnwindSafe(|| observer.name().to_owned()));
-        let name = name.unwrap_or_else(|_| format!("observer {index}"));
-        let post = Post { index, name: name.clone(), queue: queue.clone(), words };
+    fn add(&mut self, observer: Box<dyn Observer>, post: Post) {
+        let (index, name, queue) = (post.index, post.name.clone(), post.queue.clone());
         match thread::Builder::new().name(format!("tryout-observer-{index}")).spawn(move || post.watch(observer)) {
             Ok(_) => self.lanes.push(Lane { queue, watcher: Some(Watcher { index, name }) }),
             Err(error) => self.faults.push(ObserverFault { name, message: format!("it got no thread: {error}") }),
@@ -114,6 +128,13 @@ impl ObserverHub {
             // A watcher stays until its thread has said its last word, so that `finish` waits for that.
             lane.watcher.is_some() || !lane.queue.is_abandoned()
         });
+    }
+
+    /// Asks the observers for their states, after all that was published before.
+    pub fn save(&mut self, mark: u64) {
+        for lane in self.lanes.iter().filter(|lane| lane.watcher.is_some()) {
+            lane.queue.ask_state(mark);
+        }
     }
 
     /// The observers that were disabled since the last call.
@@ -163,11 +184,14 @@ struct Post {
     name: String,
     queue: Arc<Queue>,
     words: Sender<Word>,
+    states: StateSink,
+    before: Option<Before>,
 }
 
 impl Post {
-    fn watch(self, mut observer: Box<dyn Observer>) {
-        let watched = catch_unwind(AssertUnwindSafe(|| self.hand_over(observer.as_mut())));
+    fn watch(mut self, mut observer: Box<dyn Observer>) {
+        let before = self.before.take();
+        let watched = catch_unwind(AssertUnwindSafe(|| self.hand_over(before, observer.as_mut())));
         self.queue.abandon();
         // Files are flushed as they are dropped: that must be over before `finish` returns.
         let dropped = catch_unwind(AssertUnwindSafe(|| drop(observer)));
@@ -183,10 +207,19 @@ impl Post {
         let _ = self.words.send(Word::Over(self.index));
     }
 
-    fn hand_over(&self, observer: &mut dyn Observer) -> Result<(), String> {
+    fn hand_over(&self, before: Option<Before>, observer: &mut dyn Observer) -> Result<(), String> {
+        if let Some(before) = before {
+            before(observer)?;
+        }
         while let Some(item) = self.queue.wait() {
             let handed = match item {
                 Item::Missed(events) => observer.on_missed(events),
+                Item::Save(mark) => {
+                    if let Some(state) = observer.save() {
+                        (self.states)(ObserverState { name: self.name.clone(), mark, state });
+                    }
+                    Ok(())
+                }
                 Item::Events(events) => {
                     let mut wanted = events.iter().take_while(|_| !self.queue.is_abandoned());
                     wanted.try_for_each(|event| observer.on_event(event))

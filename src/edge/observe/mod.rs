@@ -33,7 +33,7 @@ mod words;
 #[cfg(feature = "console")]
 pub use console::{Console, Style};
 pub use event_log::EventLog;
-pub use hub::ObserverHub;
+pub use hub::{Before, ObserverHub, StateSink};
 pub use json::JsonLines;
 #[cfg(feature = "console")]
 pub use log_bridge::LogBridge;

@@ -43,6 +43,8 @@ pub(super) enum Item {
     Events(Arc<[ExperimentEvent]>),
     /// So many are missing here.
     Missed(u64),
+    /// The state after everything before is asked for, under this mark.
+    Save(u64),
 }
 
 #[derive(Debug, Default)]
@@ -121,6 +123,15 @@ impl Queue {
             let last_word = chunk.last_word();
             state.miss(all - usize::from(last_word.is_some()));
             last_word.into_iter().for_each(|events| state.put(events));
+        }
+        self.wake(state);
+    }
+
+    /// Puts in the question for the state.
+    pub(super) fn ask_state(&self, mark: u64) {
+        let mut state = self.state();
+        if !self.is_abandoned() {
+            state.items.push_back(Item::Save(mark));
         }
         self.wake(state);
     }

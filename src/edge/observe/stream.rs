@@ -73,6 +73,8 @@ impl Stream for EventStream {
             match ready!(self.queue.poll(context)) {
                 Some(Item::Events(chunk)) if chunk.is_empty() => {}
                 Some(Item::Events(chunk)) => self.current = Some(SharedEvent { chunk, index: 0 }),
+                // Nobody asks a subscriber for its state.
+                Some(Item::Save(_)) => {}
                 Some(Item::Missed(events)) => return Poll::Ready(Some(Seen::Missed(events))),
                 None => return Poll::Ready(None),
             }

@@ -31,7 +31,7 @@ fn headline(tally: &Tally) -> String {
         Some(Outcome::Failed(failure)) => {
             format!("failed after {after}: {}", words::block_of(&failure.to_string(), "  "))
         }
-        None => format!("left after {after}"),
+        Some(Outcome::Unfinished) | None => format!("left after {after}"),
     };
     format!("{} {} {how}\n", words::line_of(tally.name()), tally.run())
 }

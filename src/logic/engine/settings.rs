@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::logic::config::Config;
 use crate::logic::ids::RunId;
 use crate::logic::metrics::Objective;
@@ -11,7 +13,8 @@ use crate::logic::pool::ResourceRequest;
 use crate::logic::trial::BatchLimits;
 
 /// How many reports travel in one message.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Batching {
     /// So many that the engine hears at most about 10,000 messages a second from all running trials together: each
     /// batch is handed in after 0.1 ms times the number of running trials (at most 1 s), or 1,024 reports. A trial whose
@@ -47,7 +50,8 @@ impl Batching {
 }
 
 /// Whether a failed trial ends the whole run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FailFast {
     /// It doesn't.
     #[default]
@@ -59,7 +63,8 @@ pub enum FailFast {
 }
 
 /// Whether something is done at a trial's end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AtEnd {
     /// It isn't.
     #[default]
@@ -69,7 +74,8 @@ pub enum AtEnd {
 }
 
 /// How many reports of each trial are kept in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum History {
     /// None but the last.
     None,

@@ -20,9 +20,6 @@ mod told;
 mod track;
 mod write;
 
-#[cfg(test)]
-mod tests;
-
 pub use compact::Compactor;
 pub use facts::TrialFacts;
 pub use read::{JournalError, Reader};

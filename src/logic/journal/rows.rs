@@ -4,7 +4,6 @@
 //! the rows before it; where it doesn't, the extra at the end says so.
 
 use std::fmt;
-use std::io::Write;
 use std::sync::Arc;
 
 use serde::de::{SeqAccess, Visitor};
@@ -99,8 +98,11 @@ pub(super) fn open(report: &Report, out: &mut Vec<u8>) {
 
 /// Writes one row, without what follows from earlier ones.
 pub(super) fn row(report: &Arc<Report>, tracks: &mut Tracks, out: &mut Vec<u8>) {
-    // Writing into memory doesn't fail.
-    let _ = write!(out, "[{},{},", report.trial.number(), report.iteration());
+    out.push(b'[');
+    json(&report.trial.number(), out);
+    out.push(b',');
+    json(&report.iteration(), out);
+    out.push(b',');
     json(&report.time_this_iter_s, out);
     out.push(b',');
     json(&report.timestamp, out);

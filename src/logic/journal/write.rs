@@ -1,7 +1,5 @@
 //! From entries to records' text.
 
-use std::io::Write;
-
 use super::facts::TrialFacts;
 use super::record::{Entry, Opened, PartStates, RunFacts};
 use super::rows::{self, comma, json};
@@ -89,8 +87,9 @@ impl Writer {
 }
 
 fn keyed<T: serde::Serialize + ?Sized>(key: &str, value: &T, out: &mut Vec<u8>) {
-    // Writing into memory doesn't fail.
-    let _ = write!(out, "{{\"{key}\":");
+    out.push(b'{');
+    json(key, out);
+    out.push(b':');
     json(value, out);
     out.push(b'}');
 }

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::resources::{Amount, Resources};
 
 /// Whether workers are handed on from trial to trial.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reuse {
     /// Every trial gets a fresh worker.
     #[default]
@@ -15,7 +18,8 @@ pub enum Reuse {
 }
 
 /// What becomes of the resources of a worker that can't be killed, such as a thread.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AbandonPolicy {
     /// They are given to others at once; the abandoned worker may still be using them.
     #[default]

@@ -1,10 +1,13 @@
 //! Schedulers: they hear every report and say which trials go on, pause, stop, and start next. One algorithm a file.
 
+use serde::{Deserialize, Serialize};
+
 use super::config::Config;
 use super::decision::{Directive, Verdict};
 use super::event::Ending;
 use super::ids::TrialId;
 use super::metrics::{Mode, Objective, Report};
+use super::spec::PartSpec;
 use super::state::{PartState, StateError};
 use super::trial::Status;
 
@@ -13,11 +16,14 @@ mod fifo;
 mod hyperband;
 mod median;
 mod number;
+mod saved;
+mod spec;
 
 pub use asha::Asha;
 pub use fifo::Fifo;
 pub use hyperband::HyperBand;
 pub use median::{MedianStopping, WhenBehind};
+pub use spec::from_spec;
 
 /// What a scheduler may know of the other trials.
 pub trait Cohort {
@@ -40,7 +46,8 @@ pub trait Cohort {
 }
 
 /// What becomes of a trial that reaches the `max_t` of its scheduler.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum AtMaxT {
     /// It is stopped.
     #[default]
@@ -125,18 +132,25 @@ pub trait Scheduler: Send {
         Buffering::Allowed
     }
 
-    /// Its whole state, to be taken up by [`restore`](Scheduler::restore) in a later session. None (the default): it has none, or can't
-    /// give it; then a resumed run rebuilds it by telling it again what happened.
+    /// Its whole state, to be taken up by [`restore`](Scheduler::restore) in a later session; `null` if it keeps nothing. None
+    /// (the default): it can't give its state, and a resumed run rebuilds it by telling it again what happened.
     fn save(&self) -> Option<PartState> {
         None
     }
 
-    /// Takes up a state that [`save`](Scheduler::save) gave, in place of its own. Called before anything is asked of it.
+    /// Takes up a state that [`save`](Scheduler::save) gave, in place of its own, under the settings that it has itself.
+    /// Called after [`prepare`](Scheduler::prepare), before anything else.
     ///
     /// # Errors
-    /// If it can't; then it is told again what happened.
+    /// If it can't. Then it is what it was before, and is told again what happened.
     fn restore(&mut self, _state: PartState) -> Result<(), StateError> {
         Err(StateError::Unsupported { part: self.name().to_owned() })
+    }
+
+    /// What it is and how it is set, from which [`from_spec`] makes its like. None (the default): it can't be said in data,
+    /// as with functions and parts of your own. What [`prepare`](Scheduler::prepare) took over is part of it from then on.
+    fn spec(&self) -> Option<PartSpec> {
+        None
     }
 
     /// Its name in messages.
@@ -188,17 +202,21 @@ fn settle_objective(
     own: &mut Option<Objective>,
     given: Option<&Objective>,
 ) -> Result<(), ScheduleError> {
-    let text = |objective: &Objective| match objective.mode {
-        Mode::Min => format!("min `{}`", objective.metric),
-        Mode::Max => format!("max `{}`", objective.metric),
-    };
     match (&*own, given) {
         (None, None) => return Err(ScheduleError::NoObjective { scheduler }),
         (Some(own), Some(given)) if own != given => {
-            return Err(ScheduleError::TwoObjectives { scheduler, own: text(own), given: text(given) });
+            return Err(ScheduleError::TwoObjectives { scheduler, own: in_words(own), given: in_words(given) });
         }
         (None, Some(given)) => *own = Some(given.clone()),
         (Some(_), _) => {}
     }
     Ok(())
+}
+
+/// As in ``min `loss` ``.
+fn in_words(objective: &Objective) -> String {
+    match objective.mode {
+        Mode::Min => format!("min `{}`", objective.metric),
+        Mode::Max => format!("max `{}`", objective.metric),
+    }
 }

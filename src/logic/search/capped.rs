@@ -1,15 +1,35 @@
 //! The first so many suggestions of another searcher.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Limiting, SearchError, Searcher, Suggestion};
+use crate::logic::config::Config;
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, pack, unpack};
+
+const PART: &str = "Capped";
 
 /// Takes at most so many suggestions of a searcher.
 pub struct Capped {
     inner: Box<dyn Searcher>,
     most: u64,
     given: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    given: u64,
+    inner: PartState,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    pub(super) most: u64,
+    pub(super) inner: PartSpec,
 }
 
 impl std::fmt::Debug for Capped {
@@ -27,7 +47,7 @@ impl Capped {
 
 impl Searcher for Capped {
     fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError> {
-        if self.given == self.most {
+        if self.given >= self.most {
             return Ok(Suggestion::Exhausted);
         }
         let suggestion = self.inner.suggest(trial)?;
@@ -61,6 +81,26 @@ impl Searcher for Capped {
 
     fn limit(&mut self, live: usize) -> Limiting {
         self.inner.limit(live)
+    }
+
+    fn save(&self) -> Option<PartState> {
+        pack(PART, &Saved { given: self.given, inner: self.inner.save()? })
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        let saved: Saved = unpack(PART, state)?;
+        self.inner.restore(saved.inner)?;
+        self.given = saved.given;
+        Ok(())
+    }
+
+    fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
+        self.given += 1;
+        self.inner.replay(trial, config)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new(PART, &Settings { most: self.most, inner: self.inner.spec()? })
     }
 
     fn name(&self) -> &str {

@@ -6,9 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::setting::SearchSettingError;
 use super::{Limiting, SearchError, Searcher, Suggestion};
+use crate::logic::config::Config;
 use crate::logic::event::Ending;
-use crate::logic::ids::TrialId;
+use crate::logic::ids::{RunId, TrialId};
 use crate::logic::metrics::{Objective, Report};
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, common_run, pack, unpack};
+
+const PART: &str = "ConcurrencyLimiter";
 
 /// When a limited searcher hears how its trials ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -21,21 +26,29 @@ pub enum Feedback {
     Batch,
 }
 
-/// What a limiter knows, to carry over to another.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LimiterState {
-    limit: usize,
-    feedback: Feedback,
-    live: BTreeSet<TrialId>,
-    held: Vec<Held>,
-}
-
 /// An end that the searcher hasn't heard of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Held {
     trial: TrialId,
     ending: Ending,
     last: Option<Report>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    run: RunId,
+    live: BTreeSet<u32>,
+    held: Vec<Held>,
+    inner: PartState,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    pub(super) limit: usize,
+    #[serde(default)]
+    pub(super) feedback: Feedback,
+    pub(super) inner: PartSpec,
 }
 
 /// Answers [`Suggestion::Wait`] while `limit` of its trials are live, whatever the searcher inside would say. A trial is
@@ -57,7 +70,10 @@ struct Held {
 pub struct ConcurrencyLimiter<S> {
     inner: S,
     limiting: Limiting,
-    state: LimiterState,
+    limit: usize,
+    feedback: Feedback,
+    live: BTreeSet<TrialId>,
+    held: Vec<Held>,
 }
 
 impl<S: Searcher> ConcurrencyLimiter<S> {
@@ -69,32 +85,32 @@ impl<S: Searcher> ConcurrencyLimiter<S> {
     pub fn new(mut searcher: S, limit: usize) -> Result<Self, SearchSettingError> {
         if limit == 0 {
             return Err(SearchSettingError {
-                searcher: "ConcurrencyLimiter",
+                searcher: PART,
                 setting: "limit",
                 value: limit.to_string(),
                 expected: "at least 1",
             });
         }
         let limiting = searcher.limit(limit);
-        let state = LimiterState { limit, feedback: Feedback::default(), live: BTreeSet::new(), held: Vec::new() };
-        Ok(Self { inner: searcher, limiting, state })
+        let (feedback, live, held) = (Feedback::default(), BTreeSet::new(), Vec::new());
+        Ok(Self { inner: searcher, limiting, limit, feedback, live, held })
     }
 
     /// When the searcher hears how its trials ended; as soon as each ends if not said.
     #[must_use]
     pub fn feedback(mut self, feedback: Feedback) -> Self {
-        self.state.feedback = feedback;
+        self.feedback = feedback;
         self
     }
 
     /// How many may be live.
     pub fn limit(&self) -> usize {
-        self.state.limit
+        self.limit
     }
 
     /// How many are live.
     pub fn live(&self) -> usize {
-        self.state.live.len()
+        self.live.len()
     }
 
     /// The searcher inside.
@@ -102,26 +118,13 @@ impl<S: Searcher> ConcurrencyLimiter<S> {
         &self.inner
     }
 
-    /// What this limiter knows, without the searcher inside.
-    pub fn state(&self) -> &LimiterState {
-        &self.state
-    }
-
-    /// Goes on where another limiter was, with that one's limit.
-    #[must_use]
-    pub fn restored(mut self, state: LimiterState) -> Self {
-        self.limiting = self.inner.limit(state.limit);
-        self.state = state;
-        self
-    }
-
-    /// Everything that was held back, once nothing is running any more.
+    /// Tells everything that was held back, once nothing is running any more or nothing is to be held back.
     fn forward(&mut self) {
-        if self.state.held.len() < self.state.live.len() {
+        if self.feedback == Feedback::Batch && self.held.len() < self.live.len() {
             return;
         }
-        for held in std::mem::take(&mut self.state.held) {
-            self.state.live.remove(&held.trial);
+        for held in std::mem::take(&mut self.held) {
+            self.live.remove(&held.trial);
             self.inner.on_end(held.trial, held.ending, held.last.as_ref());
         }
     }
@@ -132,18 +135,18 @@ impl<S: Searcher> Searcher for ConcurrencyLimiter<S> {
         if self.limiting == Limiting::Own {
             return self.inner.suggest(trial);
         }
-        if self.state.live.len() >= self.state.limit {
+        if self.live.len() >= self.limit {
             return Ok(Suggestion::Wait);
         }
         let suggestion = self.inner.suggest(trial)?;
         if let Suggestion::Next(_) = suggestion {
-            self.state.live.insert(trial);
+            self.live.insert(trial);
         }
         Ok(suggestion)
     }
 
     fn on_report(&mut self, trial: TrialId, report: &Report) {
-        if self.limiting == Limiting::Own || self.state.live.contains(&trial) {
+        if self.limiting == Limiting::Own || self.live.contains(&trial) {
             self.inner.on_report(trial, report);
         }
     }
@@ -152,16 +155,16 @@ impl<S: Searcher> Searcher for ConcurrencyLimiter<S> {
         if self.limiting == Limiting::Own {
             return self.inner.on_end(trial, ending, last);
         }
-        if !self.state.live.contains(&trial) || self.state.held.iter().any(|held| held.trial == trial) {
+        if !self.live.contains(&trial) || self.held.iter().any(|held| held.trial == trial) {
             return;
         }
-        match self.state.feedback {
+        match self.feedback {
             Feedback::Single => {
-                self.state.live.remove(&trial);
+                self.live.remove(&trial);
                 self.inner.on_end(trial, ending, last);
             }
             Feedback::Batch => {
-                self.state.held.push(Held { trial, ending, last: last.cloned() });
+                self.held.push(Held { trial, ending, last: last.cloned() });
                 self.forward();
             }
         }
@@ -183,8 +186,36 @@ impl<S: Searcher> Searcher for ConcurrencyLimiter<S> {
     fn lookahead(&self) -> usize {
         match self.limiting {
             Limiting::Own => self.inner.lookahead(),
-            Limiting::Outside => self.state.limit,
+            Limiting::Outside => self.limit,
         }
+    }
+
+    fn save(&self) -> Option<PartState> {
+        let run = common_run(self.live.iter().copied())?;
+        let live = self.live.iter().map(|trial| trial.number()).collect();
+        pack(PART, &Saved { run, live, held: self.held.clone(), inner: self.inner.save()? })
+    }
+
+    /// More may be live than the limit allows now; then it suggests nothing until enough of them have ended.
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        let saved: Saved = unpack(PART, state)?;
+        self.inner.restore(saved.inner)?;
+        self.live = saved.live.into_iter().map(|number| TrialId::new(saved.run, number)).collect();
+        self.held = saved.held;
+        self.forward();
+        Ok(())
+    }
+
+    fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
+        self.inner.replay(trial, config)?;
+        if self.limiting == Limiting::Outside {
+            self.live.insert(trial);
+        }
+        Ok(())
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new(PART, &Settings { limit: self.limit, feedback: self.feedback, inner: self.inner.spec()? })
     }
 
     fn name(&self) -> &str {

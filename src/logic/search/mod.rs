@@ -4,6 +4,7 @@ use super::config::Config;
 use super::event::Ending;
 use super::ids::TrialId;
 use super::metrics::{Objective, Report};
+use super::spec::PartSpec;
 use super::state::{PartState, StateError};
 
 mod capped;
@@ -11,16 +12,18 @@ mod limiter;
 mod points;
 mod repeater;
 mod setting;
+mod spec;
 mod variants;
 
 #[cfg(test)]
 mod tests;
 
 pub use capped::Capped;
-pub use limiter::{ConcurrencyLimiter, Feedback, LimiterState};
+pub use limiter::{ConcurrencyLimiter, Feedback};
 pub use points::Points;
-pub use repeater::{Repeater, RepeaterState};
+pub use repeater::Repeater;
 pub use setting::SearchSettingError;
+pub use spec::from_spec;
 pub use variants::{PresetWarning, Redraw, Samples, Variants};
 
 /// A searcher's answer to "what next?".
@@ -115,18 +118,25 @@ pub trait Searcher: Send {
         Limiting::Outside
     }
 
-    /// Its whole state, to be taken up by [`restore`](Searcher::restore) in a later session. None (the default): it has none, or can't
-    /// give it; then a resumed run rebuilds it by telling it again what happened.
+    /// Its whole state, to be taken up by [`restore`](Searcher::restore) in a later session; `null` if it keeps nothing. None
+    /// (the default): it can't give its state, and a resumed run rebuilds it by telling it again what happened.
     fn save(&self) -> Option<PartState> {
         None
     }
 
-    /// Takes up a state that [`save`](Searcher::save) gave, in place of its own. Called before anything is asked of it.
+    /// Takes up a state that [`save`](Searcher::save) gave, in place of its own, under the settings that it has itself.
+    /// Called after [`prepare`](Searcher::prepare), before anything else.
     ///
     /// # Errors
-    /// If it can't; then it is told again what happened.
+    /// If it can't. Then it is what it was before, and is told again what happened.
     fn restore(&mut self, _state: PartState) -> Result<(), StateError> {
         Err(StateError::Unsupported { part: self.name().to_owned() })
+    }
+
+    /// What it is and how it is set, from which [`from_spec`] makes its like. None (the default): it can't be said in data,
+    /// as with functions and parts of your own. What [`prepare`](Searcher::prepare) took over is part of it from then on.
+    fn spec(&self) -> Option<PartSpec> {
+        None
     }
 
     /// A trial of its own that an earlier session suggested, told again in order when there is no state to take up. By
@@ -184,6 +194,10 @@ impl<S: Searcher + ?Sized> Searcher for Box<S> {
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
         (**self).restore(state)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        (**self).spec()
     }
 
     fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {

@@ -1,11 +1,15 @@
 //! A plain list of configurations, one after the other.
 
-use std::collections::VecDeque;
+use serde::{Deserialize, Serialize};
 
 use super::variants::LOOKAHEAD;
 use super::{SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::ids::TrialId;
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, pack, unpack};
+
+const PART: &str = "Points";
 
 /// Suggests the configurations it was given, in their order.
 ///
@@ -16,27 +20,50 @@ use crate::logic::ids::TrialId;
 /// let points = Points::new([Config::new().with("x", 1), Config::new().with("x", 2)]);
 /// assert_eq!(points.total(), Some(2));
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Points {
-    left: VecDeque<Config>,
-    total: u64,
+    configs: Vec<Config>,
+    /// The number of the one that comes next.
+    #[serde(skip)]
+    next: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    next: usize,
 }
 
 impl Points {
     /// These, and nothing more.
     pub fn new(configs: impl IntoIterator<Item = Config>) -> Self {
-        let left: VecDeque<Config> = configs.into_iter().collect();
-        Self { total: left.len() as u64, left }
+        Self { configs: configs.into_iter().collect(), next: 0 }
     }
 }
 
 impl Searcher for Points {
     fn suggest(&mut self, _trial: TrialId) -> Result<Suggestion, SearchError> {
-        Ok(self.left.pop_front().map_or(Suggestion::Exhausted, Suggestion::Next))
+        let Some(config) = self.configs.get(self.next) else { return Ok(Suggestion::Exhausted) };
+        self.next += 1;
+        Ok(Suggestion::Next(config.clone()))
     }
 
     fn total(&self) -> Option<u64> {
-        Some(self.total)
+        Some(self.configs.len() as u64)
+    }
+
+    fn save(&self) -> Option<PartState> {
+        pack(PART, &Saved { next: self.next })
+    }
+
+    /// The list may have become longer meanwhile, or shorter.
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        self.next = unpack::<Saved>(PART, state)?.next;
+        Ok(())
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new(PART, self)
     }
 
     fn lookahead(&self) -> usize {
@@ -44,6 +71,6 @@ impl Searcher for Points {
     }
 
     fn name(&self) -> &str {
-        "Points"
+        PART
     }
 }

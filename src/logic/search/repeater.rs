@@ -8,32 +8,47 @@ use super::setting::SearchSettingError;
 use super::{SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
-use crate::logic::ids::TrialId;
+use crate::logic::ids::{RunId, TrialId};
 use crate::logic::metrics::{Objective, Report};
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, common_run, pack, unpack};
 
-/// What a repeater knows, to carry over to another.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct RepeaterState {
-    repeat: u32,
-    index_key: Option<String>,
-    /// The suggestion that hasn't been given to enough trials yet, and to how many it was.
-    filling: Option<Filling>,
-    groups: BTreeMap<TrialId, Group>,
-    /// The first trial of each live trial's group.
-    leaders: BTreeMap<TrialId, TrialId>,
-}
+const PART: &str = "Repeater";
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The suggestion that hasn't been given to enough trials yet.
+#[derive(Clone, Debug)]
 struct Filling {
     leader: TrialId,
     config: Config,
-    given: u32,
 }
 
-/// The trials of one suggestion that have ended.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The trials of one suggestion.
+#[derive(Clone, Debug, Default)]
 struct Group {
+    /// To how many it was given.
+    given: u32,
     ended: Vec<(Ending, Option<Report>)>,
+}
+
+/// Trials by their numbers.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    run: RunId,
+    filling: Option<(u32, Config)>,
+    /// The first trial of each group, to how many the suggestion was given, and what those that ended came to.
+    groups: Vec<(u32, u32, Vec<(Ending, Option<Report>)>)>,
+    /// Live trials, and the first trial of each one's group.
+    leaders: Vec<(u32, u32)>,
+    inner: PartState,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    pub(super) repeat: u32,
+    #[serde(default)]
+    pub(super) index: Option<String>,
+    pub(super) inner: PartSpec,
 }
 
 /// Gives each suggestion of a searcher to `repeat` trials. The searcher knows the first of them only, and hears of its end
@@ -58,7 +73,12 @@ struct Group {
 pub struct Repeater<S> {
     inner: S,
     objective: Option<Objective>,
-    state: RepeaterState,
+    repeat: u32,
+    index: Option<String>,
+    filling: Option<Filling>,
+    groups: BTreeMap<TrialId, Group>,
+    /// The first trial of each live trial's group.
+    leaders: BTreeMap<TrialId, TrialId>,
 }
 
 impl<S: Searcher> Repeater<S> {
@@ -69,27 +89,26 @@ impl<S: Searcher> Repeater<S> {
     pub fn new(searcher: S, repeat: u32) -> Result<Self, SearchSettingError> {
         if repeat == 0 {
             return Err(SearchSettingError {
-                searcher: "Repeater",
+                searcher: PART,
                 setting: "repeat",
                 value: repeat.to_string(),
                 expected: "at least 1",
             });
         }
         let (filling, groups, leaders) = (None, BTreeMap::new(), BTreeMap::new());
-        let state = RepeaterState { repeat, index_key: None, filling, groups, leaders };
-        Ok(Self { inner: searcher, objective: None, state })
+        Ok(Self { inner: searcher, objective: None, repeat, index: None, filling, groups, leaders })
     }
 
     /// Writes which repeat it is, from 0, into each configuration under `key`.
     #[must_use]
     pub fn index(mut self, key: impl Into<String>) -> Self {
-        self.state.index_key = Some(key.into());
+        self.index = Some(key.into());
         self
     }
 
     /// How many trials share a suggestion.
     pub fn repeat(&self) -> u32 {
-        self.state.repeat
+        self.repeat
     }
 
     /// The searcher inside.
@@ -97,32 +116,39 @@ impl<S: Searcher> Repeater<S> {
         &self.inner
     }
 
-    /// What this repeater knows, without the searcher inside.
-    pub fn state(&self) -> &RepeaterState {
-        &self.state
-    }
-
-    /// Goes on where another repeater was, with as many repeats as that one.
-    #[must_use]
-    pub fn restored(self, state: RepeaterState) -> Self {
-        Self { state, ..self }
-    }
-
     /// One more copy of the suggestion at hand, if it isn't used up.
     fn copy(&mut self, trial: TrialId) -> Option<Config> {
-        let repeat = self.state.repeat;
-        let filling = self.state.filling.as_mut()?;
-        let index = filling.given;
-        filling.given += 1;
-        self.state.leaders.insert(trial, filling.leader);
-        let mut config = filling.config.clone();
-        if filling.given == repeat {
-            self.state.filling = None;
+        let filling = self.filling.as_ref()?;
+        let (leader, mut config) = (filling.leader, filling.config.clone());
+        let group = self.groups.entry(leader).or_default();
+        if let Some(key) = &self.index {
+            config = config.with(key, group.given);
         }
-        if let Some(key) = &self.state.index_key {
-            config = config.with(key, index);
-        }
+        group.given += 1;
+        self.leaders.insert(trial, leader);
+        self.close_full();
         Some(config)
+    }
+
+    /// Ends the filling of a group that has as many trials as it is to have.
+    fn close_full(&mut self) {
+        let given = |filling: &Filling| self.groups.get(&filling.leader).map_or(0, |group| group.given);
+        if self.filling.as_ref().is_some_and(|filling| given(filling) >= self.repeat) {
+            self.filling = None;
+        }
+    }
+
+    /// Tells the searcher of a group all of whose trials have ended.
+    fn tell_complete(&mut self, leader: TrialId) {
+        let filled = self.filling.as_ref().is_none_or(|filling| filling.leader != leader);
+        let complete = self.groups.get(&leader).is_some_and(|group| group.ended.len() >= group.given as usize);
+        if filled
+            && complete
+            && let Some(group) = self.groups.remove(&leader)
+        {
+            let mean = self.mean(&group);
+            self.inner.on_end(leader, group.ending(), mean.as_ref());
+        }
     }
 
     /// The group's common report: the last one's, with the means of all.
@@ -155,9 +181,9 @@ impl Group {
 
 impl<S: Searcher> Searcher for Repeater<S> {
     fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError> {
-        if self.state.filling.is_none() {
+        if self.filling.is_none() {
             match self.inner.suggest(trial)? {
-                Suggestion::Next(config) => self.state.filling = Some(Filling { leader: trial, config, given: 0 }),
+                Suggestion::Next(config) => self.filling = Some(Filling { leader: trial, config }),
                 other => return Ok(other),
             }
         }
@@ -165,17 +191,11 @@ impl<S: Searcher> Searcher for Repeater<S> {
     }
 
     fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
-        let Some(leader) = self.state.leaders.remove(&trial) else { return };
-        let group = self.state.groups.entry(leader).or_default();
+        let Some(leader) = self.leaders.remove(&trial) else { return };
+        let group = self.groups.entry(leader).or_default();
         // What a failed repeat reported on its way is no result.
         group.ended.push((ending, last.filter(|_| ending != Ending::Error).cloned()));
-        if group.ended.len() < self.state.repeat as usize {
-            return;
-        }
-        if let Some(group) = self.state.groups.remove(&leader) {
-            let mean = self.mean(&group);
-            self.inner.on_end(leader, group.ending(), mean.as_ref());
-        }
+        self.tell_complete(leader);
     }
 
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
@@ -188,11 +208,58 @@ impl<S: Searcher> Searcher for Repeater<S> {
     }
 
     fn total(&self) -> Option<u64> {
-        self.inner.total()?.checked_mul(u64::from(self.state.repeat))
+        self.inner.total()?.checked_mul(u64::from(self.repeat))
     }
 
     fn lookahead(&self) -> usize {
         self.inner.lookahead()
+    }
+
+    fn save(&self) -> Option<PartState> {
+        let trials = self.leaders.keys().chain(self.groups.keys()).copied();
+        let filling = self.filling.as_ref().map(|filling| (filling.leader.number(), filling.config.clone()));
+        let group = |(leader, group): (&TrialId, &Group)| (leader.number(), group.given, group.ended.clone());
+        let saved = Saved {
+            run: common_run(trials)?,
+            filling,
+            groups: self.groups.iter().map(group).collect(),
+            leaders: self.leaders.iter().map(|(trial, leader)| (trial.number(), leader.number())).collect(),
+            inner: self.inner.save()?,
+        };
+        pack(PART, &saved)
+    }
+
+    /// Suggestions that were given to enough trials stay as they were; how many are enough goes for the others.
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        let saved: Saved = unpack(PART, state)?;
+        self.inner.restore(saved.inner)?;
+        let id = |number| TrialId::new(saved.run, number);
+        self.filling = saved.filling.map(|(leader, config)| Filling { leader: id(leader), config });
+        let groups = saved.groups.into_iter();
+        self.groups = groups.map(|(leader, given, ended)| (id(leader), Group { given, ended })).collect();
+        self.leaders = saved.leaders.into_iter().map(|(trial, leader)| (id(trial), id(leader))).collect();
+        let filling = self.filling.as_ref().map(|filling| filling.leader);
+        self.close_full();
+        filling.into_iter().for_each(|leader| self.tell_complete(leader));
+        Ok(())
+    }
+
+    fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
+        if self.filling.is_none() {
+            let mut config = config.clone();
+            if let Some(key) = &self.index {
+                config.as_map_mut().remove(key);
+            }
+            self.inner.replay(trial, &config)?;
+            self.filling = Some(Filling { leader: trial, config });
+        }
+        self.copy(trial);
+        Ok(())
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        let settings = Settings { repeat: self.repeat, index: self.index.clone(), inner: self.inner.spec()? };
+        PartSpec::new(PART, &settings)
     }
 
     fn name(&self) -> &str {

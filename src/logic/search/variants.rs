@@ -1,11 +1,17 @@
 //! Grid search and random search together: every grid point, with the other values drawn anew for each.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::ids::TrialId;
 use crate::logic::space::{Outside, Source, Space, SpaceError};
+use crate::logic::spec::{PartSpec, SpecError};
+use crate::logic::state::{PartState, StateError, pack, same, unpack};
+
+const PART: &str = "Variants";
 
 /// How many samples to take of a space. Each goes through the whole grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -53,9 +59,33 @@ pub struct PresetWarning {
 /// A preset point: the space with the point's values fixed.
 #[derive(Debug)]
 struct Preset {
+    point: Config,
     space: Space,
     /// The number of the first variant after it.
     end: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    next: u64,
+    /// How many points the grid has.
+    grid: u64,
+    /// How many variants the preset points take.
+    presets: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings<'a> {
+    space: Cow<'a, Space>,
+    #[serde(default)]
+    seed: u64,
+    #[serde(default)]
+    samples: Samples,
+    #[serde(default)]
+    redraw: Redraw,
+    #[serde(default)]
+    points: Vec<Config>,
 }
 
 /// Goes through the grid of a space, and draws the values that aren't on it: grid search, random search, or both.
@@ -122,7 +152,7 @@ impl Variants {
             let fixed = self.space.fix(&point);
             let (space, outside) = fixed.map_err(|source| SpaceError::Point { number, source: Box::new(source) })?;
             let end = self.preset_end().saturating_add(space.grid_size());
-            self.presets.push(Preset { space, end });
+            self.presets.push(Preset { point, space, end });
             self.warnings.extend(outside.into_iter().map(|outside| PresetWarning { point: number, outside }));
         }
         Ok(self)
@@ -173,6 +203,12 @@ impl Variants {
         space.variant(&Source::new(self.seed, stream), point, &self.space).map(Some)
     }
 
+    pub(super) fn from_spec(spec: &PartSpec) -> Result<Self, SpecError> {
+        let Settings { space, seed, samples, redraw, points } = spec.read()?;
+        let variants = Self::new(space.into_owned(), seed).and_then(|variants| variants.points(points));
+        Ok(variants.map_err(|error| spec.refuse(error))?.samples(samples).redraw(redraw))
+    }
+
     /// Sample, grid point and space of a variant.
     fn locate(&self, number: u64) -> (u64, u64, &Space) {
         let preset = self.presets.partition_point(|preset| preset.end <= number);
@@ -207,8 +243,33 @@ impl Searcher for Variants {
         LOOKAHEAD
     }
 
+    fn save(&self) -> Option<PartState> {
+        pack(PART, &Saved { next: self.next, grid: self.space.grid_size(), presets: self.preset_end() })
+    }
+
+    /// Where it was in the grid means nothing in another one.
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        let saved: Saved = unpack(PART, state)?;
+        same(PART, "size of the grid", &saved.grid, &self.space.grid_size())?;
+        same(PART, "number of variants of preset points", &saved.presets, &self.preset_end())?;
+        self.next = saved.next;
+        Ok(())
+    }
+
+    /// None is computed anew.
+    fn replay(&mut self, _trial: TrialId, _config: &Config) -> Result<(), SearchError> {
+        self.next = self.next.saturating_add(1);
+        Ok(())
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        let points = self.presets.iter().map(|preset| preset.point.clone()).collect();
+        let (seed, samples, redraw) = (self.seed, self.samples, self.redraw);
+        PartSpec::new(PART, &Settings { space: Cow::Borrowed(&self.space), seed, samples, redraw, points })
+    }
+
     fn name(&self) -> &str {
-        "Variants"
+        PART
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::Space;
@@ -12,7 +13,8 @@ use super::range::{FloatRange, IntRange, Normal, Scale};
 
 /// What stands under one key of a [`Space`]. Made by the functions of this module, or from anything that is
 /// `Into<serde_json::Value>`, which becomes a constant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Domain {
     /// Always this value.
@@ -32,6 +34,7 @@ pub enum Domain {
     /// Each of these in turn.
     Grid(Grid),
     /// A function of the other values.
+    #[serde(skip)]
     Depends(Function),
 }
 

@@ -2,14 +2,29 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::domain::Domain;
 
 /// Options that are all tried. One that holds grids itself stands for several points.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(from = "Vec<Domain>", into = "Vec<Domain>")]
 pub struct Grid {
     options: Arc<[Domain]>,
     /// Up to which point each option reaches; none if each stands for a single one, which is the usual case.
     ends: Option<Arc<[u64]>>,
+}
+
+impl From<Vec<Domain>> for Grid {
+    fn from(options: Vec<Domain>) -> Self {
+        Self::new(options)
+    }
+}
+
+impl From<Grid> for Vec<Domain> {
+    fn from(grid: Grid) -> Self {
+        grid.options.to_vec()
+    }
 }
 
 impl Grid {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 mod check;
@@ -52,7 +53,11 @@ use function::step;
 ///
 /// Values are drawn with a seed and a number, usually the trial's: the same two give the same values, in whatever order
 /// one asks, and a value doesn't change when other names come and go.
-#[derive(Clone, Debug, Default)]
+///
+/// In JSON it is a map of names to domains, each with its kind: `{"lr": {"float": {"low": 1e-4, "high": 0.1, "scale":
+/// "log"}}, "batch": {"grid": [{"constant": 32}, {"constant": 64}]}}`. One with functions can't be written.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Space {
     entries: BTreeMap<String, Domain>,
 }

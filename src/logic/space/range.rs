@@ -4,6 +4,7 @@ use std::fmt;
 
 use rand::{Rng, RngExt};
 use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
 
 /// How far a quotient may be from a whole number to count as one.
 const WHOLE: f64 = 1e-9;
@@ -11,48 +12,58 @@ const WHOLE: f64 = 1e-9;
 const MOST_STEPS: f64 = 9.0e15;
 
 /// How the values of a range are spread.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Scale {
     /// All values are equally likely.
+    #[default]
     Linear,
     /// All orders of magnitude are equally likely.
     Log,
 }
 
 /// Numbers from `low` to `high`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FloatRange {
     /// The smallest value.
     pub low: f64,
     /// The largest value.
     pub high: f64,
     /// How they are spread.
+    #[serde(default)]
     pub scale: Scale,
     /// If given, only multiples of it occur, both ends included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantum: Option<f64>,
 }
 
 /// Integers from `low` up to, but without, `end`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct IntRange {
     /// The smallest value.
     pub low: i64,
     /// One more than the largest value; itself the largest when there is a quantum above 1.
     pub end: i64,
     /// How they are spread.
+    #[serde(default)]
     pub scale: Scale,
     /// If given, only multiples of it occur.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantum: Option<i64>,
 }
 
 /// A normal distribution.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Normal {
     /// Its mean.
     pub mean: f64,
     /// Its standard deviation.
     pub deviation: f64,
     /// If given, only multiples of it occur.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantum: Option<f64>,
 }
 

@@ -3,10 +3,17 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
+use super::joined::{Settings, restore_all, save_all, spec_all};
 use super::{Progress, Rules, StopError, StopReason, StopRule};
-use crate::logic::ids::TrialId;
+use crate::logic::ids::{RunId, TrialId};
 use crate::logic::metrics::Report;
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, common_run, pack, same, unpack};
 use crate::logic::time::Moment;
+
+const PART: &str = "all";
 
 /// Stops once all of its rules have said so. Made by [`all`] and [`StopRule::and`].
 pub struct All {
@@ -15,6 +22,16 @@ pub struct All {
     of_experiment: Vec<Option<StopReason>>,
     /// What each rule has said of a trial; only of trials of which one has said something.
     of_trials: HashMap<TrialId, Vec<Option<StopReason>>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    rules: Vec<PartState>,
+    /// How each rule was set when it said what it said; none of rules that can't tell.
+    settings: Vec<Option<PartSpec>>,
+    of_experiment: Vec<Option<StopReason>>,
+    run: RunId,
+    of_trials: Vec<(u32, Vec<Option<StopReason>>)>,
 }
 
 /// Ends a trial once each of `rules` has ended it at some report, not necessarily the same one. At least one rule.
@@ -48,6 +65,21 @@ impl fmt::Debug for All {
 fn joined<'a>(reasons: impl Iterator<Item = Option<&'a StopReason>>) -> Option<StopReason> {
     let reasons: Option<Vec<&str>> = reasons.map(|reason| reason.map(|text| text.as_ref())).collect();
     reasons.filter(|reasons| !reasons.is_empty()).map(|reasons| reasons.join(", and ").into())
+}
+
+impl All {
+    fn settings(&self) -> Vec<Option<PartSpec>> {
+        self.rules.iter().map(|rule| rule.spec()).collect()
+    }
+
+    /// One answer for each rule, no more and no fewer.
+    fn expect_each(&self, said: &[Option<StopReason>]) -> Result<(), StateError> {
+        if said.len() == self.rules.len() {
+            return Ok(());
+        }
+        let (found, expected) = (format!("{} answers", said.len()), format!("one of each of {}", self.rules.len()));
+        Err(StateError::Value { part: PART, at: "what the rules said", found, expected })
+    }
 }
 
 impl StopRule for All {
@@ -95,9 +127,40 @@ impl StopRule for All {
         self.rules.iter_mut().find_map(|rule| rule.warning())
     }
 
+    fn save(&self) -> Option<PartState> {
+        let mut of_trials: Vec<_> = self.of_trials.iter().map(|(trial, said)| (trial.number(), said.clone())).collect();
+        of_trials.sort_unstable_by_key(|(number, _)| *number);
+        let saved = Saved {
+            rules: save_all(&self.rules)?,
+            settings: self.settings(),
+            of_experiment: self.of_experiment.clone(),
+            run: common_run(self.of_trials.keys().copied())?,
+            of_trials,
+        };
+        pack(PART, &saved)
+    }
+
+    /// What a rule has said holds, but not if it is set otherwise now: then all of them have to be asked again.
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        let saved: Saved = unpack(PART, state)?;
+        let text = |settings: &[Option<PartSpec>]| serde_json::json!(settings).to_string();
+        same(PART, "the rules' settings", &text(&saved.settings), &text(&self.settings()))?;
+        self.expect_each(&saved.of_experiment)?;
+        saved.of_trials.iter().try_for_each(|(_, said)| self.expect_each(said))?;
+        restore_all(PART, &mut self.rules, saved.rules)?;
+        self.of_experiment = saved.of_experiment;
+        let of_trials = saved.of_trials.into_iter();
+        self.of_trials = of_trials.map(|(number, said)| (TrialId::new(saved.run, number), said)).collect();
+        Ok(())
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new(PART, &Settings { rules: spec_all(&self.rules)? })
+    }
+
     fn validate(&self) -> Result<(), StopError> {
         if self.rules.is_empty() {
-            return Err(StopError::Empty { rule: "all" });
+            return Err(StopError::Empty { rule: PART });
         }
         self.rules.iter().try_for_each(|rule| rule.validate())
     }

@@ -2,14 +2,26 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
+use super::joined::{Settings, restore_all, save_all, spec_all};
 use super::{Progress, Rules, StopError, StopReason, StopRule};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, pack, unpack};
 use crate::logic::time::Moment;
+
+const PART: &str = "any";
 
 /// Stops when one of its rules does. Made by [`any`] and [`StopRule::or`].
 pub struct Any {
     rules: Vec<Box<dyn StopRule>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    rules: Vec<PartState>,
 }
 
 /// Ends a trial, or the experiment, as soon as one of `rules` does; the reason is that of the first in their order. At
@@ -55,9 +67,21 @@ impl StopRule for Any {
         self.rules.iter_mut().find_map(|rule| rule.warning())
     }
 
+    fn save(&self) -> Option<PartState> {
+        pack(PART, &Saved { rules: save_all(&self.rules)? })
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        restore_all(PART, &mut self.rules, unpack::<Saved>(PART, state)?.rules)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new(PART, &Settings { rules: spec_all(&self.rules)? })
+    }
+
     fn validate(&self) -> Result<(), StopError> {
         if self.rules.is_empty() {
-            return Err(StopError::Empty { rule: "any" });
+            return Err(StopError::Empty { rule: PART });
         }
         self.rules.iter().try_for_each(|rule| rule.validate())
     }

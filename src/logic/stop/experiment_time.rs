@@ -2,15 +2,21 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Progress, StopError, StopReason, StopRule};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, nothing};
 use crate::logic::time::Moment;
 
 /// Ends the whole experiment after a span of time. Made by [`experiment_time`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ExperimentTime {
     limit: Duration,
+    #[serde(default)]
     spent: Duration,
 }
 
@@ -49,6 +55,19 @@ impl StopRule for ExperimentTime {
 
     fn deadline(&self) -> Option<Moment> {
         Some(Moment::new(self.limit.saturating_sub(self.spent)))
+    }
+
+    /// Nothing: a resumed run's clock goes on where it was.
+    fn save(&self) -> Option<PartState> {
+        Some(PartState::Null)
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        nothing("experiment_time", &state)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new("experiment_time", self)
     }
 
     fn validate(&self) -> Result<(), StopError> {

@@ -1,11 +1,16 @@
 //! A trial is over after a number of iterations.
 
+use serde::{Deserialize, Serialize};
+
 use super::{StopError, StopReason, StopRule};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, nothing};
 
 /// Ends a trial at the report whose iteration is `limit` or more. Made by [`iterations`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct MaxIterations {
     limit: u64,
 }
@@ -31,6 +36,18 @@ impl StopRule for MaxIterations {
     fn check(&mut self, _: TrialId, report: &Report) -> Option<StopReason> {
         (report.iteration() >= self.limit)
             .then(|| format!("iteration {} is the last of {}", report.iteration(), self.limit).into())
+    }
+
+    fn save(&self) -> Option<PartState> {
+        Some(PartState::Null)
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        nothing("iterations", &state)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new("iterations", self)
     }
 
     fn validate(&self) -> Result<(), StopError> {

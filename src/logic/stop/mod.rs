@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::ids::TrialId;
 use super::metrics::Report;
+use super::spec::PartSpec;
 use super::state::{PartState, StateError};
 use super::time::Moment;
 
@@ -12,7 +13,9 @@ mod any;
 mod best_reached;
 mod experiment_time;
 mod iterations;
+mod joined;
 mod rules;
+mod spec;
 mod threshold;
 mod trial_time;
 mod watched;
@@ -24,6 +27,7 @@ pub use best_reached::{BestReached, best_reached};
 pub use experiment_time::{ExperimentTime, experiment_time};
 pub use iterations::{MaxIterations, iterations};
 pub use rules::Rules;
+pub use spec::from_spec;
 pub use threshold::{Threshold, at_least, at_most};
 pub use trial_time::{TrialTime, trial_time};
 pub use when::{StopWhen, when};
@@ -102,18 +106,25 @@ pub trait StopRule: Send {
         Ok(())
     }
 
-    /// Its whole state, to be taken up by [`restore`](StopRule::restore) in a later session. None (the default): it has none, or can't
-    /// give it; then a resumed run rebuilds it by telling it again what happened.
+    /// Its whole state, to be taken up by [`restore`](StopRule::restore) in a later session; `null` if it keeps nothing. None
+    /// (the default): it can't give its state, and a resumed run rebuilds it by telling it again what happened.
     fn save(&self) -> Option<PartState> {
         None
     }
 
-    /// Takes up a state that [`save`](StopRule::save) gave, in place of its own. Called before anything is asked of it.
+    /// Takes up a state that [`save`](StopRule::save) gave, in place of its own, under the settings that it has itself.
+    /// Called before anything is asked of it.
     ///
     /// # Errors
-    /// If it can't; then it is told again what happened.
+    /// If it can't. Then it is what it was before, and is told again what happened.
     fn restore(&mut self, _state: PartState) -> Result<(), StateError> {
         Err(StateError::Unsupported { part: "a stop rule".to_owned() })
+    }
+
+    /// What it is and how it is set, from which [`from_spec`] makes its like. None (the default): it can't be said in data,
+    /// as with functions and rules of your own.
+    fn spec(&self) -> Option<PartSpec> {
+        None
     }
 
     /// A rule that stops when this one or `other` does.
@@ -164,6 +175,10 @@ impl<R: StopRule + ?Sized> StopRule for Box<R> {
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
         (**self).restore(state)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        (**self).spec()
     }
 }
 

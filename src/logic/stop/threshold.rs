@@ -1,9 +1,15 @@
 //! A trial is over when a metric has reached a bound.
 
-use super::watched::Watched;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::watched::{Missing, Watched};
 use super::{StopError, StopReason, StopRule};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Name, Report};
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, float, pack, same, unpack};
 
 /// On which side of the bound a trial is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +24,20 @@ pub struct Threshold {
     metric: Watched,
     side: Side,
     bound: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    metric: String,
+    missing: Missing,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    pub(super) metric: Name,
+    #[serde(with = "float")]
+    pub(super) bound: f64,
 }
 
 /// Ends a trial at the first report in which `metric` (flattened, as in `test/accuracy`; automatic keys too) is `bound`
@@ -76,6 +96,24 @@ impl StopRule for Threshold {
 
     fn warning(&mut self) -> Option<String> {
         self.metric.warning()
+    }
+
+    fn save(&self) -> Option<PartState> {
+        let saved = Saved { metric: self.metric.name().to_owned(), missing: self.metric.missing.clone() };
+        pack(self.side.constructor(), &saved)
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        let rule = self.side.constructor();
+        let saved: Saved = unpack(rule, state)?;
+        same(rule, "the metric", &saved.metric.as_str(), &self.metric.name())?;
+        self.metric.missing = saved.missing;
+        Ok(())
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        let metric = Cow::Owned(self.metric.name().to_owned());
+        PartSpec::new(self.side.constructor(), &Settings { metric, bound: self.bound })
     }
 
     fn validate(&self) -> Result<(), StopError> {

@@ -2,12 +2,17 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::{StopError, StopReason, StopRule};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, nothing};
 
 /// Ends a trial that has worked for a span of time. Made by [`trial_time`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrialTime {
     limit: Duration,
 }
@@ -33,6 +38,18 @@ impl StopRule for TrialTime {
         let worked = report.counters.time_total_s;
         (worked >= self.limit.as_secs_f64())
             .then(|| format!("it has worked for {worked:.1} s, of {:.1} s at most", self.limit.as_secs_f64()).into())
+    }
+
+    fn save(&self) -> Option<PartState> {
+        Some(PartState::Null)
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        nothing("trial_time", &state)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new("trial_time", self)
     }
 
     fn validate(&self) -> Result<(), StopError> {

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use crate::logic::metrics::{Metrics, Name, Report};
 
-#[derive(Clone, Debug, PartialEq)]
-enum Missing {
+/// Whether a person knows that the metric is missing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Missing {
     Never,
     ToTell(String),
     Told,
@@ -15,7 +19,7 @@ enum Missing {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Watched {
     name: Name,
-    missing: Missing,
+    pub(super) missing: Missing,
 }
 
 impl Watched {

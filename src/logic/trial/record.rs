@@ -259,8 +259,10 @@ impl Trial {
             },
             WorkerFact::Reported(batch) => self.reported(batch, out),
             WorkerFact::Saved(checkpoint) => {
-                let let_go = checkpoint.iter().flat_map(|new| self.register(new, out)).collect();
-                self.step(Event::Saved, TrialNews::Saved { checkpoint, let_go }, out)
+                let let_go: Vec<_> = checkpoint.iter().flat_map(|new| self.register(new)).collect();
+                let handled = self.step(Event::Saved, TrialNews::Saved { checkpoint, let_go: let_go.clone() }, out);
+                out.extend(let_go.into_iter().map(TrialOutput::Forget));
+                handled
             }
             WorkerFact::Failed(fault) => self.fail(fault, now, out),
             WorkerFact::Gone => {
@@ -275,14 +277,15 @@ impl Trial {
         if let Some(last) = batch.reports.last() {
             self.iteration = last.iteration();
         }
-        let let_go = batch.handed_in.iter().flat_map(|new| self.register(new, out)).collect();
-        self.step(Event::Reported, TrialNews::Reported { lease, batch, let_go }, out)
+        let let_go: Vec<_> = batch.handed_in.iter().flat_map(|new| self.register(new)).collect();
+        let handled = self.step(Event::Reported, TrialNews::Reported { lease, batch, let_go: let_go.clone() }, out);
+        out.extend(let_go.into_iter().map(TrialOutput::Forget));
+        handled
     }
 
-    fn register(&mut self, checkpoint: &Arc<Checkpoint>, out: &mut Vec<TrialOutput>) -> Vec<CheckpointId> {
-        let let_go: Vec<_> = self.shelf.register(checkpoint.clone()).iter().map(|gone| gone.id).collect();
-        out.extend(let_go.iter().copied().map(TrialOutput::Forget));
-        let_go
+    /// Those that are let go are forgotten after the new one has been told of: before that, they may be needed.
+    fn register(&mut self, checkpoint: &Arc<Checkpoint>) -> Vec<CheckpointId> {
+        self.shelf.register(checkpoint.clone()).iter().map(|gone| gone.id).collect()
     }
 
     fn fail(&mut self, fault: Fault, now: Moment, out: &mut Vec<TrialOutput>) -> Handled {

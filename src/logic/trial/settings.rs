@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::logic::checkpoint::Retention;
 use crate::logic::failure::RetryPolicy;
 
@@ -33,7 +35,8 @@ pub enum Rests {
 }
 
 /// Whether a stopped trial exports before it leaves its worker.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Export {
     /// It doesn't.
     #[default]

@@ -16,10 +16,11 @@ use crate::logic::search::Variants;
 use crate::logic::space::{Space, uniform};
 use crate::logic::stop;
 use crate::logic::trial::{Status, TrialSettings};
-use crate::testing::{Chance, Script, Sim};
+use crate::testing::{Chance, Renewed, Script, Sim};
 
 const RUN: RunId = RunId::new(0xc0_4f1);
 const RUNS: u64 = 60;
+const RENEWALS: u32 = 8;
 
 struct Nobody;
 
@@ -42,7 +43,8 @@ impl Cohort for Nobody {
 }
 
 /// Holds what `make` makes against the contract of [`Scheduler`]. It gets an objective called `loss` from the experiment,
-/// and trials of up to 81 iterations, in whole simulated runs with faults.
+/// and trials of up to 81 iterations, in whole simulated runs with faults. If it [gives its state](Scheduler::save), others
+/// take that up in the middle of a run.
 ///
 /// # Panics
 /// If a rule is broken; the message names it.
@@ -57,6 +59,10 @@ pub fn scheduler(make: impl Fn() -> Box<dyn Scheduler>) {
     for seed in 0..RUNS {
         let one = simulate(seed, fresh());
         assert_eq!(one, simulate(seed, fresh()), "seed {seed}: the same run is decided in the same way");
+        // One that gives its state decides as if it had never been replaced by another that took it up.
+        let spares: Vec<Box<dyn Scheduler>> = (0..RENEWALS).map(|_| fresh()).collect();
+        let renewed = Renewed::new(fresh(), spares, seed);
+        assert_eq!(one, simulate(seed, Box::new(renewed)), "seed {seed}: a state that is taken up changes nothing");
     }
 }
 

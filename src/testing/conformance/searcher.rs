@@ -4,11 +4,16 @@ use crate::logic::event::Ending;
 use crate::logic::ids::{RunId, TrialId};
 use crate::logic::metrics::{Counters, Metrics, Objective, Report};
 use crate::logic::search::{Searcher, Suggestion};
+use crate::testing::Renewed;
+use crate::testing::script::mix;
 use std::time::Duration;
 
 const RUN: RunId = RunId::new(0xc0_4f0);
 /// Beyond this, a searcher counts as infinite.
 const MANY: u32 = 2_000;
+const SCRAMBLES: u64 = 40;
+const TURNS: u64 = 200;
+const RENEWALS: u32 = 8;
 
 fn report(trial: TrialId, iteration: u64, loss: f64) -> Report {
     let mut counters = Counters { training_iteration: iteration - 1, ..Counters::default() };
@@ -34,8 +39,38 @@ fn suggestions(searcher: &mut dyn Searcher) -> (Vec<String>, Suggestion) {
     }
 }
 
+/// Asks, reports and ends as a seed says, with several trials live at a time.
+fn scramble(searcher: &mut dyn Searcher, seed: u64) {
+    let (mut live, mut next) = (Vec::new(), 0);
+    for turn in 0..TURNS {
+        let chance = mix(seed ^ mix(turn));
+        let which = (chance >> 8) as usize % live.len().max(1);
+        let loss = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.1]
+            .get((chance >> 16) as usize % 20)
+            .copied()
+            .unwrap_or((chance >> 32) as f64 / 7.0);
+        match (chance % 4, live.get(which).copied()) {
+            (0, Some(trial)) => searcher.on_report(trial, &report(trial, 1 + turn, loss)),
+            (1, Some(trial)) => {
+                live.remove(which);
+                let ending =
+                    [Ending::Done, Ending::Error, Ending::Client, Ending::Scheduler][(chance >> 4) as usize % 4];
+                let last = report(trial, 1 + turn, loss);
+                searcher.on_end(trial, ending, (chance & 128 == 0).then_some(&last));
+            }
+            _ => {
+                let trial = TrialId::new(RUN, next);
+                if let Ok(Suggestion::Next(_)) = searcher.suggest(trial) {
+                    live.push(trial);
+                    next += 1;
+                }
+            }
+        }
+    }
+}
+
 /// Holds what `make` makes against the contract of [`Searcher`]. Each call must make an equal searcher, with an objective
-/// that is called `loss`, if it has one.
+/// that is called `loss`, if it has one. If it [gives its state](Searcher::save), others take that up on the way.
 ///
 /// # Panics
 /// If a rule is broken; the message names it.
@@ -65,6 +100,12 @@ pub fn searcher(make: impl Fn() -> Box<dyn Searcher>) {
 
     let (again, _) = suggestions(fresh().as_mut());
     assert_eq!(given, again, "the same searcher suggests the same");
+
+    for seed in 0..SCRAMBLES {
+        let spares: Vec<Box<dyn Searcher>> = (0..RENEWALS).map(|_| fresh()).collect();
+        let mut renewed = Renewed::new(fresh(), spares, seed);
+        scramble(&mut renewed, seed);
+    }
 
     let mut hostile = fresh();
     let stranger = TrialId::new(RUN, 77_777);

@@ -1,8 +1,10 @@
 //! Events, told again.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{Engine, RecallError};
+use crate::logic::checkpoint::CheckpointId;
 use crate::logic::decision::Decision;
 use crate::logic::engine::entry::Standing;
 use crate::logic::event::{AddedBy, Ending, EventKind, ExperimentEvent, PausedBy};
@@ -36,9 +38,9 @@ impl Engine {
                     return Err(RecallError::Numbering { found: *trial, expected });
                 }
                 if *by == AddedBy::Searcher && !untold.searcher {
-                    match self.searcher.call(|searcher| searcher.replay(*trial, config)) {
-                        Some(Err(error)) => self.searcher.fail(error_chain(&error)),
-                        Some(Ok(())) | None => {}
+                    let replayed = self.searcher.call(|searcher| searcher.replay(*trial, config));
+                    if let Some(Err(error)) = replayed {
+                        self.searcher.fail(error_chain(&error));
                     }
                 }
                 self.ledger.add(config.clone(), Arc::new(ResourceRequest::default()));
@@ -63,29 +65,11 @@ impl Engine {
     }
 
     fn recall_of_trial(&mut self, trial: TrialId, event: &ExperimentEvent, later: &[ExperimentEvent]) {
-        let untold = self.recalled.untold;
         match &event.kind {
             EventKind::Revived { attempt, .. } => self.recall_revived(trial, *attempt),
-            EventKind::Chosen { .. } => {
-                let ledger = &self.ledger;
-                if !untold.scheduler {
-                    self.scheduler.call(|scheduler| scheduler.choose(ledger));
-                }
-                self.ledger.leave_lines(trial);
-                if let Some(live) = self.ledger.live_mut(trial) {
-                    live.paused_by = None;
-                }
-                self.ledger.moved(trial, State::Starting);
-            }
+            EventKind::Chosen { .. } => self.recall_chosen(trial),
             EventKind::Status { to, .. } => self.recall_status(trial, *to, event),
-            EventKind::Restored { checkpoint, .. } => {
-                if let Some(entry) = self.ledger.entry_mut(trial)
-                    && let Some(from) = entry.record.checkpoints.iter().find(|kept| kept.id == *checkpoint)
-                    && from.report.iteration() > 0
-                {
-                    entry.record.last = Some(Arc::new(from.report.clone()));
-                }
-            }
+            EventKind::Restored { checkpoint, .. } => self.recall_restored(trial, *checkpoint),
             EventKind::Reported { report } => self.recall_report(trial, report, later),
             EventKind::Saved { checkpoint } => {
                 if let Some(entry) = self.ledger.entry_mut(trial) {
@@ -98,19 +82,7 @@ impl Engine {
                     entry.record.checkpoints.retain(|kept| kept.id != *checkpoint);
                 }
             }
-            EventKind::Paused { by, reason, .. } => {
-                let Some(live) = self.ledger.live_mut(trial) else { return };
-                live.paused_by = Some(*by);
-                let state = live.state;
-                if state.holds_worker() {
-                    live.standing = Standing::Pause { resume: false };
-                }
-                self.set_reason(trial, reason.clone());
-                self.ledger.leave_lines(trial);
-                if state == State::Paused && *by == PausedBy::Scheduler {
-                    self.ledger.park(trial);
-                }
-            }
+            EventKind::Paused { by, reason, .. } => self.recall_paused(trial, *by, reason),
             EventKind::Resumed { .. } => match self.ledger.live_mut(trial) {
                 Some(live) if live.state == State::Paused => self.ledger.enqueue(trial),
                 Some(live) => live.standing = Standing::Pause { resume: true },
@@ -139,6 +111,41 @@ impl Engine {
                 self.recall_end(trial, end);
             }
             _ => {}
+        }
+    }
+
+    fn recall_chosen(&mut self, trial: TrialId) {
+        let ledger = &self.ledger;
+        if !self.recalled.untold.scheduler {
+            self.scheduler.call(|scheduler| scheduler.choose(ledger));
+        }
+        self.ledger.leave_lines(trial);
+        if let Some(live) = self.ledger.live_mut(trial) {
+            live.paused_by = None;
+        }
+        self.ledger.moved(trial, State::Starting);
+    }
+
+    fn recall_restored(&mut self, trial: TrialId, checkpoint: CheckpointId) {
+        if let Some(entry) = self.ledger.entry_mut(trial)
+            && let Some(from) = entry.record.checkpoints.iter().find(|kept| kept.id == checkpoint)
+            && from.report.iteration() > 0
+        {
+            entry.record.last = Some(Arc::new(from.report.clone()));
+        }
+    }
+
+    fn recall_paused(&mut self, trial: TrialId, by: PausedBy, reason: &Option<Cow<'static, str>>) {
+        let Some(live) = self.ledger.live_mut(trial) else { return };
+        live.paused_by = Some(by);
+        let state = live.state;
+        if state.holds_worker() {
+            live.standing = Standing::Pause { resume: false };
+        }
+        self.set_reason(trial, reason.clone());
+        self.ledger.leave_lines(trial);
+        if state == State::Paused && by == PausedBy::Scheduler {
+            self.ledger.park(trial);
         }
     }
 

@@ -19,6 +19,8 @@ pub struct Recalled {
     pub run: RunFacts,
     /// How the last session ended; none if it was cut off.
     pub outcome: Option<Outcome>,
+    /// The last mark.
+    pub marks: u64,
     /// The last states of observers.
     pub observers: Vec<ObserverState>,
     /// States of parts that couldn't be taken up, in words; those parts were told everything again instead.
@@ -80,7 +82,8 @@ impl Engine {
                 self.recalled.observers.retain(|other| other.name != state.name);
                 self.recalled.observers.push(state);
             }
-            Record::Mark(_) | Record::Fresh => {}
+            Record::Mark(mark) => self.recalled.marks = self.recalled.marks.max(mark),
+            Record::Fresh => {}
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ pub(super) enum Judgement {
 /// A ladder of rungs, the lowest first.
 #[derive(Clone, Debug)]
 pub(super) struct Bracket {
-    rungs: Vec<Rung>,
+    pub(super) rungs: Vec<Rung>,
 }
 
 impl Bracket {

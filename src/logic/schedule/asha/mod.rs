@@ -1,5 +1,7 @@
 //! Asynchronous successive halving: trials that are behind at a rung stop there; nobody waits for anybody.
 
+use serde::{Deserialize, Serialize};
+
 use self::bracket::{Bracket, Judgement, MOST_RUNGS, milestones};
 use self::run::Run;
 use super::{AtMaxT, Cohort, ScheduleError, Scheduler, settle_objective};
@@ -8,11 +10,14 @@ use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, float};
 
 mod bracket;
 mod reason;
 mod run;
 mod rung;
+mod saved;
 
 /// Stops the trials that are behind: asynchronous successive halving, in its stopping form.
 ///
@@ -40,16 +45,19 @@ mod rung;
 ///
 /// Source: Li et al. 2018, "A System for Massively Parallel Hyperparameter Tuning"; the stopping form and the brackets
 /// are those of Ray Tune's `AsyncHyperBandScheduler`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Asha {
     max_t: u64,
     grace_period: u64,
+    #[serde(with = "float")]
     reduction_factor: f64,
     brackets: u32,
     at_max_t: AtMaxT,
     time_attr: String,
     objective: Option<Objective>,
     seed: u64,
+    #[serde(skip)]
     run: Option<Run>,
 }
 
@@ -179,6 +187,12 @@ impl Asha {
         Ok(())
     }
 
+    /// A run in which nobody has reported.
+    fn begin(&self) -> Run {
+        let brackets = self.rungs().iter().map(|times| Bracket::new(times, self.reduction_factor)).collect();
+        Run::new(brackets, self.bracket_odds(), self.seed)
+    }
+
     /// The time and the score (more is better) in `report`, if it has both.
     fn read(&self, report: &Report) -> Option<(f64, f64)> {
         let objective = self.objective.as_ref()?;
@@ -236,13 +250,24 @@ impl Scheduler for Asha {
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), ScheduleError> {
         self.check()?;
         settle_objective("Asha", &mut self.objective, objective)?;
-        let brackets = self.rungs().iter().map(|times| Bracket::new(times, self.reduction_factor)).collect();
-        self.run = Some(Run::new(brackets, self.bracket_odds(), self.seed));
+        self.run = Some(self.begin());
         Ok(())
     }
 
     fn objective(&self) -> Option<&Objective> {
         self.objective.as_ref()
+    }
+
+    fn save(&self) -> Option<PartState> {
+        self.saved()
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        self.take_up(state)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new("Asha", self)
     }
 
     fn name(&self) -> &str {

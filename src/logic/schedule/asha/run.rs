@@ -11,18 +11,18 @@ use crate::logic::ids::TrialId;
 /// What is known once the settings are fixed.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
-    brackets: Vec<Bracket>,
+    pub(super) brackets: Vec<Bracket>,
     odds: Vec<f64>,
-    random: ChaCha8Rng,
-    members: HashMap<TrialId, Member>,
+    pub(super) random: ChaCha8Rng,
+    pub(super) members: HashMap<TrialId, Member>,
 }
 
 /// A trial's place.
 #[derive(Clone, Copy, Debug)]
-struct Member {
-    bracket: u32,
+pub(super) struct Member {
+    pub(super) bracket: u32,
     /// How many rungs, from below, the trial has behind it.
-    passed: u32,
+    pub(super) passed: u32,
 }
 
 impl Run {

@@ -35,6 +35,14 @@ impl Rung {
         self.lower.len() + self.upper.len()
     }
 
+    /// The scores it has, ascending.
+    pub(super) fn scores(&self) -> Vec<f64> {
+        let all = self.lower.iter().copied().chain(self.upper.iter().map(|score| score.0));
+        let mut scores: Vec<f64> = all.map(|score| score.0).collect();
+        scores.sort_unstable_by(f64::total_cmp);
+        scores
+    }
+
     /// Takes `score` into account from now on. NaN changes nothing.
     pub(super) fn record(&mut self, score: f64) {
         if score.is_nan() {

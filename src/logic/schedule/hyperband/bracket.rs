@@ -39,15 +39,15 @@ pub(super) enum Why {
 pub(super) struct Bracket {
     places: u64,
     milestone: u64,
-    halvings: u32,
-    members: BTreeMap<u64, Member>,
+    pub(super) halvings: u32,
+    pub(super) members: BTreeMap<u64, Member>,
     /// How many members haven't reached the milestone.
     behind: usize,
     /// Members that may be launched: those that never were, those that are tried again, and those that got over a
     /// milestone while they were paused.
-    waiting: BTreeSet<u64>,
-    next_seat: u64,
-    work_done: f64,
+    pub(super) waiting: BTreeSet<u64>,
+    pub(super) next_seat: u64,
+    pub(super) work_done: f64,
     work_planned: f64,
 }
 
@@ -65,6 +65,27 @@ impl Bracket {
             work_done: 0.0,
             work_planned: work,
         }
+    }
+
+    /// The same after so many halvings, with these members.
+    pub(super) fn halved(mut self, plan: Plan, halvings: u32, members: BTreeMap<u64, Member>) -> Self {
+        for _ in 0..halvings.min(self.halvings) {
+            self.fewer(plan);
+        }
+        self.behind = members.values().filter(|member| member.time < self.milestone as f64).count();
+        self.members = members;
+        self
+    }
+
+    fn fewer(&mut self, plan: Plan) {
+        self.halvings -= 1;
+        self.places = plan.fewer(self.places);
+        self.milestone = plan.later(self.milestone);
+    }
+
+    /// All members with their seats.
+    pub(super) fn members(&self) -> impl Iterator<Item = (u64, TrialId)> {
+        self.members.iter().map(|(seat, member)| (*seat, member.trial))
     }
 
     /// Whether it takes no more trials for now.
@@ -132,9 +153,7 @@ impl Bracket {
 
     fn halve(&mut self, plan: Plan, at_max_t: AtMaxT, reporter: Option<u64>, leavers: &mut Vec<Leaver>) {
         let (at, of) = (self.milestone, self.members.len());
-        self.halvings -= 1;
-        self.places = plan.fewer(self.places);
-        self.milestone = plan.later(self.milestone);
+        self.fewer(plan);
 
         let mut ranked: Vec<(u64, Member)> = self.members.iter().map(|(seat, member)| (*seat, *member)).collect();
         // From worse to better, and the later seat before the earlier one in a tie, as in the reference. NaN is worst.

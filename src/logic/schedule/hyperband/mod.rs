@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 use self::bracket::{Leaver, Why};
 use self::plan::{MOST_HALVINGS, Plan};
 use self::run::{Answer, Run};
@@ -12,10 +14,13 @@ use crate::logic::decision::{Decision, Directive, Verdict};
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, float};
 
 mod bracket;
 mod plan;
 mod run;
+mod saved;
 
 /// Halves groups of trials together, and hedges over how early they may be judged: synchronous HyperBand.
 ///
@@ -51,13 +56,16 @@ mod run;
 ///
 /// Source: Li et al. 2017, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", JMLR 18; with the
 /// bracket sizes, the order of brackets and the choice of the next trial of Ray Tune's `HyperBandScheduler`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct HyperBand {
     max_t: u64,
+    #[serde(with = "float")]
     reduction_factor: f64,
     at_max_t: AtMaxT,
     time_attr: String,
     objective: Option<Objective>,
+    #[serde(skip)]
     run: Option<Run>,
 }
 
@@ -240,6 +248,18 @@ impl Scheduler for HyperBand {
     /// A trial must not run past its milestone while its reports wait.
     fn buffering(&self) -> Buffering {
         Buffering::Refused
+    }
+
+    fn save(&self) -> Option<PartState> {
+        self.saved()
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        self.take_up(state)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new("HyperBand", self)
     }
 
     fn name(&self) -> &str {

@@ -10,11 +10,11 @@ use crate::logic::schedule::{AtMaxT, Cohort};
 /// What is known once the settings are fixed.
 #[derive(Clone, Debug)]
 pub(super) struct Run {
-    plan: Plan,
+    pub(super) plan: Plan,
     at_max_t: AtMaxT,
-    band: Vec<Start>,
+    pub(super) band: Vec<Start>,
     /// The brackets of the first band, then those of the second, and so on. The last one is being filled.
-    brackets: Vec<Bracket>,
+    pub(super) brackets: Vec<Bracket>,
     seats: HashMap<TrialId, Seat>,
     /// The brackets in which somebody waits to be launched.
     waiting: BTreeSet<usize>,
@@ -42,6 +42,16 @@ impl Run {
     pub(super) fn new(plan: Plan, at_max_t: AtMaxT) -> Self {
         let (band, seats) = (plan.band(), HashMap::new());
         Self { plan, at_max_t, band, brackets: Vec::new(), seats, waiting: BTreeSet::new() }
+    }
+
+    /// Puts a bracket of an earlier session behind those that are there.
+    pub(super) fn push(&mut self, bracket: Bracket) {
+        let index = self.brackets.len();
+        for (number, trial) in bracket.members() {
+            self.seats.insert(trial, Seat { bracket: index, number });
+        }
+        self.brackets.push(bracket);
+        self.note_waiting(index);
     }
 
     /// The bracket of a trial that joined and hasn't left, counted over all bands.

@@ -5,11 +5,12 @@ use crate::logic::ids::TrialId;
 /// The running means of one trial, and its best score.
 #[derive(Clone, Debug)]
 pub(super) struct History {
-    pub(super) trial: TrialId,
+    /// Whose it is, unless that is forgotten.
+    pub(super) trial: Option<TrialId>,
     /// Time, and the mean of the scores from the grace period's end up to then; ascending.
-    means: Vec<(f64, f64)>,
+    pub(super) means: Vec<(f64, f64)>,
     /// How many scores the last mean is of.
-    count: u64,
+    pub(super) count: u64,
     /// The best of all its scores; NaN as long as it had none.
     pub(super) best: f64,
     /// The time up to which its reports are recorded.
@@ -23,7 +24,7 @@ pub(super) struct History {
 impl History {
     pub(super) fn new(trial: TrialId) -> Self {
         Self {
-            trial,
+            trial: Some(trial),
             means: Vec::new(),
             count: 0,
             best: f64::NAN,

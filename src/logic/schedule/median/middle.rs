@@ -71,7 +71,7 @@ pub(super) fn median_of(numbers: impl Iterator<Item = f64>) -> (Option<f64>, usi
     if count % 2 == 1 {
         return (Some(high), count);
     }
-    let low = below.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let low = below.iter().copied().max_by(f64::total_cmp).unwrap_or(high);
     (Some(low.midpoint(high)), count)
 }
 

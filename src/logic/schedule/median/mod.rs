@@ -1,5 +1,7 @@
 //! The median stopping rule: trials whose best is worse than what is usual by that time stop.
 
+use serde::{Deserialize, Serialize};
+
 use self::run::{Others, Run};
 use super::number::{short, told_apart};
 use super::{Cohort, ScheduleError, Scheduler, settle_objective};
@@ -8,14 +10,18 @@ use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, float};
 use crate::logic::trial::Status;
 
 mod history;
 mod middle;
 mod run;
+mod saved;
 
 /// What becomes of a trial that is behind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WhenBehind {
     /// It is stopped.
     #[default]
@@ -72,14 +78,18 @@ pub enum WhenBehind {
 ///
 /// Source: Golovin et al. 2017, "Google Vizier: A Service for Black-Box Optimization", section 3.2; the grace period,
 /// the time slices and the trials that are compared are those of Ray Tune's `MedianStoppingRule`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct MedianStopping {
     time_attr: String,
+    #[serde(with = "float")]
     grace_period: f64,
     min_samples: u32,
+    #[serde(with = "float")]
     min_time_slice: f64,
     when_behind: WhenBehind,
     objective: Option<Objective>,
+    #[serde(skip)]
     run: Option<Run>,
 }
 
@@ -270,6 +280,18 @@ impl Scheduler for MedianStopping {
 
     fn objective(&self) -> Option<&Objective> {
         self.objective.as_ref()
+    }
+
+    fn save(&self) -> Option<PartState> {
+        self.saved()
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        self.take_up(state)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new("MedianStopping", self)
     }
 
     fn name(&self) -> &str {

@@ -15,7 +15,7 @@ pub(super) struct Run {
     grace_period: f64,
     places: HashMap<TrialId, usize>,
     /// One a trial, in the order in which they came.
-    histories: Vec<History>,
+    pub(super) histories: Vec<History>,
     /// At times that were asked for more than once: the mean up to then of every trial that got there.
     columns: BTreeMap<Ordered, Middle>,
     /// The times that were asked for, by their bits.
@@ -23,7 +23,7 @@ pub(super) struct Run {
     /// The latest time of any trial.
     front: f64,
     /// Trials that were paused.
-    paused: BTreeSet<usize>,
+    pub(super) paused: BTreeSet<usize>,
 }
 
 /// The trials that a trial is compared with: the median of their means, and how many they are.
@@ -44,6 +44,14 @@ impl Run {
             front: f64::NEG_INFINITY,
             paused: BTreeSet::new(),
         }
+    }
+
+    /// Goes on with what trials have reported in an earlier session, and with those of them that were paused.
+    pub(super) fn since(self, histories: Vec<History>, paused: BTreeSet<usize>) -> Self {
+        let whose = |(place, history): (usize, &History)| Some((history.trial?, place));
+        let places = histories.iter().enumerate().filter_map(whose).collect();
+        let front = histories.iter().map(|history| history.last).fold(self.front, f64::max);
+        Self { places, histories, front, paused, ..self }
     }
 
     /// The place of a trial; a new one gets the next.
@@ -135,11 +143,13 @@ impl Run {
 
     /// The first of the paused trials, in the order in which they came, that can be launched.
     pub(super) fn first_paused(&self, cohort: &dyn Cohort) -> Option<TrialId> {
-        self.paused.iter().map(|place| self.histories[*place].trial).find(|trial| cohort.can_launch(*trial))
+        self.paused.iter().filter_map(|place| self.histories[*place].trial).find(|trial| cohort.can_launch(*trial))
     }
 
     /// Forgets whose history it is; the history stays.
     pub(super) fn forget(&mut self, trial: TrialId) {
-        self.places.remove(&trial);
+        if let Some(place) = self.places.remove(&trial) {
+            self.histories[place].trial = None;
+        }
     }
 }

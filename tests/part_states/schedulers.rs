@@ -1,0 +1,203 @@
+//! Schedulers that are replaced in the middle of a run by others that take up their states.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use tryout::logic::config::Config;
+use tryout::logic::decision::Decision;
+use tryout::logic::event::Ending;
+use tryout::logic::ids::TrialId;
+use tryout::logic::metrics::{Mode, Objective};
+use tryout::logic::schedule::{Asha, AtMaxT, Cohort, Fifo, HyperBand, MedianStopping, Scheduler, WhenBehind};
+use tryout::logic::trial::Status;
+use tryout::testing::Renewed;
+
+use crate::common::roster::Roster;
+use crate::common::{report, trial};
+use crate::value;
+
+/// A scheduler, with settings.
+#[derive(Clone, Debug)]
+enum Made {
+    Fifo,
+    Asha(Box<Asha>),
+    HyperBand(HyperBand),
+    Median(MedianStopping),
+}
+
+impl Made {
+    fn prepared(&self, mode: Mode) -> Box<dyn Scheduler> {
+        let mut scheduler: Box<dyn Scheduler> = match self.clone() {
+            Made::Fifo => Box::new(Fifo),
+            Made::Asha(asha) => asha,
+            Made::HyperBand(hyperband) => Box::new(hyperband),
+            Made::Median(median) => Box::new(median),
+        };
+        scheduler.prepare(Some(&Objective { metric: "score".to_owned(), mode })).expect("valid settings");
+        scheduler
+    }
+}
+
+fn made() -> impl Strategy<Value = Made> {
+    let at_max_t = || prop_oneof![Just(AtMaxT::Stop), Just(AtMaxT::RunOn)];
+    let factor = || prop_oneof![3 => (2..5_u32).prop_map(f64::from), 1 => 1.3..4.0_f64];
+    let when_behind = prop_oneof![Just(WhenBehind::Stop), Just(WhenBehind::PauseOnce)];
+    let asha =
+        (1..30_u64, factor(), 1..4_u32, at_max_t(), any::<u64>()).prop_map(|(max_t, factor, brackets, at, seed)| {
+            Made::Asha(Box::new(
+                Asha::new().max_t(max_t).reduction_factor(factor).brackets(brackets).at_max_t(at).seed(seed),
+            ))
+        });
+    let hyperband = (1..30_u64, factor(), at_max_t()).prop_map(|(max_t, factor, at)| {
+        Made::HyperBand(HyperBand::new().max_t(max_t).reduction_factor(factor).at_max_t(at))
+    });
+    let median = (0..6_u32, 1..5_u32, 0..4_u32, when_behind).prop_map(|(grace, samples, slice, when_behind)| {
+        let median = MedianStopping::new().time_attr("training_iteration").grace_period(grace.into());
+        Made::Median(median.min_samples(samples).min_time_slice(slice.into()).when_behind(when_behind))
+    });
+    prop_oneof![1 => Just(Made::Fifo), 8 => asha, 8 => hyperband, 8 => median]
+}
+
+/// What happens to one of the running trials.
+#[derive(Clone, Copy, Debug)]
+enum Happening {
+    /// It reports so many iterations later.
+    Report(u64, f64),
+    Ends(Ending),
+    /// It fails, goes back so many iterations and is pending again.
+    IsTriedAgain(u64),
+    /// A client ends any trial.
+    AnyIsStopped,
+    /// A trial that has ended goes on.
+    IsRevived,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let ending = prop_oneof![Just(Ending::Done), Just(Ending::Error), Just(Ending::StopRule)];
+    prop_oneof![
+        20 => (prop_oneof![5 => Just(1_u64), 1 => 2..9_u64], value()).prop_map(|(later, value)| Happening::Report(later, value)),
+        2 => ending.prop_map(Happening::Ends),
+        1 => (0..9_u64).prop_map(Happening::IsTriedAgain),
+        1 => Just(Happening::AnyIsStopped),
+        1 => Just(Happening::IsRevived),
+    ]
+}
+
+/// A run of a scheduler.
+struct Run {
+    scheduler: Renewed<dyn Scheduler>,
+    roster: Roster,
+    times: BTreeMap<TrialId, u64>,
+}
+
+impl Run {
+    fn happen(&mut self, which: usize, happening: Happening) {
+        let running = self.roster.with(Status::Running);
+        let Some(&id) = running.get(which % running.len().max(1)) else { return };
+        let scheduler = &mut self.scheduler;
+        let time = self.times.entry(id).or_insert(0);
+        match happening {
+            Happening::Report(later, value) => {
+                *time += later;
+                let verdict = self.roster.report(scheduler, report(id, *time, "score", value)).0;
+                assert!(verdict.decision != Decision::Stop || self.roster.status(id) == Some(Status::Terminated));
+            }
+            Happening::Ends(ending) => drop(self.roster.end(scheduler, id, ending)),
+            Happening::IsTriedAgain(back) => {
+                *time = time.saturating_sub(back);
+                self.roster.set(id, Status::Pending);
+                scheduler.on_retry(id, &self.roster);
+            }
+            Happening::AnyIsStopped => {
+                let live = [Status::Paused, Status::Pending, Status::Running].map(|status| self.roster.with(status));
+                let live = live.concat();
+                self.roster.end(scheduler, live[which % live.len()], Ending::Client);
+            }
+            Happening::IsRevived => {
+                let over = [self.roster.with(Status::Error), self.roster.with(Status::Terminated)].concat();
+                if let Some(&id) = over.get(which % over.len().max(1)) {
+                    self.roster.set(id, Status::Pending);
+                    scheduler.on_add(id, &Config::new());
+                }
+            }
+        }
+    }
+
+    fn launch(&mut self, most: usize) {
+        while self.roster.count(Status::Running) < most && self.roster.launch(&mut self.scheduler).is_some() {}
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    /// The roster panics as well if anything is answered that a run couldn't carry out.
+    #[test]
+    fn a_state_that_is_taken_up_changes_no_answer(
+        made in made(),
+        mode in prop_oneof![Just(Mode::Min), Just(Mode::Max)],
+        seed in any::<u64>(),
+        trials in 1..40_u32,
+        most in 1..9_usize,
+        events in prop::collection::vec((0..1000_usize, happening()), 0..300),
+    ) {
+        let spares: Vec<_> = (0..7).map(|_| made.prepared(mode)).collect();
+        let scheduler = Renewed::new(made.prepared(mode), spares, seed >> 1);
+        let mut run = Run { scheduler, roster: Roster::default(), times: BTreeMap::new() };
+        let mut added = 0;
+        for (which, happening) in events {
+            for _ in 0..2 {
+                if added < trials {
+                    run.roster.add(trial(added));
+                    run.scheduler.on_add(trial(added), &Config::new());
+                    added += 1;
+                }
+            }
+            run.launch(most);
+            run.happen(which, happening);
+        }
+    }
+
+    /// What was taken up is what was given, to the letter.
+    #[test]
+    fn a_state_is_given_on_as_it_was(
+        made in made(),
+        reports in prop::collection::vec((0..20_u32, 1..4_u64, value(), 0..20_u32), 1..200),
+    ) {
+        let mut first = made.prepared(Mode::Max);
+        let mut times = BTreeMap::new();
+        for (number, later, value, kind) in reports {
+            let time = times.entry(number).or_insert(0);
+            *time += later;
+            let report = report(trial(number), *time, "score", value);
+            match kind {
+                0 => drop(first.on_end(trial(number), Ending::Done, Some(&report), &Roster::default())),
+                1 => drop(first.on_end(trial(number), Ending::Error, Some(&report), &Roster::default())),
+                _ => drop(first.on_report(trial(number), &report, &Roster::default())),
+            }
+        }
+        let state = first.save().expect("they all have one");
+        let mut second = made.prepared(Mode::Max);
+        second.restore(serde_json::from_str(&state.to_string()).expect("it is JSON")).expect("it fits");
+        prop_assert_eq!(second.save(), Some(state));
+    }
+}
+
+#[test]
+fn a_trial_that_has_ended_costs_a_number_a_rung() {
+    let run = |made: Made, trials: u32, each: u64| {
+        let mut scheduler = made.prepared(Mode::Min);
+        for id in (0..trials).map(trial) {
+            scheduler.on_add(id, &Config::new());
+            let reports = (1..=each).map(|time| report(id, time, "score", f64::from(id.number()) + 0.25));
+            let last = reports.inspect(|report| drop(scheduler.on_report(id, report, &Roster::default()))).last();
+            scheduler.on_end(id, Ending::Done, last.as_ref(), &Roster::default());
+        }
+        scheduler.save().expect("they all have one").to_string().len()
+    };
+    let a_trial = |made: Made, each: u64| (run(made.clone(), 2000, each) - run(made, 1000, each)) / 1000;
+    assert!(a_trial(Made::Asha(Box::new(Asha::new().max_t(4))), 1) <= 10);
+    assert!(a_trial(Made::HyperBand(HyperBand::new().max_t(9)), 1) <= 10);
+    let median = MedianStopping::new().time_attr("training_iteration").grace_period(0.0);
+    assert!(a_trial(Made::Median(median), 1) <= 60);
+}

@@ -1,0 +1,140 @@
+//! Parts that are made from their settings as data.
+
+use proptest::prelude::*;
+use serde_json::json;
+use tryout::logic::config::Config;
+use tryout::logic::metrics::Objective;
+use tryout::logic::schedule::{self, Asha, AtMaxT, Fifo, HyperBand, MedianStopping, Scheduler, WhenBehind};
+use tryout::logic::search::{
+    self, Capped, ConcurrencyLimiter, Feedback, Points, Redraw, Repeater, Samples, Searcher, Suggestion, Variants,
+};
+use tryout::logic::space::{Space, choice, depends, grid, int, list, log_int, log_uniform, normal, uniform};
+use tryout::logic::spec::{PartSpec, SpecError};
+use tryout::logic::stop::{self, StopRule};
+
+use crate::common::trial;
+use crate::stop_rules::made;
+
+fn by_text(spec: &PartSpec) -> PartSpec {
+    let text = serde_json::to_string(spec).expect("it can be written");
+    serde_json::from_str(&text).expect("it can be read")
+}
+
+/// A space with all that can be said in data.
+fn space() -> Space {
+    let sgd = Space::new().with("name", "sgd").with("momentum", uniform(0.0, 1.0).quantized(0.1));
+    let net =
+        Space::new().with("depth", int(1, 5)).with("width", log_int(8, 513)).with("kind", json!({"a": [1, null]}));
+    Space::new()
+        .with("lr", log_uniform(1e-4, 1e-1))
+        .with("noise", normal(0.0, 0.3))
+        .with("net", net)
+        .with("optimizer", choice([sgd, Space::new().with("name", "adam")]))
+        .with("batch", grid([32.into(), grid([64, 128]), choice([1, 2])]))
+        .with("layers", list([grid([16, 32]), 8.into()]))
+}
+
+fn searchers() -> Vec<Box<dyn Searcher>> {
+    let variants = || {
+        let points = [Config::new().with("lr", 0.5), Config::new().with("net/depth", 9).with("batch", 32)];
+        Variants::new(space(), 7).and_then(|variants| variants.points(points)).expect("the space is fine").samples(3)
+    };
+    let points = || Points::new((0..9).map(|x| Config::new().with("x", x)));
+    vec![
+        Box::new(variants()),
+        Box::new(variants().redraw(Redraw::PerSample).samples(Samples::Infinite)),
+        Box::new(points()),
+        Box::new(Capped::new(Box::new(variants()), 7)),
+        Box::new(ConcurrencyLimiter::new(points(), 3).expect("fine").feedback(Feedback::Batch)),
+        Box::new(Repeater::new(ConcurrencyLimiter::new(variants(), 3).expect("fine"), 2).expect("fine").index("which")),
+        Box::new(Repeater::new(points(), 2).expect("fine")),
+    ]
+}
+
+#[test]
+fn searchers_of_their_specs() {
+    for (index, mut searcher) in searchers().into_iter().enumerate() {
+        let spec = searcher.spec().expect("it can be said");
+        let mut other = search::from_spec(&by_text(&spec)).unwrap_or_else(|error| panic!("{index}: {error}"));
+        assert_eq!(other.spec(), Some(spec), "{index}");
+        assert_eq!(
+            (other.name(), other.total(), other.lookahead()),
+            (searcher.name(), searcher.total(), searcher.lookahead())
+        );
+        for number in 0..60 {
+            let expected = searcher.suggest(trial(number)).expect("it doesn't fail");
+            assert_eq!(other.suggest(trial(number)).expect("it doesn't fail"), expected, "{index}, {number}");
+            if expected == Suggestion::Exhausted {
+                break;
+            }
+        }
+        // The place at which it is isn't a setting.
+        assert_eq!(other.spec(), searcher.spec(), "{index}");
+    }
+}
+
+#[test]
+fn a_space_with_a_function_can_not_be_said() {
+    let deep = Space::new().with("net", Space::new().with("a", list([depends(|_| 1)])));
+    assert!(Variants::new(deep.clone(), 0).expect("the space is fine").spec().is_none());
+    let inner = Variants::new(deep, 0).expect("the space is fine");
+    assert!(Repeater::new(inner, 2).expect("fine").spec().is_none());
+}
+
+#[test]
+fn schedulers_of_their_specs() {
+    let objective = Objective::max("score");
+    let asha = Asha::new().max_t(81).grace_period(3).reduction_factor(2.5).brackets(2).seed(u64::MAX);
+    let median = MedianStopping::new().grace_period(0.1).min_samples(7).min_time_slice(1e-300).time_attr("epoch");
+    let schedulers: Vec<Box<dyn Scheduler>> = vec![
+        Box::new(Fifo),
+        Box::new(asha.at_max_t(AtMaxT::RunOn).time_attr("epoch").objective(objective.clone())),
+        Box::new(HyperBand::new().max_t(9).reduction_factor(2.0).at_max_t(AtMaxT::RunOn).objective(objective)),
+        Box::new(median.when_behind(WhenBehind::PauseOnce)),
+    ];
+    for scheduler in schedulers {
+        let spec = scheduler.spec().expect("it can be said");
+        let other = schedule::from_spec(&by_text(&spec)).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((other.name(), other.spec()), (scheduler.name(), Some(spec)));
+    }
+}
+
+#[test]
+fn a_setting_that_is_not_said_has_its_default() {
+    let spec = PartSpec { kind: "Asha".into(), settings: json!({"max_t": 81}) };
+    let made = schedule::from_spec(&spec).expect("it can be made");
+    assert_eq!(made.spec(), Asha::new().max_t(81).spec());
+}
+
+proptest! {
+    #[test]
+    fn stop_rules_of_their_specs(made in made()) {
+        let rule = made.rule();
+        let spec = rule.spec().expect("it can be said");
+        let other = stop::from_spec(&by_text(&spec)).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert_eq!((other.spec(), other.validate(), other.deadline()), (Some(spec), rule.validate(), rule.deadline()));
+    }
+}
+
+#[test]
+fn nothing_is_made_of_what_nobody_knows() {
+    let spec = |kind: &'static str, settings| PartSpec { kind: kind.into(), settings };
+    let chain = |error: SpecError| {
+        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
+        format!("{error}{source}")
+    };
+    let error = schedule::from_spec(&spec("Astra", json!({}))).map(drop).expect_err("there is none");
+    assert_eq!(chain(error), "there is no scheduler called `Astra`; there are Asha, Fifo, HyperBand, MedianStopping");
+    let error = stop::from_spec(&spec("when", json!({}))).map(drop).expect_err("it is a function");
+    assert!(chain(error).starts_with("there is no stop rule called `when`; there are all, any, at_least"));
+    let error = schedule::from_spec(&spec("Asha", json!({"max_t": "long"}))).map(drop).expect_err("it isn't a number");
+    let words = "the settings of `Asha` can't be read: `max_t` is wrong: invalid type: string \"long\", expected u64";
+    assert_eq!(chain(error), words);
+    assert!(schedule::from_spec(&spec("Asha", json!({"max_time": 3}))).is_err(), "a name that isn't known");
+    let settings = json!({"limit": 0, "inner": {"kind": "Points", "settings": {"configs": []}}});
+    let error = search::from_spec(&spec("ConcurrencyLimiter", settings)).map(drop).expect_err("nothing would run");
+    assert!(chain(error).contains("`limit` is 0, but must be at least 1"));
+    let settings = json!({"space": {"x": {"float": {"low": 2.0, "high": 1.0}}}});
+    let error = search::from_spec(&spec("Variants", settings)).map(drop).expect_err("the bounds are turned round");
+    assert!(chain(error).starts_with("`Variants` can't be set like this: "));
+}
