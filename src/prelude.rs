@@ -2,6 +2,7 @@
 
 pub use crate::actors::messages::{RunStatus, TrialStatus};
 pub use crate::edge::backend::{AsyncSession, Session, async_function, async_stepwise, function, stepwise};
+pub use crate::edge::files::Files;
 pub use crate::edge::log::{Damage, Durability};
 #[cfg(feature = "console")]
 pub use crate::edge::observe::Console;

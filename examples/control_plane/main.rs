@@ -4,13 +4,13 @@ mod floor;
 mod machine;
 
 use std::num::NonZeroU32;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use tryout::prelude::*;
 
 /// Measures the control plane: trials and results per second, memory, and the floor under them.
-#[derive(Clone, Copy, Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 struct Arguments {
     /// What to run.
     #[arg(long, value_enum)]
@@ -30,6 +30,9 @@ struct Arguments {
     /// Reuse workers.
     #[arg(long)]
     reuse: bool,
+    /// Write all files below this directory. The time is taken until all rows are written.
+    #[arg(long)]
+    files: Option<std::path::PathBuf>,
     /// Print one JSON line and nothing else.
     #[arg(long)]
     json: bool,
@@ -101,6 +104,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let experiment = match arguments.workload {
         Workload::Asha => experiment.scheduler(Asha::new().max_t(81).reduction_factor(3.0)),
         _ => experiment,
+    };
+
+    let experiment = match &arguments.files {
+        Some(dir) => experiment.dir(dir).files(Files::all()).patience(Duration::from_secs(600)),
+        None => experiment,
     };
 
     let (rss, cpu, began) = (machine::rss_mb(), machine::cpu_s(), Instant::now());

@@ -1,6 +1,7 @@
 //! What touches the world: threads, files, terminals. Neighbours of the actors, which never import it.
 
 pub mod backend;
+pub mod files;
 pub mod journal;
 pub mod log;
 pub mod observe;

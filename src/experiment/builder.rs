@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::place::Existing;
 use super::session::FilesAt;
+use crate::edge::files::Files;
 use crate::edge::log::{Damage, DirFiles, Durability, LogSettings};
 use crate::logic::checkpoint::Retention;
 use crate::logic::config::Config;
@@ -74,6 +75,7 @@ pub struct Experiment {
     pub(super) observers: Vec<Box<dyn Observer>>,
     pub(super) patience: Duration,
     pub(super) dir: Option<PathBuf>,
+    pub(super) files: Option<Files>,
     pub(super) store: Option<Arc<dyn Store>>,
     /// Exactly here, whatever the name.
     pub(super) place: Option<PathBuf>,
@@ -81,7 +83,7 @@ pub struct Experiment {
     pub(super) damage: Damage,
     pub(super) how: Resume,
     pub(super) log: LogSettings,
-    pub(super) files: FilesAt,
+    pub(super) journal_files: FilesAt,
 }
 
 impl std::fmt::Debug for Experiment {
@@ -124,13 +126,14 @@ impl Experiment {
             observers: Vec::new(),
             patience: Duration::from_secs(5),
             dir: None,
+            files: None,
             store: None,
             place: None,
             existing: Existing::Refuse,
             damage: Damage::Refuse,
             how: Resume::new(),
             log: LogSettings::default(),
-            files: Arc::new(|dir| Arc::new(DirFiles::new(dir))),
+            journal_files: Arc::new(|dir| Arc::new(DirFiles::new(dir))),
         }
     }
 
@@ -361,7 +364,14 @@ impl Experiment {
         mut self,
         files: impl Fn(&std::path::Path) -> Arc<dyn crate::edge::log::Files> + Send + Sync + 'static,
     ) -> Self {
-        self.files = Arc::new(files);
+        self.journal_files = Arc::new(files);
+        self
+    }
+
+    /// Writes files that others can read into the run's directory, which [`dir`](Self::dir) names.
+    #[must_use]
+    pub fn files(mut self, files: Files) -> Self {
+        self.files = Some(files);
         self
     }
 

@@ -90,6 +90,11 @@ impl Experiment {
             settings.run = first.run;
         }
         let store = self.take_store(place.as_ref())?;
+        match (self.files.take(), &place) {
+            (Some(files), Some(place)) => self.observers.extend(files.observers(&place.path)),
+            (Some(_), None) => return Err(refused("files", "given alone", "given together with a `dir`")),
+            (None, _) => {}
+        }
 
         let trials = Arc::new(TrialSettings {
             experiment: settings.name.clone(),
@@ -110,7 +115,7 @@ impl Experiment {
             how: self.how,
             damage: self.damage,
             log: self.log,
-            files: self.files,
+            files: self.journal_files,
             store: store.clone(),
             observers: self.observers,
         })?;

@@ -39,6 +39,15 @@ pub trait Observer: Send {
         Ok(())
     }
 
+    /// Nothing has come for a tenth of a second after something did: what it has buffered may go out, so that whoever looks
+    /// at its output sees all of it. Told once for each such pause.
+    ///
+    /// # Errors
+    /// Any error disables this observer for the rest of the run.
+    fn on_quiet(&mut self) -> Result<(), ObserverError> {
+        Ok(())
+    }
+
     /// What it wants to find again when the run is resumed. When it answers, everything that it was told before counts as
     /// done, so what it has buffered must be flushed. None (the default): it has nothing to keep.
     fn save(&mut self) -> Option<serde_json::Value> {

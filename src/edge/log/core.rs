@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::files::{Append, Files};
 use super::line::{self, FORMAT, Meta};
-use super::reader::{Kind, Position};
+use super::parts::Kind;
+use super::reader::Position;
 
 /// When what was written is made durable: when it survives the machine, not only the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub struct Core {
     synced: u64,
     /// Whether the file may be longer than what is good of it.
     ragged: bool,
+    /// Whether the file's name, and what an earlier writer left in it, are durable too.
+    settled: bool,
     /// Whether the next line is to be preceded by a mark of what is durable.
     mark: bool,
 }
@@ -76,45 +79,43 @@ impl Core {
     /// # Errors
     /// What the file system says.
     pub fn open(files: Arc<dyn Files>, position: Option<Position>) -> io::Result<Self> {
-        let position = position.unwrap_or(Position {
-            next: 1,
-            segment: None,
-            stale: Vec::new(),
-            closed: Vec::new(),
-            bytes: (0, 0),
-        });
+        let position = position.unwrap_or_default();
         for name in &position.stale {
             ignore_missing(files.remove(name))?;
         }
-        let (name, good) = match position.segment {
-            // A segment whose first line is torn says nothing: it is begun anew.
-            Some((name, good)) if good > 0 => (name, good),
-            _ => (Kind::Segment { first: position.next }.name(), 0),
-        };
-        let mut core = Self {
-            files,
-            name,
-            file: None,
-            next: position.next,
-            pending: Vec::new(),
-            unsynced: Vec::new(),
-            written: good,
-            synced: good,
-            ragged: true,
-            mark: good > 0,
-        };
-        if good == 0 {
-            core.begin_segment();
+        if !position.stale.is_empty() {
+            // Before a line is written whose number is in one of them, none of them can come back.
+            files.sync_names()?;
+        }
+        let mut core = Self::segment(files, position.next);
+        // A segment whose first line is torn says nothing: it is begun anew.
+        if let Some((name, good)) = position.segment.filter(|(_, good)| *good > 0) {
+            core.name = name;
+            core.pending.clear();
+            (core.written, core.synced) = (good, good);
         }
         core.write()?;
         core.sync()?;
-        core.files.sync_names()?;
         Ok(core)
     }
 
-    fn begin_segment(&mut self) {
-        Meta::Segment { format: FORMAT, first: self.next }.write(&mut self.pending);
-        self.mark = false;
+    /// A new segment, of which nothing is there yet.
+    fn segment(files: Arc<dyn Files>, first: u64) -> Self {
+        let mut pending = Vec::new();
+        Meta::Segment { format: FORMAT, first }.write(&mut pending);
+        Self {
+            files,
+            name: Kind::Segment { first }.name(),
+            file: None,
+            next: first,
+            pending,
+            unsynced: Vec::new(),
+            written: 0,
+            synced: 0,
+            ragged: true,
+            settled: false,
+            mark: false,
+        }
     }
 
     /// The number of the next line.
@@ -129,7 +130,7 @@ impl Core {
 
     /// Whether something is written and not durable.
     pub fn is_unsynced(&self) -> bool {
-        !self.unsynced.is_empty()
+        !self.unsynced.is_empty() || !self.settled
     }
 
     /// How long the segment is, what isn't written yet included.
@@ -191,15 +192,18 @@ impl Core {
     /// # Errors
     /// What the file system says. Then it is written again with the next [`write`](Core::write).
     pub fn sync(&mut self) -> io::Result<()> {
-        if self.unsynced.is_empty() {
+        if self.unsynced.is_empty() && self.settled {
             return Ok(());
         }
         let Some(file) = &mut self.file else { return Ok(()) };
+        if !self.settled {
+            self.files.sync_names()?;
+        }
         match file.sync() {
             Ok(()) => {
                 self.unsynced.clear();
                 self.synced = self.written;
-                self.mark = true;
+                (self.settled, self.mark) = (true, true);
                 Ok(())
             }
             Err(error) => {
@@ -214,34 +218,36 @@ impl Core {
         }
     }
 
-    /// Closes the segment and begins the next. Answers the name of the one that was closed.
+    /// Closes the segment, which is durable then, and goes on in a new one, which is made with the next
+    /// [`write`](Core::write). Answers the number of its last line; none if there is no line in it, and so it stays.
     ///
     /// # Errors
     /// What the file system says; then nothing has changed but that more is durable.
-    pub fn rotate(&mut self) -> io::Result<String> {
+    pub fn rotate(&mut self) -> io::Result<Option<u64>> {
         self.write()?;
         self.sync()?;
-        let mut next = Self {
-            files: self.files.clone(),
-            name: Kind::Segment { first: self.next }.name(),
-            file: None,
-            next: self.next,
-            pending: Vec::new(),
-            unsynced: Vec::new(),
-            written: 0,
-            synced: 0,
-            ragged: true,
-            mark: false,
-        };
+        let next = Self::segment(self.files.clone(), self.next);
         if next.name == self.name {
-            // Nothing was written since it was begun.
-            return Ok(String::new());
+            return Ok(None);
         }
-        next.begin_segment();
-        next.write()?;
-        next.sync()?;
-        next.files.sync_names()?;
-        Ok(std::mem::replace(self, next).name)
+        // From here on nothing can fail: a new file must not stand beside an old one that goes on.
+        *self = next;
+        Ok(Some(self.next - 1))
+    }
+
+    /// Writes everything, makes it durable, and says so in a last line: so damage to any line before is known for what
+    /// it is.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn seal(&mut self) -> io::Result<()> {
+        self.write()?;
+        self.sync()?;
+        if std::mem::take(&mut self.mark) {
+            Meta::Synced(self.next - 1).write(&mut self.pending);
+        }
+        self.write()?;
+        self.sync()
     }
 }
 

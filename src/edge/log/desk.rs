@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use super::core::{Core, Durability, LogSettings};
 use super::files::Files;
-use super::reader::{Kind, Position};
-use super::snapshot::{self, Compact};
+use super::reader::Position;
+use super::snapshot::{Compact, take_snapshot};
 use super::writer::{Counts, Notice};
+use crate::logic::failure::error_chain;
 
 /// So many bytes at most are put together before they are written.
 const CHUNK: usize = 1 << 18;
@@ -36,8 +37,9 @@ pub(super) enum Command<E> {
     /// To be done as soon as everything before it is durable; now, if that is asked for.
     WhenDurable(Task, Haste),
     Rotate(Option<E>, Compact),
-    Compacted(Result<(String, u64, Duration), String>),
-    Close,
+    Compacted(Result<(u64, Duration), String>),
+    /// Nothing comes after this. What can't be written in time is given up.
+    Close(Patience),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +54,13 @@ enum Compacting {
     /// It was said that it is worth its while.
     Asked,
     Yes,
+}
+
+/// How long something may take, and since when it does.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) since: Instant,
+    pub(super) longest: Duration,
 }
 
 struct Stall {
@@ -81,9 +90,7 @@ pub(super) struct Desk<E> {
     encoded: u64,
     unsynced_since: Option<Instant>,
     stalled: Option<Stall>,
-    /// Files that the next snapshot takes the place of, and those that the one under way does.
-    closed: Vec<String>,
-    replaced: Vec<String>,
+    /// The bytes of the segments before the last, as far as no compaction has begun with them.
     closed_bytes: u64,
     snapshot: u64,
     compacting: Compacting,
@@ -99,7 +106,6 @@ impl<E: Send + 'static> Desk<E> {
         encode: Encode<E>,
         notice: Hear,
     ) -> io::Result<Self> {
-        let closed = position.as_ref().map_or_else(Vec::new, |position| position.closed.clone());
         let (snapshot, segments) = position.as_ref().map_or((0, 0), |position| position.bytes);
         let core = Core::open(files.clone(), position)?;
         let Mailbox { inbox, back, counts } = mailbox;
@@ -119,8 +125,6 @@ impl<E: Send + 'static> Desk<E> {
             encoded: 0,
             unsynced_since: None,
             stalled: None,
-            closed,
-            replaced: Vec::new(),
             compacting: Compacting::No,
             text: Vec::new(),
         })
@@ -128,23 +132,30 @@ impl<E: Send + 'static> Desk<E> {
 
     /// Runs until it is told to close. Answers why it couldn't write everything.
     pub(super) fn run(&mut self) -> Option<io::Error> {
-        let mut closing = false;
+        let mut closing = None;
         loop {
-            if closing && self.compacting != Compacting::Yes {
-                return self.finish();
-            }
-            let command = self.wait()?;
-            let mut next = command;
+            let mut next = self.wait()?;
             // What has come in the meantime goes into the same write.
             while let Some(command) = next.take() {
-                closing |= self.take(command);
+                closing = self.take(command).or(closing);
                 if self.core.pending() >= CHUNK {
                     break;
                 }
                 next = self.inbox.try_recv().ok();
             }
-            if self.stalled.as_ref().is_none_or(|stall| stall.retry <= Instant::now()) {
-                self.work();
+            if self.stalled.as_ref().is_some_and(|stall| stall.retry > Instant::now()) {
+                continue;
+            }
+            match closing.filter(|_| self.compacting != Compacting::Yes) {
+                None => {
+                    let outcome = self.work();
+                    self.tell(outcome);
+                }
+                Some(given) => match self.finish() {
+                    Ok(()) => return None,
+                    Err((_, error)) if given.since.elapsed() + self.pause() >= given.longest => return Some(error),
+                    outcome => self.tell(outcome),
+                },
             }
         }
     }
@@ -153,7 +164,7 @@ impl<E: Send + 'static> Desk<E> {
     fn wait(&mut self) -> Option<Option<Command<E>>> {
         let due = match (&self.stalled, self.unsynced_since, self.settings.durability) {
             (Some(stall), _, _) => Some(stall.retry),
-            (None, Some(since), Durability::Group(longest)) => Some(since + longest),
+            (None, Some(since), Durability::Group(longest)) => since.checked_add(longest),
             _ => None,
         };
         match due {
@@ -166,8 +177,8 @@ impl<E: Send + 'static> Desk<E> {
         }
     }
 
-    /// Takes a command in. Answers whether it is the last.
-    fn take(&mut self, command: Command<E>) -> bool {
+    /// Takes a command in. Answers how long the end may take, if it is the last.
+    fn take(&mut self, command: Command<E>) -> Option<Patience> {
         match command {
             Command::Append(entry) => self.encode(&entry),
             Command::WhenDurable(task, haste) => {
@@ -177,22 +188,17 @@ impl<E: Send + 'static> Desk<E> {
             Command::Rotate(first, compact) => self.rotate(first, compact),
             Command::Compacted(outcome) => {
                 self.compacting = Compacting::No;
-                let replaced = std::mem::take(&mut self.replaced);
                 (self.notice)(match outcome {
-                    Ok((name, bytes, took)) => {
-                        self.closed.push(name);
+                    Ok((bytes, took)) => {
                         self.snapshot = bytes;
                         Notice::Compacted { bytes, took }
                     }
-                    Err(why) => {
-                        self.closed.extend(replaced);
-                        Notice::NotCompacted(why)
-                    }
+                    Err(why) => Notice::NotCompacted(why),
                 });
             }
-            Command::Close => return true,
+            Command::Close(patience) => return Some(patience),
         }
-        false
+        None
     }
 
     fn encode(&mut self, entry: &E) {
@@ -204,13 +210,10 @@ impl<E: Send + 'static> Desk<E> {
         self.encoded += 1;
     }
 
-    /// Writes, and makes durable if that is due.
-    fn work(&mut self) {
-        if let Err((step, error)) = self.try_work() {
-            let wait = self
-                .stalled
-                .as_ref()
-                .map_or(Duration::from_millis(50), |stall| (stall.wait * 2).min(Duration::from_secs(1)));
+    /// Tells how an attempt went, as far as that is news, and when the next one is due.
+    fn tell(&mut self, outcome: Result<(), (Step, io::Error)>) {
+        if let Err((step, error)) = outcome {
+            let wait = self.pause();
             if self.stalled.is_none() || matches!(step, Step::Sync) {
                 (self.notice)(Notice::Stalled(error));
             }
@@ -220,7 +223,13 @@ impl<E: Send + 'static> Desk<E> {
         }
     }
 
-    fn try_work(&mut self) -> Result<(), (Step, io::Error)> {
+    /// How long the next attempt waits if this one fails.
+    fn pause(&self) -> Duration {
+        self.stalled.as_ref().map_or(Duration::from_millis(50), |stall| (stall.wait * 2).min(Duration::from_secs(1)))
+    }
+
+    /// Writes, and makes durable if that is due.
+    fn work(&mut self) -> Result<(), (Step, io::Error)> {
         self.core.write().map_err(|error| (Step::Write, error))?;
         self.counts.written.store(self.encoded, Ordering::Release);
         self.counts.segments.store(self.closed_bytes + self.core.length(), Ordering::Relaxed);
@@ -259,24 +268,19 @@ impl<E: Send + 'static> Desk<E> {
     }
 
     fn rotate(&mut self, first: Option<E>, compact: Compact) {
-        let (through, length) = (self.core.next() - 1, self.core.length());
-        let rotated = self.core.rotate();
-        match rotated {
-            Ok(closed) if !closed.is_empty() => {
+        let length = self.core.length();
+        match self.core.rotate() {
+            Ok(Some(through)) => {
                 self.counts.written.store(self.encoded, Ordering::Release);
                 self.durable();
                 self.closed_bytes += length;
-                self.closed.push(closed);
                 if self.compacting != Compacting::Yes {
                     self.compact(through, compact);
                 }
             }
-            Ok(_) => {}
+            Ok(None) => {}
             // Without a new file there is no snapshot; the next chance comes.
-            Err(error) => {
-                self.compacting = Compacting::No;
-                (self.notice)(Notice::NotCompacted(error.to_string()));
-            }
+            Err(error) => self.not_compacted(&error),
         }
         if let Some(first) = first {
             self.encode(&first);
@@ -284,13 +288,11 @@ impl<E: Send + 'static> Desk<E> {
     }
 
     fn compact(&mut self, through: u64, compact: Compact) {
-        self.replaced = std::mem::take(&mut self.closed);
-        let (files, back, replaced) = (self.files.clone(), self.back.clone(), self.replaced.clone());
+        let (files, back) = (self.files.clone(), self.back.clone());
         let spawned = thread::Builder::new().name("tryout-snapshot".to_owned()).spawn(move || {
             let began = Instant::now();
-            let taken = snapshot::take(&files, through, &replaced, compact);
-            let name = Kind::Snapshot { through }.name();
-            let outcome = taken.map(|bytes| (name, bytes, began.elapsed())).map_err(|error| error.to_string());
+            let taken = take_snapshot(&files, through, compact);
+            let outcome = taken.map(|bytes| (bytes, began.elapsed())).map_err(|error| error_chain(&error));
             let _ = back.send(Command::Compacted(outcome));
         });
         match spawned {
@@ -298,15 +300,21 @@ impl<E: Send + 'static> Desk<E> {
                 self.compacting = Compacting::Yes;
                 self.closed_bytes = 0;
             }
-            Err(error) => {
-                self.closed = std::mem::take(&mut self.replaced);
-                (self.notice)(Notice::NotCompacted(error.to_string()));
-            }
+            Err(error) => self.not_compacted(&error),
         }
     }
 
-    fn finish(&mut self) -> Option<io::Error> {
+    fn not_compacted(&mut self, why: &io::Error) {
+        if self.compacting == Compacting::Asked {
+            self.compacting = Compacting::No;
+        }
+        (self.notice)(Notice::NotCompacted(why.to_string()));
+    }
+
+    /// Writes everything, and that it is everything.
+    fn finish(&mut self) -> Result<(), (Step, io::Error)> {
         self.haste = true;
-        self.try_work().err().map(|(_, error)| error)
+        self.work()?;
+        self.core.seal().map_err(|error| (Step::Sync, error))
     }
 }

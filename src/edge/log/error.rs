@@ -39,6 +39,22 @@ pub enum LogError {
         /// The last good snapshot, and through which line it goes.
         snapshot: Option<(PathBuf, u64)>,
     },
+    /// A snapshot isn't what it was. Nothing precedes it, so nothing can be used.
+    #[error(
+        "`{}` is damaged at byte {offset}, where its line {line} should be: {flaw}; only this file holds what it says, so \
+         it has to be restored from a backup",
+        path.display()
+    )]
+    Snapshot {
+        /// Which file.
+        path: PathBuf,
+        /// Where in it, in bytes.
+        offset: u64,
+        /// Which of its lines should be there.
+        line: u64,
+        /// What is wrong.
+        flaw: Flaw,
+    },
     /// Lines are missing between two files.
     #[error("lines {from} to {to} are missing: there is no file that holds them in `{}`", path.display())]
     Gap {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// One directory of files, by their names.
@@ -102,9 +102,7 @@ impl Files for DirFiles {
     }
 
     fn append(&self, name: &str) -> io::Result<Box<dyn Append>> {
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(self.path.join(name))?;
-        file.seek(SeekFrom::End(0))?;
-        Ok(Box::new(file))
+        Ok(Box::new(OpenOptions::new().create(true).append(true).open(self.path.join(name))?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -135,7 +133,6 @@ impl Append for File {
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.set_len(length)?;
-        self.seek(SeekFrom::Start(length)).map(|_| ())
+        self.set_len(length)
     }
 }

@@ -99,5 +99,9 @@ pub fn parse(bytes: &[u8]) -> Result<Line<'_>, Flaw> {
     }
     let body = std::str::from_utf8(body).map_err(|_| Flaw::Form)?;
     let (seq, text) = body.split_once(',').ok_or(Flaw::Form)?;
+    // One number is written in one way only.
+    if seq.starts_with('+') || (seq.starts_with('0') && seq.len() > 1) {
+        return Err(Flaw::Form);
+    }
     Ok(Line { seq: seq.parse().map_err(|_| Flaw::Form)?, text })
 }

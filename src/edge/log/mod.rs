@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `line` | one line: its number, its checksum, its text |
 //! | `files` | the little that a log asks of a file system, so that faults can be put in its place |
+//! | `parts` | which files hold a log, and which nothing any more |
 //! | `reader` | reads a log from its beginning, and tells a torn tail from damage |
 //! | `core` | the writer without its thread: what is written, what is durable, what to do when it fails |
 //! | `desk` | the writer's thread |
@@ -18,6 +19,7 @@ mod error;
 mod files;
 mod line;
 mod lock;
+mod parts;
 mod reader;
 mod snapshot;
 mod writer;
@@ -28,5 +30,5 @@ pub use files::{Append, DirFiles, Files};
 pub use line::{Flaw, Line, parse};
 pub use lock::{LogLock, Owner};
 pub use reader::{Damage, LogReader, Position, Torn};
-pub use snapshot::{Compact, Lines};
+pub use snapshot::{Compact, Lines, SnapshotError, take_snapshot};
 pub use writer::{Log, LogEnd, Notice, Unwritten};

@@ -3,12 +3,16 @@
 //! A line that was being written when the machine died is torn: it, and what follows it, was never acknowledged, so it is
 //! dropped. A bad line before which a later line knows that it was durable is damage, and that is an error.
 
-use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::io::BufRead;
 use std::path::PathBuf;
 
 use super::error::LogError;
 use super::files::Files;
 use super::line::{self, FORMAT, Flaw, Line, Meta};
+use super::parts::{self, Kind, Part};
+
+/// No line about the log itself is longer than this.
+const LONGEST_META: usize = 128;
 
 /// What to do about damage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,37 +56,14 @@ pub struct Position {
     pub(super) segment: Option<(String, u64)>,
     /// Files that hold nothing that is still needed.
     pub(super) stale: Vec<String>,
-    /// Files that are still needed, apart from the last segment: what the next snapshot takes the place of.
-    pub(super) closed: Vec<String>,
     /// The bytes of the snapshot, and of all segments.
     pub(super) bytes: (u64, u64),
 }
 
-/// A file of a log.
-struct Part {
-    name: String,
-    kind: Kind,
-    source: BufReader<Box<dyn Read + Send>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Kind {
-    Snapshot { through: u64 },
-    Segment { first: u64 },
-}
-
-impl Kind {
-    pub(super) fn of(name: &str) -> Option<Self> {
-        let number = |prefix: &str| name.strip_prefix(prefix)?.strip_suffix(".jsonl")?.parse().ok();
-        let snapshot = number("snapshot-").map(|through| Kind::Snapshot { through });
-        snapshot.or_else(|| number("journal-").map(|first| Kind::Segment { first }))
-    }
-
-    pub(super) fn name(self) -> String {
-        match self {
-            Kind::Snapshot { through } => format!("snapshot-{through:012}.jsonl"),
-            Kind::Segment { first } => format!("journal-{first:012}.jsonl"),
-        }
+impl Default for Position {
+    /// The beginning of a new log.
+    fn default() -> Self {
+        Self { next: 1, segment: None, stale: Vec::new(), bytes: (0, 0) }
     }
 }
 
@@ -108,62 +89,17 @@ impl std::fmt::Debug for LogReader {
     }
 }
 
-/// Which files hold the log, and which nothing any more.
-fn choose(names: Vec<String>) -> (Vec<(String, Kind)>, Vec<String>) {
-    let mut known: Vec<(String, Kind)> = Vec::new();
-    let mut stale = Vec::new();
-    for name in names {
-        match Kind::of(&name) {
-            Some(kind) => known.push((name, kind)),
-            None if name.ends_with(".tmp") => stale.push(name),
-            None => {}
-        }
-    }
-    let through = known.iter().filter_map(|(_, kind)| match kind {
-        Kind::Snapshot { through } => Some(*through),
-        Kind::Segment { .. } => None,
-    });
-    let through = through.max();
-    let (mut wanted, covered): (Vec<_>, Vec<_>) = known.into_iter().partition(|(_, kind)| match (kind, through) {
-        (Kind::Snapshot { through }, newest) => newest == Some(*through),
-        (Kind::Segment { first }, Some(through)) => *first > through,
-        (Kind::Segment { .. }, None) => true,
-    });
-    stale.extend(covered.into_iter().map(|(name, _)| name));
-    wanted.sort_by_key(|(_, kind)| *kind);
-    (wanted, stale)
-}
-
 impl LogReader {
     /// Opens the log in a directory.
     ///
     /// # Errors
     /// If there is none, or a file can't be opened.
     pub fn open(files: &dyn Files, damage: Damage) -> Result<Self, LogError> {
-        // Who writes it may put a snapshot in the place of files between the listing and the opening.
-        let mut tries = 0;
-        let (parts, stale) = loop {
-            let names = match files.list() {
-                Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
-                listed => listed.map_err(LogError::io("list", files.path()))?,
-            };
-            let (wanted, stale) = choose(names);
-            let opened: io::Result<Vec<Part>> = wanted
-                .into_iter()
-                .map(|(name, kind)| {
-                    Ok(Part { source: BufReader::with_capacity(1 << 16, files.read(&name)?), name, kind })
-                })
-                .collect();
-            match opened {
-                Ok(parts) => break (parts, stale),
-                Err(error) if error.kind() == ErrorKind::NotFound && tries < 100 => tries += 1,
-                Err(error) => return Err(LogError::io("read", files.path())(error)),
-            }
-        };
+        let (parts, stale) = parts::open(files)?;
         if parts.is_empty() {
             return Err(LogError::Missing { path: files.path().to_owned() });
         }
-        let position = Position { next: 1, segment: None, stale, closed: Vec::new(), bytes: (0, 0) };
+        let position = Position { stale, ..Position::default() };
         Ok(Self {
             dir: files.path().to_owned(),
             damage,
@@ -184,7 +120,7 @@ impl LogReader {
     /// # Errors
     /// If the log is damaged, or can't be read.
     pub fn next_line(&mut self) -> Result<Option<&str>, LogError> {
-        loop {
+        let text = loop {
             if self.torn.is_some() || (self.part.is_none() && !self.open_part()?) {
                 return Ok(None);
             }
@@ -193,33 +129,44 @@ impl LogReader {
                 self.close_part()?;
                 continue;
             }
-            let numbered = match line::parse(&self.buffer) {
+            let flaw = match line::parse(&self.buffer) {
                 Ok(Line { seq: 0, text }) => {
                     let meta = Meta::parse(text);
-                    self.meta(meta)?;
-                    false
+                    self.meta(meta)?
                 }
-                Ok(Line { seq, .. }) if seq == self.next => {
+                // The first line of a file says which file it is.
+                Ok(_) if self.offset == 0 || self.is_ended() => Some(Flaw::Form),
+                Ok(Line { seq, text }) if seq == self.next => {
                     self.next += 1;
-                    true
+                    self.offset += length as u64;
+                    break text.len();
                 }
-                Ok(Line { seq, .. }) => {
-                    self.bad(Flaw::Number(seq))?;
-                    continue;
-                }
-                Err(flaw) => {
-                    self.bad(flaw)?;
-                    continue;
-                }
+                Ok(Line { seq, .. }) => Some(Flaw::Number(seq)),
+                Err(flaw) => Some(flaw),
             };
-            self.offset += length as u64;
-            if numbered {
-                break;
+            match flaw {
+                Some(flaw) => self.bad(flaw)?,
+                None => self.offset += length as u64,
             }
-        }
-        // Parsed twice for the borrow's sake would be a waste: where the text stands follows from the line's form.
-        let text = line::parse(&self.buffer).map(|line| line.text).unwrap_or_default();
-        Ok(Some(text))
+        };
+        // It stands before a bracket and the line's end.
+        let end = self.buffer.len().saturating_sub(2);
+        let text = self.buffer.get(end - text..end).unwrap_or_default();
+        Ok(Some(std::str::from_utf8(text).unwrap_or_default()))
+    }
+
+    /// The number of the next line.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Whether nothing more can come in this file.
+    fn is_ended(&self) -> bool {
+        self.reads_snapshot() && self.in_snapshot.is_none()
+    }
+
+    fn reads_snapshot(&self) -> bool {
+        matches!(self.part, Some(Part { kind: Kind::Snapshot { .. }, .. }))
     }
 
     /// Whether this is the next line.
@@ -262,13 +209,26 @@ impl LogReader {
                 self.in_snapshot = Some(through);
                 self.next = 1;
             }
-            Kind::Segment { first } if first != self.next => {
-                return Err(LogError::Gap { path: self.dir.clone(), from: self.next, to: first.saturating_sub(1) });
-            }
+            Kind::Segment { first } if first != self.next => return self.gap(part.name, first),
             Kind::Segment { .. } => {}
         }
         self.part = Some(part);
         Ok(true)
+    }
+
+    /// A segment that doesn't go on where the one before it ended.
+    fn gap(&mut self, name: String, first: u64) -> Result<bool, LogError> {
+        let (path, flaw) = (self.dir.join(&name), Flaw::Number(first));
+        if self.damage == Damage::Refuse {
+            return Err(match first.checked_sub(1) {
+                Some(to) if to >= self.next => LogError::Gap { path: self.dir.clone(), from: self.next, to },
+                _ => LogError::Damaged { path, offset: 0, seq: self.next, flaw, snapshot: self.snapshot.clone() },
+            });
+        }
+        self.position.stale.push(name);
+        self.position.stale.extend(self.parts.by_ref().map(|part| part.name));
+        self.torn = Some(Torn { path, offset: 0, flaw });
+        Ok(false)
     }
 
     /// The end of a file.
@@ -280,49 +240,52 @@ impl LogReader {
         let Some(part) = self.part.take() else { return Ok(()) };
         match part.kind {
             Kind::Segment { .. } => {
-                if let Some((name, _)) = self.position.segment.replace((part.name, self.offset)) {
-                    self.position.closed.push(name);
-                }
+                self.position.segment = Some((part.name, self.offset));
                 self.position.bytes.1 += self.offset;
             }
-            Kind::Snapshot { .. } => {
-                self.position.closed.push(part.name);
-                self.position.bytes.0 = self.offset;
-            }
+            Kind::Snapshot { .. } => self.position.bytes.0 = self.offset,
         }
         Ok(())
     }
 
-    fn meta(&mut self, meta: Option<Meta>) -> Result<(), LogError> {
-        match (meta, self.in_snapshot) {
-            (Some(Meta::Segment { format, .. } | Meta::Snapshot { format, .. }), _) if format > FORMAT => {
+    /// A line about the log itself. Answers what is wrong with it.
+    fn meta(&mut self, meta: Option<Meta>) -> Result<Option<Flaw>, LogError> {
+        let kind = self.part.as_ref().map(|part| part.kind);
+        let head = match meta {
+            Some(Meta::Segment { format, first }) => Some((format, Kind::Segment { first })),
+            Some(Meta::Snapshot { format, through }) => Some((format, Kind::Snapshot { through })),
+            _ => None,
+        };
+        match (head, meta, self.in_snapshot) {
+            (Some((format, _)), ..) if format > FORMAT => {
                 Err(LogError::Format { path: self.path(), found: format, known: FORMAT })
             }
-            (Some(Meta::End { lines }), Some(through)) if lines == self.next - 1 => {
+            (head, ..) if (self.offset == 0) != head.is_some() || self.is_ended() => Ok(Some(Flaw::Form)),
+            (Some((_, head)), ..) => Ok((Some(head) != kind).then_some(Flaw::Form)),
+            (_, Some(Meta::End { lines }), Some(through)) if lines == self.next - 1 => {
                 self.snapshot = Some((self.path(), through));
                 self.in_snapshot = None;
                 self.next = through + 1;
-                Ok(())
+                Ok(None)
             }
-            (Some(Meta::End { .. }), _) => self.bad(Flaw::Number(0)),
-            _ => Ok(()),
+            (_, Some(Meta::End { .. }), _) => Ok(Some(Flaw::Form)),
+            _ => Ok(None),
         }
     }
 
     /// A bad line. Nothing is left to read then.
     fn bad(&mut self, flaw: Flaw) -> Result<(), LogError> {
         let (path, offset) = (self.path(), self.offset);
-        let durable = self.in_snapshot.is_some() || self.durable_later()?;
-        let segment = self.part.take().filter(|_| self.in_snapshot.is_none()).map(|part| part.name);
-        self.position.stale.extend(self.parts.by_ref().map(|part| part.name));
+        if self.reads_snapshot() {
+            return Err(LogError::Snapshot { path, offset, line: self.next, flaw });
+        }
+        let durable = self.durable_later()?;
         if durable && self.damage == Damage::Refuse {
             return Err(LogError::Damaged { path, offset, seq: self.next, flaw, snapshot: self.snapshot.clone() });
         }
-        if let Some(name) = segment {
+        if let Some(part) = self.part.take() {
             self.position.bytes.1 += offset;
-            if let Some((closed, _)) = self.position.segment.replace((name, offset)) {
-                self.position.closed.push(closed);
-            }
+            self.position.segment = Some((part.name, offset));
         }
         self.torn = Some(Torn { path, offset, flaw });
         Ok(())
@@ -334,9 +297,11 @@ impl LogReader {
         let names: Vec<String> = rest.iter().map(|part| part.name.clone()).collect();
         self.position.stale.extend(names);
         // What was damaged may be the end of a line: then the next one is part of the bad one.
-        let inside =
-            self.buffer.windows(2).enumerate().skip(1).filter(|(_, pair)| pair == b"[\"").map(|(place, _)| place);
-        if inside.filter_map(|place| self.buffer.get(place..)).any(|line| knows_durable(line, self.next)) {
+        let begin = self.buffer.len().saturating_sub(LONGEST_META);
+        if (begin.max(1)..self.buffer.len())
+            .filter_map(|place| self.buffer.get(place..))
+            .any(|line| knows_durable(line, self.next))
+        {
             return Ok(true);
         }
         let mut line = Vec::new();

@@ -8,14 +8,16 @@ use super::core::ignore_missing;
 use super::error::LogError;
 use super::files::{Append, Files};
 use super::line::{self, FORMAT, Meta};
-use super::reader::{Damage, Kind, LogReader};
+use super::parts::{Kind, choose};
+use super::reader::{Damage, LogReader};
 
 /// Turns all lines there are into fewer: it is handed a reader of them, and what to write each new line's text with.
 pub type Compact = Box<dyn FnOnce(&mut Lines<'_>, &mut dyn FnMut(&[u8])) -> Result<(), String> + Send>;
 
-/// The lines that a snapshot takes the place of.
+/// The lines that a snapshot takes the place of. All of them have to be read.
 #[derive(Debug)]
 pub struct Lines<'a> {
+    files: &'a dyn Files,
     reader: &'a mut LogReader,
     through: u64,
 }
@@ -24,50 +26,60 @@ impl Lines<'_> {
     /// The text of the next line; none at the end.
     ///
     /// # Errors
-    /// If the log is damaged or can't be read.
+    /// If the log is damaged, can't be read, or ends too early.
     pub fn next_line(&mut self) -> Result<Option<&str>, LogError> {
         if self.reader.is_beyond(self.through) {
             return Ok(None);
         }
-        self.reader.next_line()
+        let (files, from, to) = (self.files, self.reader.next(), self.through);
+        let text = self.reader.next_line()?;
+        // What isn't there can't be left out as if it were torn: the snapshot is to stand for all of it.
+        text.map(Some).ok_or_else(|| LogError::Gap { path: files.path().to_owned(), from, to })
     }
 }
 
 /// Why there is no snapshot.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum SnapshotError {
-    #[error("{0}")]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// The lines that it was to take the place of can't be read.
+    #[error(transparent)]
     Log(#[from] LogError),
-    #[error("{0}")]
+    /// It can't be written.
+    #[error("the snapshot can't be written: {0}")]
     Io(#[from] io::Error),
+    /// Whoever was to turn lines into fewer says why not.
     #[error("{0}")]
-    Lines(String),
+    Compact(String),
+    /// Not all lines were read.
+    #[error("line {0} wasn't read")]
+    Unread(u64),
 }
 
-/// Writes the snapshot of all lines through `through`, and removes the files that it takes the place of. Answers its size.
-pub(super) fn take(
-    files: &Arc<dyn Files>,
-    through: u64,
-    replaced: &[String],
-    compact: Compact,
-) -> Result<u64, SnapshotError> {
+/// Writes the snapshot of all lines through `through`, the last of a closed segment, and removes the files that it takes
+/// the place of. Answers its size in bytes.
+///
+/// # Errors
+/// If the lines can't be read, or the snapshot not be written. Then the older files are still there.
+pub fn take_snapshot(files: &Arc<dyn Files>, through: u64, compact: Compact) -> Result<u64, SnapshotError> {
     let name = Kind::Snapshot { through }.name();
     let aside = format!("{name}.tmp");
-    let written = write(files, through, &aside, compact);
-    let bytes = match written {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            // What is left of it is removed when the log is opened next, if not now.
-            let _ = files.remove(&aside);
-            return Err(error);
-        }
+    let placed = write(files, through, &aside, compact).and_then(|bytes| {
+        files.rename(&aside, &name)?;
+        Ok(bytes)
+    });
+    let Ok(bytes) = placed else {
+        // What is left of it is removed when the log is opened next, if not now.
+        let _ = files.remove(&aside);
+        return placed;
     };
-    files.rename(&aside, &name)?;
+    // Nothing is removed before it is certain that the snapshot is there.
     files.sync_names()?;
-    for old in replaced.iter().filter(|old| **old != name) {
-        ignore_missing(files.remove(old))?;
+    let stale = files.list().map(|names| choose(names).1).unwrap_or_default();
+    for old in stale {
+        // As above; and this is no reason to say that there is no snapshot.
+        let _ = files.remove(&old);
     }
-    files.sync_names()?;
     Ok(bytes)
 }
 
@@ -76,7 +88,11 @@ fn write(files: &Arc<dyn Files>, through: u64, aside: &str, compact: Compact) ->
     ignore_missing(files.remove(aside))?;
     let mut out = Sink { file: files.append(aside)?, buffer: Vec::new(), bytes: 0, lines: 0, error: None };
     Meta::Snapshot { format: FORMAT, through }.write(&mut out.buffer);
-    compact(&mut Lines { reader: &mut reader, through }, &mut |text| out.line(text)).map_err(SnapshotError::Lines)?;
+    let mut lines = Lines { files: &**files, reader: &mut reader, through };
+    compact(&mut lines, &mut |text| out.line(text)).map_err(SnapshotError::Compact)?;
+    if !reader.is_beyond(through) {
+        return Err(SnapshotError::Unread(reader.next()));
+    }
     Meta::End { lines: out.lines }.write(&mut out.buffer);
     out.flush();
     match out.error {

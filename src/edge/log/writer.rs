@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::core::LogSettings;
-use super::desk::{Command, Desk, Haste, Mailbox};
+use super::desk::{Command, Desk, Haste, Mailbox, Patience};
 use super::files::Files;
 use super::reader::Position;
 use super::snapshot::Compact;
@@ -147,11 +147,18 @@ impl<E: Send + 'static> LogEnd<E> {
     /// # Errors
     /// If something couldn't be written by then.
     pub fn close(self, patience: Duration) -> Result<(), Unwritten> {
-        self.log.tell(Command::Close);
+        self.log.tell(Command::Close(Patience { since: Instant::now(), longest: patience }));
         let why = self.ended.recv_timeout(patience).ok().flatten();
         match self.log.backlog().at_risk() {
             0 => Ok(()),
             entries => Err(Unwritten { entries, why }),
         }
+    }
+}
+
+impl<E> Drop for LogEnd<E> {
+    /// A log that nobody closes is written as far as that works at once, and its thread ends.
+    fn drop(&mut self) {
+        let _ = self.log.commands.send(Command::Close(Patience { since: Instant::now(), longest: Duration::ZERO }));
     }
 }

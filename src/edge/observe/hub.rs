@@ -7,12 +7,16 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::queue::{Chunk, Item, Queue};
+use super::queue::{Chunk, Item, Queue, Waited};
 use super::stream::EventStream;
 use crate::logic::event::ExperimentEvent;
 use crate::logic::failure::error_chain;
 use crate::logic::journal::ObserverState;
+use crate::ports::error::ObserverError;
 use crate::ports::observer::{Observer, ObserverFault};
+
+/// How long nothing has to come for [`Observer::on_quiet`].
+const QUIET: Duration = Duration::from_millis(100);
 
 /// What an observer's thread tells the hub.
 enum Word {
@@ -211,23 +215,35 @@ impl Post {
         if let Some(before) = before {
             before(observer)?;
         }
-        while let Some(item) = self.queue.wait() {
-            let handed = match item {
-                Item::Missed(events) => observer.on_missed(events),
-                Item::Save(mark) => {
-                    if let Some(state) = observer.save() {
-                        (self.states)(ObserverState { name: self.name.clone(), mark, state });
-                    }
-                    Ok(())
+        let told = |said: Result<(), ObserverError>| said.map_err(|error| error_chain(error.as_ref()));
+        while let Some(first) = self.queue.wait() {
+            let mut next = Some(first);
+            while let Some(item) = next.take() {
+                told(self.hand(item, observer))?;
+                match self.queue.wait_for(QUIET) {
+                    Waited::Item(item) => next = Some(item),
+                    Waited::Quiet => told(observer.on_quiet())?,
+                    Waited::Over => return Ok(()),
                 }
-                Item::Events(events) => {
-                    let mut wanted = events.iter().take_while(|_| !self.queue.is_abandoned());
-                    wanted.try_for_each(|event| observer.on_event(event))
-                }
-            };
-            handed.map_err(|error| error_chain(error.as_ref()))?;
+            }
         }
         Ok(())
+    }
+
+    fn hand(&self, item: Item, observer: &mut dyn Observer) -> Result<(), ObserverError> {
+        match item {
+            Item::Missed(events) => observer.on_missed(events),
+            Item::Save(mark) => {
+                if let Some(state) = observer.save() {
+                    (self.states)(ObserverState { name: self.name.clone(), mark, state });
+                }
+                Ok(())
+            }
+            Item::Events(events) => {
+                let mut wanted = events.iter().take_while(|_| !self.queue.is_abandoned());
+                wanted.try_for_each(|event| observer.on_event(event))
+            }
+        }
     }
 }
 

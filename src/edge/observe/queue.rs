@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use crate::logic::event::{EventKind, ExperimentEvent};
 
@@ -47,11 +48,42 @@ pub(super) enum Item {
     Save(u64),
 }
 
+/// What came of waiting for an item for a while.
+#[derive(Debug)]
+pub(super) enum Waited {
+    /// One is there.
+    Item(Item),
+    /// None came.
+    Quiet,
+    /// The queue is closed and empty.
+    Over,
+}
+
+/// How long a thread that works events off lets them gather before it takes them. Waking it for each would cost more, to
+/// whoever puts in, than all the rest.
+const LINGER: Duration = Duration::from_millis(5);
+
+/// So many events wake it before that.
+const MANY: usize = 2_048;
+
+/// What a thread waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Waits {
+    /// It doesn't wait.
+    #[default]
+    No,
+    /// Anything.
+    ForAny,
+    /// Many events, or the time to be over.
+    ForMany,
+}
+
 #[derive(Debug, Default)]
 struct State {
     items: VecDeque<Item>,
     events: usize,
     closed: bool,
+    waits: Waits,
     waker: Option<Waker>,
 }
 
@@ -67,6 +99,10 @@ impl State {
             Some(Item::Missed(count)) => *count += events as u64,
             _ => self.items.push_back(Item::Missed(events as u64)),
         }
+    }
+
+    fn has_nothing(&mut self) -> bool {
+        self.items.is_empty() && !self.closed
     }
 
     fn take(&mut self) -> Option<Item> {
@@ -160,20 +196,53 @@ impl Queue {
 
     fn wake(&self, mut state: MutexGuard<'_, State>) {
         let waker = state.waker.take();
+        let due = match state.waits {
+            Waits::No => false,
+            Waits::ForAny => true,
+            Waits::ForMany => !self.has_few(&state),
+        };
         drop(state);
-        self.arrived.notify_one();
+        if due {
+            self.arrived.notify_one();
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
     }
 
+    fn has_few(&self, state: &State) -> bool {
+        state.events < MANY.min(self.capacity / 4) && !state.closed
+    }
+
     /// The next item, waited for; none once the queue is closed and empty.
     pub(super) fn wait(&self) -> Option<Item> {
-        let mut state = self
-            .arrived
-            .wait_while(self.state(), |state| state.items.is_empty() && !state.closed)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
+        state.waits = Waits::ForAny;
+        let waited = self.arrived.wait_while(state, State::has_nothing);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.waits = Waits::No;
         state.take()
+    }
+
+    /// The same, waited for no longer than `patience`. What comes soon may gather for a few milliseconds.
+    pub(super) fn wait_for(&self, patience: Duration) -> Waited {
+        let mut state = self.state();
+        if state.has_nothing() {
+            state.waits = Waits::ForMany;
+            let waited = self.arrived.wait_timeout_while(state, LINGER, |state| self.has_few(state));
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.has_nothing() {
+            state.waits = Waits::ForAny;
+            let waited = self.arrived.wait_timeout_while(state, patience, State::has_nothing);
+            (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.waits = Waits::No;
+        match state.take() {
+            Some(item) => Waited::Item(item),
+            None if state.closed => Waited::Over,
+            None => Waited::Quiet,
+        }
     }
 
     /// The same for a task.

@@ -1,0 +1,261 @@
+//! The files of each trial, in a directory of its own: `params.json`, `result.json`, `progress.csv`, `error.txt`.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::csv::{Columns, Line};
+use super::error::FileError;
+use super::errors::{self, ErrorFile};
+use super::pace::{Due, FULL, Pace};
+use super::results::{self, ResultLines};
+use super::row::{Host, Subject};
+use super::table::Table;
+use super::{disk, missed, params, progress};
+use crate::logic::config::Config;
+use crate::logic::event::{EventKind, ExperimentEvent};
+use crate::logic::failure::Failure;
+use crate::logic::ids::TrialId;
+use crate::logic::metrics::Report;
+use crate::ports::error::ObserverError;
+use crate::ports::observer::{Observer, Past};
+
+/// Which of the files are written besides `params.json`, which all others may need when a run is resumed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) results: bool,
+    pub(super) progress: bool,
+    pub(super) errors: bool,
+}
+
+/// Writes the files of each trial into `<run>/<trial>/`.
+///
+/// They are [described together](super). No file stays open: rows are gathered in memory, and go out when nothing has
+/// come for a tenth of a second, after a second, or when the trial ends.
+#[derive(Debug)]
+pub struct TrialFiles {
+    root: PathBuf,
+    wanted: Wanted,
+    live: BTreeMap<TrialId, Live>,
+    host: Host,
+    line: Line,
+    likely: Arc<Columns>,
+    pace: Pace,
+    session: Session,
+}
+
+/// Whether files of an earlier session may be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Session {
+    /// The run began with this one.
+    First,
+    /// It was resumed.
+    Later,
+    /// A file couldn't be written: nothing more is tried.
+    Broken,
+}
+
+#[derive(Debug)]
+struct Live {
+    subject: Subject,
+    results: Option<ResultLines>,
+    progress: Option<(Table, u64)>,
+    errors: Option<ErrorFile>,
+}
+
+impl TrialFiles {
+    pub(super) fn new(root: &Path, wanted: Wanted) -> Self {
+        Self {
+            root: root.to_owned(),
+            wanted,
+            live: BTreeMap::new(),
+            host: Host::here(),
+            line: Line::default(),
+            likely: Arc::default(),
+            pace: Pace::default(),
+            session: Session::First,
+        }
+    }
+
+    fn take(&mut self, event: &ExperimentEvent) -> Result<(), FileError> {
+        match &event.kind {
+            EventKind::Reported { report } => self.report(report)?,
+            EventKind::Failed { trial, failure, .. } => self.fail(*trial, failure)?,
+            EventKind::Returned { trial, config, iteration, .. } => self.bring_back(*trial, config, *iteration)?,
+            EventKind::Ended { trial, .. } => {
+                if let Some(mut live) = self.live.remove(trial) {
+                    live.flush()?;
+                }
+            }
+            EventKind::Finished { .. } => self.flush()?,
+            _ => {}
+        }
+        if self.pace.due(event) == Due::Now { self.flush() } else { Ok(()) }
+    }
+
+    /// A trial that is new in this session. What a killed process left of one that the journal never heard of goes.
+    fn begin(&mut self, trial: TrialId, config: &Config) -> Result<(), FileError> {
+        let directory = make_directory(&self.root, trial)?;
+        params::write(&directory, config)?;
+        if self.session == Session::Later {
+            for name in [results::NAME, progress::NAME, errors::NAME] {
+                disk::remove(&directory.join(name))?;
+            }
+        }
+        let live = Live {
+            subject: Subject::new(trial, config),
+            results: self.wanted.results.then(|| ResultLines::fresh(&directory)),
+            progress: self.wanted.progress.then(|| (progress::fresh(&directory, &self.likely), 0)),
+            errors: self.wanted.errors.then(|| ErrorFile::fresh(&directory)),
+        };
+        self.live.insert(trial, live);
+        Ok(())
+    }
+
+    /// A trial that may have files already.
+    fn find(&mut self, trial: TrialId, config: Option<&Config>) -> Result<&mut Live, FileError> {
+        let Self { root, wanted, live, .. } = self;
+        match live.entry(trial) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let directory = make_directory(root, trial)?;
+                let config = config.map_or_else(|| params::read(&directory), |config| Ok(config.clone()))?;
+                params::write(&directory, &config)?;
+                Ok(place.insert(Live {
+                    subject: Subject::new(trial, &config),
+                    results: wanted.results.then(|| ResultLines::found(&directory)).transpose()?,
+                    progress: wanted.progress.then(|| progress::found(&directory)).transpose()?,
+                    errors: wanted.errors.then(|| ErrorFile::found(&directory)),
+                }))
+            }
+        }
+    }
+
+    /// An unfinished trial of an earlier session goes on after `iteration`. What its files have beyond that, the journal
+    /// never got: those results will come again.
+    fn bring_back(&mut self, trial: TrialId, config: &Config, iteration: u64) -> Result<(), FileError> {
+        let directory = make_directory(&self.root, trial)?;
+        params::write(&directory, config)?;
+        let live = self.find(trial, Some(config))?;
+        live.subject = Subject::new(trial, config);
+        if let Some(results) = &mut live.results {
+            results.keep(iteration)?;
+        }
+        if let Some((table, last)) = live.progress.as_mut().filter(|(_, last)| *last > iteration) {
+            *last = table.shorten(iteration)?;
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, report: &Report) -> Result<(), FileError> {
+        self.find(report.trial, None)?;
+        let Self { live, host, line, likely, pace, .. } = self;
+        let Some(live) = live.get_mut(&report.trial) else { return Ok(()) };
+        let before = live.pending();
+        if let Some(results) = &mut live.results {
+            results.add(report, &live.subject, host);
+        }
+        if let Some((table, last)) = live.progress.as_mut().filter(|(_, last)| report.iteration() > *last) {
+            *last = report.iteration();
+            if let Some(columns) = progress::add(table, report, &live.subject, host, line)? {
+                *likely = columns;
+            }
+        }
+        pace.add(live.pending().saturating_sub(before));
+        if live.pending() > FULL { live.flush() } else { Ok(()) }
+    }
+
+    fn fail(&mut self, trial: TrialId, failure: &Failure) -> Result<(), FileError> {
+        self.find(trial, None)?.errors.iter_mut().try_for_each(|errors| errors.add(failure))
+    }
+
+    fn flush(&mut self) -> Result<(), FileError> {
+        self.pace.done();
+        self.live.values_mut().try_for_each(Live::flush)
+    }
+
+    fn noted(&mut self, done: Result<(), FileError>) -> Result<(), ObserverError> {
+        if done.is_err() {
+            self.session = Session::Broken;
+        }
+        Ok(done?)
+    }
+}
+
+/// The trial's directory, which is made if it isn't there.
+pub(super) fn make_directory(root: &Path, trial: TrialId) -> Result<PathBuf, FileError> {
+    let directory = root.join(trial.to_string());
+    disk::make_directory(&directory)?;
+    Ok(directory)
+}
+
+impl Live {
+    fn pending(&self) -> usize {
+        let results = self.results.as_ref().map_or(0, ResultLines::pending);
+        results + self.progress.as_ref().map_or(0, |(table, _)| table.pending())
+    }
+
+    fn flush(&mut self) -> Result<(), FileError> {
+        self.results.iter_mut().try_for_each(ResultLines::flush)?;
+        self.progress.iter_mut().try_for_each(|(table, _)| table.flush())
+    }
+}
+
+impl Observer for TrialFiles {
+    fn on_event(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
+        let done = match &event.kind {
+            EventKind::Added { trial, config, .. } => self.begin(*trial, config),
+            _ => self.take(event),
+        };
+        self.noted(done)
+    }
+
+    fn on_missed(&mut self, events: u64) -> Result<(), ObserverError> {
+        missed(self.name(), events);
+        Ok(())
+    }
+
+    fn on_quiet(&mut self) -> Result<(), ObserverError> {
+        let done = self.flush();
+        self.noted(done)
+    }
+
+    /// The files hold the state: that there is some says that everything so far is in them.
+    fn save(&mut self) -> Option<serde_json::Value> {
+        let done = self.flush();
+        self.noted(done).ok().map(|()| serde_json::json!({}))
+    }
+
+    fn restore(&mut self, _: serde_json::Value) -> Result<(), ObserverError> {
+        self.session = Session::Later;
+        Ok(())
+    }
+
+    fn on_past(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
+        self.session = Session::Later;
+        let done = match &event.kind {
+            EventKind::Added { trial, config, .. } => self.find(*trial, Some(config)).map(|_| ()),
+            _ => self.take(event),
+        };
+        self.noted(done)
+    }
+
+    fn wants_past(&self) -> Past {
+        Past::Wanted
+    }
+
+    fn name(&self) -> &str {
+        "files"
+    }
+}
+
+impl Drop for TrialFiles {
+    fn drop(&mut self) {
+        if self.session != Session::Broken
+            && let Err(error) = self.flush()
+        {
+            log::warn!(target: "tryout", "rows are lost: {error}");
+        }
+    }
+}
