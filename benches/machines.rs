@@ -143,6 +143,7 @@ impl Bench {
             concurrency: NonZeroU32::new(1),
             staged: NonZeroU32::MIN,
             checkpoint_every: None,
+            checkpoint_budget: None,
             at_end: AtEnd::Nothing,
             fail_fast: FailFast::No,
             history: History::None,

@@ -1,13 +1,16 @@
 //! What a run has brought.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::logic::checkpoint::CheckpointId;
 use crate::logic::engine::{Totals, TrialRecord};
 use crate::logic::event::Outcome;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report, Scope};
 use crate::logic::trial::Status;
+use crate::ports::store::{CheckpointReader, Store, StoreError};
 
 /// The results of a run: every trial with its last report, history, checkpoints and failures, and how it all ended.
 #[derive(Clone, Debug)]
@@ -19,6 +22,7 @@ pub struct Results {
     pub(crate) totals: Totals,
     pub(crate) took: Duration,
     pub(crate) dir: Option<PathBuf>,
+    pub(crate) store: Arc<dyn Store>,
 }
 
 /// Why there is no best trial.
@@ -153,6 +157,24 @@ impl Results {
     /// The sum of all trials' iterations.
     pub fn iterations(&self) -> u64 {
         self.trials.iter().filter_map(|trial| trial.last.as_ref()).map(|last| last.iteration()).sum()
+    }
+
+    /// What a trial saved: a checkpoint of [`TrialRecord::checkpoints`], to be read.
+    ///
+    /// ```
+    /// # use tryout::prelude::*;
+    /// # fn example(results: Results) -> Result<(), Box<dyn std::error::Error>> {
+    /// let best = results.best()?;
+    /// if let Some(last) = best.checkpoints.last() {
+    ///     let weights: Vec<f64> = results.open_checkpoint(last.id)?.json("weights.json")?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// If it isn't in the run's store any more, or can't be read.
+    pub fn open_checkpoint(&self, id: CheckpointId) -> Result<CheckpointReader, StoreError> {
+        self.store.open(id).map(CheckpointReader::new)
     }
 
     /// Where its files are, if it has a directory.

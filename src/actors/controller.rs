@@ -250,6 +250,7 @@ impl Controller {
                     post_to(&address, ToTrial::Retire);
                 }
             }
+            EngineOutput::Forget(checkpoint) => self.forget(checkpoint),
             // They are sorted out before.
             EngineOutput::Event(_) => {}
             EngineOutput::DemandClosed => post_to(&self.supervisor, ToSupervisor::Demand(Demand::Closed)),
@@ -262,6 +263,12 @@ impl Controller {
                     let _ = done.send(RunEnd { outcome, ledger, totals, took: self.clock.now() });
                 }
             }
+        }
+    }
+
+    fn forget(&mut self, checkpoint: CheckpointId) {
+        if let Some(checkpoint) = self.keeper.forget(checkpoint) {
+            (self.forget)(checkpoint);
         }
     }
 
@@ -278,12 +285,7 @@ impl Handler<ToController> for Controller {
         let input = match message {
             ToController::Begin => EngineInput::Begin,
             ToController::Trial(trial, fact) => return self.feed_fact(trial, fact, ctx),
-            ToController::Forgotten(checkpoint) => {
-                if let Some(checkpoint) = self.keeper.forget(checkpoint) {
-                    (self.forget)(checkpoint);
-                }
-                return;
-            }
+            ToController::Forgotten(checkpoint) => return self.forget(checkpoint),
             ToController::Acknowledged => {
                 if let Some(brought) = self.keeper.acknowledged() {
                     self.carry_out(brought, ctx);

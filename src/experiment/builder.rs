@@ -68,6 +68,7 @@ pub struct Experiment {
     pub(super) checkpoint_every: Option<u32>,
     pub(super) at_end: AtEnd,
     pub(super) retention: Retention,
+    pub(super) checkpoint_budget: Option<u64>,
     pub(super) export: Export,
     pub(super) batching: Batching,
     pub(super) history: History,
@@ -118,6 +119,7 @@ impl Experiment {
             checkpoint_every: None,
             at_end: AtEnd::Nothing,
             retention: Retention::all(),
+            checkpoint_budget: None,
             export: Export::No,
             batching: Batching::Adaptive,
             history: History::default(),
@@ -284,6 +286,15 @@ impl Experiment {
     #[must_use]
     pub fn retention(mut self, retention: Retention) -> Self {
         self.retention = retention;
+        self
+    }
+
+    /// How many bytes the checkpoints of all trials may take together; as many as they take, unless it is said. When they
+    /// take more, the oldest go that aren't their trial's last, then the last ones of trials that have ended, the oldest
+    /// first. What a trial that hasn't ended would go on from stays in any case; a warning says so if that is too much.
+    #[must_use]
+    pub fn checkpoint_budget(mut self, bytes: u64) -> Self {
+        self.checkpoint_budget = Some(bytes);
         self
     }
 

@@ -8,6 +8,7 @@ use super::place::{self, Existing};
 use super::stored;
 use crate::edge::journal::{JournalFault, Past};
 use crate::edge::log::{Damage, LogError};
+use crate::edge::store::DirStore;
 use crate::error::SettingsError;
 use crate::logic::engine::{Engine, EngineSettings, History, Recalled, Resume, same_for_all};
 use crate::logic::event::Outcome;
@@ -73,6 +74,7 @@ impl Experiment {
             totals: engine.totals(),
             trials: engine.take_ledger().into_records(),
             took,
+            store: Arc::new(DirStore::create(&dir)?),
             dir: Some(dir),
         })
     }
@@ -128,6 +130,7 @@ fn onlooker(first: &crate::logic::journal::Opened) -> Engine {
         concurrency: None,
         staged: std::num::NonZeroU32::MIN,
         checkpoint_every: None,
+        checkpoint_budget: None,
         at_end: crate::logic::engine::AtEnd::Nothing,
         fail_fast: crate::logic::engine::FailFast::No,
         history: History::default(),

@@ -117,14 +117,14 @@ impl Experiment {
             pool: Pool::new(pool).numbered_from(run.workers, run.leases),
             trials,
             backend: self.backend,
-            store,
+            store: store.clone(),
             audience: Box::new(hub.clone()),
             forget: Box::new(move |checkpoint| janitor.delete(checkpoint)),
             journal,
             notices,
         };
         let (lock, path) = dir.unzip();
-        let summary = Summary { name: self.name, objective, dir: path };
+        let summary = Summary { name: self.name, objective, dir: path, store };
         Ok(Assembled { parts, hub, summary, journal: end.zip(lock) })
     }
 
@@ -135,6 +135,9 @@ impl Experiment {
     ) -> Result<EngineSettings, SettingsError> {
         if let Some(0) = self.retention.keep() {
             return Err(refused("retention", "0", "at least 1: the latest checkpoint is always kept"));
+        }
+        if let Some(0) = self.checkpoint_budget {
+            return Err(refused("checkpoint_budget", "0", "at least 1 byte"));
         }
         let request = Arc::new(self.per_trial.clone().unwrap_or_default());
         let infeasible = |why| SettingsError::Infeasible { request: request.clone(), why };
@@ -147,6 +150,7 @@ impl Experiment {
             concurrency: Self::checked_nonzero("concurrency", self.concurrency)?,
             staged: Self::checked_nonzero("staged", Some(self.staged))?.unwrap_or(std::num::NonZeroU32::MIN),
             checkpoint_every: Self::checked_nonzero("checkpoint_every", self.checkpoint_every)?,
+            checkpoint_budget: self.checkpoint_budget,
             at_end: self.at_end,
             fail_fast: self.fail_fast,
             history: self.history,
@@ -338,6 +342,7 @@ struct Summary {
     name: String,
     objective: Option<Objective>,
     dir: Option<PathBuf>,
+    store: Arc<dyn Store>,
 }
 
 impl Summary {
@@ -351,6 +356,7 @@ impl Summary {
             totals,
             took: took.since_start(),
             dir: self.dir,
+            store: self.store,
         };
         match outcome {
             Outcome::Failed(failure) => Err(RunError::Failed { failure, results: Box::new(results) }),

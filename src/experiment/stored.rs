@@ -28,6 +28,7 @@ pub(super) fn settings(experiment: &Experiment) -> Map<String, Value> {
     put("retry", json(&experiment.retry));
     put("fail_fast", json(&experiment.fail_fast));
     put("checkpoint_every", json(&experiment.checkpoint_every));
+    put("checkpoint_budget", json(&experiment.checkpoint_budget));
     put("at_end", json(&experiment.at_end));
     put("retention", json(&experiment.retention));
     put("export", json(&experiment.export));
@@ -61,6 +62,7 @@ pub(super) fn apply(experiment: &mut Experiment, stored: &Map<String, Value>) ->
     take(stored, "retry", &mut experiment.retry)?;
     take(stored, "fail_fast", &mut experiment.fail_fast)?;
     take(stored, "checkpoint_every", &mut experiment.checkpoint_every)?;
+    take(stored, "checkpoint_budget", &mut experiment.checkpoint_budget)?;
     take(stored, "at_end", &mut experiment.at_end)?;
     take(stored, "retention", &mut experiment.retention)?;
     take(stored, "export", &mut experiment.export)?;

@@ -112,6 +112,13 @@ impl Shelf {
         self.let_go()
     }
 
+    /// Takes one off that is gone; never the latest.
+    pub fn remove(&mut self, id: CheckpointId) {
+        if self.latest.as_ref().is_none_or(|latest| latest.id != id) {
+            self.ranked.retain(|checkpoint| checkpoint.id != id);
+        }
+    }
+
     fn place(&mut self, checkpoint: Arc<Checkpoint>) {
         self.next_index = self.next_index.max(checkpoint.id.index + 1);
         let at = match &self.retention.best_by {

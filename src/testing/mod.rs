@@ -6,6 +6,7 @@
 
 mod backend;
 pub mod conformance;
+mod faulty;
 mod renewed;
 mod script;
 mod sim;
@@ -13,6 +14,7 @@ mod spy;
 mod worker;
 
 pub use backend::{ScriptedBackend, scripted};
+pub use faulty::{Called, FaultyStore, StoreCall, StoreFault};
 pub use renewed::Renewed;
 pub use script::{Chance, Saves, Script};
 pub use sim::{Sim, SimCut, SimEnd, SimError};

@@ -81,6 +81,8 @@ pub(crate) struct Rig {
     pub(crate) staged: u32,
     pub(crate) batching: Batching,
     pub(crate) checkpoint_every: Option<u32>,
+    pub(crate) checkpoint_budget: Option<u64>,
+    pub(crate) keep: usize,
     pub(crate) at_end: AtEnd,
     pub(crate) fail_fast: FailFast,
     pub(crate) max_failures: u32,
@@ -136,6 +138,7 @@ pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn
         concurrency: rig.concurrency.and_then(NonZeroU32::new),
         staged: NonZeroU32::new(rig.staged).unwrap_or(NonZeroU32::MIN),
         checkpoint_every: rig.checkpoint_every.and_then(NonZeroU32::new),
+        checkpoint_budget: rig.checkpoint_budget,
         at_end: rig.at_end,
         fail_fast: rig.fail_fast,
         history: History::None,
@@ -168,7 +171,7 @@ pub(crate) fn trials(rig: &Rig) -> TrialSettings {
         experiment: "rig".into(),
         seed: rig.seed,
         retry: retry(rig),
-        retention: Retention::last(2),
+        retention: Retention::last(rig.keep),
         rests: rig.rests,
         ..TrialSettings::default()
     }
@@ -244,6 +247,7 @@ pub(crate) fn rig() -> impl Strategy<Value = Rig> {
         1_u32..6,
         batching,
         prop::option::of(1_u32..4),
+        prop::option::weighted(0.3, 1_u64..80),
         prop_oneof![Just(AtEnd::Nothing), Just(AtEnd::Checkpoint)],
         prop_oneof![4 => Just(FailFast::No), 1 => Just(FailFast::Stop), 1 => Just(FailFast::Raise)],
         0_u32..4,
@@ -260,7 +264,7 @@ pub(crate) fn rig() -> impl Strategy<Value = Rig> {
     );
     (engine, more, world).prop_map(|(engine, more, world)| {
         let (seed, samples, cpus, scheduler, limiter, concurrency) = engine;
-        let (staged, batching, checkpoint_every, at_end, fail_fast, max_failures, backoff) = more;
+        let (staged, batching, checkpoint_every, checkpoint_budget, at_end, fail_fast, max_failures, backoff) = more;
         let (reuse, rests, saves, chance, iterations, budget, orders) = world;
         // A trial that is paused and can't save begins again each time: it never ends by pausing alone.
         let scheduler = if scheduler >= 2 && saves == Saves::Unsupported { 0 } else { scheduler };
@@ -274,6 +278,8 @@ pub(crate) fn rig() -> impl Strategy<Value = Rig> {
             staged,
             batching,
             checkpoint_every,
+            checkpoint_budget,
+            keep: 2,
             at_end,
             fail_fast,
             max_failures,

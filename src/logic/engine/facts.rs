@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::entry::Standing;
 use super::settings::FailFast;
+use super::shelves::Life;
 use super::{Engine, EngineOutput};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::event::{Ending, EventKind, Outcome, PausedBy, RunFailure};
@@ -74,15 +75,26 @@ impl Engine {
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) {
+        let mut gone = Vec::new();
         if let Some(entry) = self.ledger.entry_mut(trial) {
             entry.record.saves = checkpoint.id.index + 1;
             entry.record.checkpoints.push(checkpoint.clone());
-            entry.record.checkpoints.retain(|kept| !let_go.contains(&kept.id));
+            // One that the trial lets go may have gone for want of room, while its word was on the way.
+            entry.record.checkpoints.retain(|kept| {
+                let goes = let_go.contains(&kept.id);
+                gone.extend(goes.then_some(kept.id));
+                !goes
+            });
         }
         self.tell(now, out, || EventKind::Saved { checkpoint: checkpoint.clone() });
-        for &checkpoint in let_go {
+        for &checkpoint in gone.iter() {
             self.tell(now, out, || EventKind::Deleted { checkpoint });
         }
+        if let Some(shelves) = &mut self.shelves {
+            shelves.add(checkpoint, Life::GoesOn);
+            gone.iter().for_each(|gone| shelves.remove(*gone));
+        }
+        self.make_room(now, out);
     }
 
     /// A save without a checkpoint: the trainable can't. That matters once it is started again.
@@ -211,6 +223,8 @@ impl Engine {
         self.something_changed();
         self.tell(now, out, || EventKind::Ended { trial, status, ending, reason, last: last.clone() });
         out.push(EngineOutput::Retire(trial));
+        self.shelves.iter_mut().for_each(|shelves| shelves.turned(trial, Life::Ended));
+        self.make_room(now, out);
         self.direct(directives.unwrap_or_default(), now, out);
         if matches!(self.phase, super::Phase::Open) {
             self.check_experiment(now, out);

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use crate::logic::checkpoint::CheckpointId;
 use crate::logic::config::Config;
 use crate::logic::event::{ExperimentEvent, Outcome};
 use crate::logic::ids::TrialId;
@@ -45,6 +46,8 @@ pub enum EngineOutput {
     Trial(TrialId, TrialOrder),
     /// To the observers.
     Event(ExperimentEvent),
+    /// To the store: this checkpoint isn't needed any more.
+    Forget(CheckpointId),
     /// The trial has ended: nothing more is said to it.
     Retire(TrialId),
     /// To the pool: no trial will ask for a worker beyond those that wait, so idle ones can go.

@@ -25,6 +25,7 @@ mod orders;
 mod recall;
 mod resume;
 mod settings;
+mod shelves;
 
 use std::sync::Arc;
 
@@ -87,6 +88,8 @@ pub struct Engine {
     demand_closed: bool,
     watched: Watched,
     warned_unsaved: bool,
+    /// All checkpoints, if there is only so much room for them.
+    shelves: Option<shelves::Shelves>,
     recalled: Recalled,
     resume: Option<Resume>,
 }
@@ -129,6 +132,7 @@ impl Engine {
             demand_closed: false,
             watched: Watched::Yes,
             warned_unsaved: false,
+            shelves: None,
             recalled: Recalled::default(),
             resume: None,
         }
@@ -201,7 +205,9 @@ impl Engine {
         let (run, name) = (self.settings.run, self.settings.name.clone());
         let (total, objective) = (self.expected(), self.settings.objective.clone());
         self.tell(now, out, || EventKind::Started { run, name, total, objective });
+        self.stock_shelves();
         self.bring_back(now, out);
+        self.make_room(now, out);
     }
 
     fn on_tick(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::entry::Standing;
+use super::shelves::Life;
 use super::{Engine, EngineOutput};
 use crate::logic::config::Config;
 use crate::logic::event::{AddedBy, Ending, EventKind, Outcome, PausedBy, Revival, RunFailure};
@@ -209,6 +210,7 @@ impl Engine {
         let (attempt, from, config) = (record.attempts + 1, record.status, record.config.clone());
         let Some(request) = self.request(trial, &config, out) else { return };
         self.ledger.revive(trial, attempt, request);
+        self.shelves.iter_mut().for_each(|shelves| shelves.turned(trial, Life::GoesOn));
         self.scheduler.call(|scheduler| scheduler.on_add(trial, &config));
         self.tell(now, out, || EventKind::Revived { trial, why, attempt });
         self.tell(now, out, || EventKind::Status { trial, from, to: Status::Pending });

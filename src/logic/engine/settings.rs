@@ -110,6 +110,9 @@ pub struct EngineSettings {
     pub staged: NonZeroU32,
     /// A checkpoint at every iteration that is a multiple of this.
     pub checkpoint_every: Option<NonZeroU32>,
+    /// How many bytes the checkpoints of all trials may take together. The oldest ones go first; the last of a trial that
+    /// hasn't ended never goes.
+    pub checkpoint_budget: Option<u64>,
     /// What is done at a trial's end.
     pub at_end: AtEnd,
     /// Whether a failed trial ends the run.

@@ -185,6 +185,10 @@ impl Trial {
                 self.hurry(out);
                 self.step(Event::Pause, TrialNews::Moved, out)
             }
+            TrialOrder::LetGo(checkpoint) => {
+                self.shelf.remove(checkpoint);
+                Handled::Done
+            }
             TrialOrder::Stop => self.step(Event::Stop, TrialNews::Moved, out),
         }
     }

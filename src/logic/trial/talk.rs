@@ -175,6 +175,8 @@ pub enum TrialOrder {
         /// Why.
         fault: Fault,
     },
+    /// This checkpoint, which isn't the last, has gone: there was no room for it.
+    LetGo(CheckpointId),
     /// Leave the worker at the next report.
     Pause,
     /// End.

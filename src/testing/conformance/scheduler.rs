@@ -103,6 +103,7 @@ fn simulate(seed: u64, scheduler: Box<dyn Scheduler>) -> Vec<(Status, u64)> {
         concurrency: None,
         staged: NonZeroU32::MIN.saturating_add(15),
         checkpoint_every: None,
+        checkpoint_budget: None,
         at_end: AtEnd::Nothing,
         fail_fast: FailFast::No,
         history: History::None,

@@ -27,6 +27,7 @@ impl Sim {
                 EngineOutput::Trial(id, order) => {
                     self.send(Who::Engine, Who::Trial(id), now, Message::Trial(TrialInput::Order(order)));
                 }
+                EngineOutput::Forget(_) => {}
                 EngineOutput::Retire(id) => self.send(Who::Engine, Who::Trial(id), now, Message::Retire),
                 EngineOutput::Event(event) => {
                     match event.kind {
