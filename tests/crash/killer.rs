@@ -119,6 +119,10 @@ impl Append for KillerFile {
         self.fuse.around(|| self.inner.sync())
     }
 
+    fn rewrite(&mut self, length: u64, bytes: &[u8]) -> io::Result<()> {
+        self.fuse.around(|| self.inner.rewrite(length, bytes))
+    }
+
     fn truncate(&mut self, length: u64) -> io::Result<()> {
         self.fuse.around(|| self.inner.truncate(length))
     }
