@@ -10,6 +10,7 @@ use crate::logic::pool::{Infeasible, PoolError, ResourceError, ResourceRequest};
 use crate::logic::schedule::ScheduleError;
 use crate::logic::search::SearchError;
 use crate::logic::space::SpaceError;
+use crate::logic::spec::SpecError;
 use crate::logic::stop::StopError;
 use crate::ports::store::StoreError;
 use crate::results::Results;
@@ -114,6 +115,19 @@ pub enum SettingsError {
         /// What serde said.
         source: serde_json::Error,
     },
+    /// A part of an earlier session is code, which isn't in its files.
+    #[error(
+        "the `{setting}` of the earlier session was {name}, which is code: supply it again, as in `.{setting}(..)`"
+    )]
+    Supply {
+        /// Which setting.
+        setting: &'static str,
+        /// What it was.
+        name: String,
+    },
+    /// A stored part that can't be built.
+    #[error("a stored part: {0}")]
+    Spec(#[from] SpecError),
     /// The machine gave no thread to run on.
     #[error("the engine's thread couldn't be started")]
     Thread(#[from] std::io::Error),

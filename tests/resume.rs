@@ -267,3 +267,56 @@ fn ids_are_never_used_twice() {
     assert_eq!(restarted, [true, true, true, true, false, false, false, false]);
     assert_eq!(iterations(&is), [5; 8]);
 }
+
+/// What is data comes back from the file: a run goes on with nothing but its directory and its trainable.
+#[test]
+fn parts_that_are_data_are_built_again() {
+    let space = || Space::new().with("x", uniform(0.0, 1.0)).with("kind", grid(["a", "b"]));
+    let work = || {
+        function("work", |config: Config, trial| {
+            let x = config.number("x").unwrap_or(0.0);
+            for step in 1..=9 {
+                trial.report([("loss", x / f64::from(step))])?;
+            }
+            Ok(())
+        })
+    };
+    let first = |dir: &Path| {
+        Experiment::new("parts", work())
+            .space(space())
+            .samples(6)
+            .seed(3)
+            .objective(Objective::min("loss"))
+            .scheduler(Asha::new().max_t(9).reduction_factor(3.0))
+            .stop(stop::iterations(8).or(stop::at_most("loss", 0.001)))
+            .workers(1)
+            .batching(Batching::Single)
+            .dir(dir)
+    };
+    let dirs = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let whole = first(dirs.0.path()).run().unwrap();
+    let handle = first(dirs.1.path()).start().unwrap();
+    futures::executor::block_on(handle.drain(std::time::Duration::from_secs(20))).unwrap();
+    let drained = handle.wait_blocking().unwrap();
+    assert_eq!(drained.outcome(), &Outcome::Drained);
+    let unfinished = drained.trials().iter().any(|trial| !trial.status.is_terminal());
+    assert!(unfinished || drained.trials().len() < whole.trials().len(), "it was drained in time");
+    let resumed = Experiment::resume(dirs.1.path().join("parts"), work()).unwrap().run().unwrap();
+    assert_eq!(resumed.outcome(), &Outcome::Completed);
+    let outcome = |results: &Results| -> Vec<_> {
+        results.trials().iter().map(|trial| (trial.config.to_string(), trial.reported, trial.ending)).collect()
+    };
+    assert_eq!(outcome(&resumed), outcome(&whole));
+}
+
+#[test]
+fn parts_that_are_code_are_asked_for() {
+    let dir = TempDir::new().unwrap();
+    let rule = || stop::when(|_, report: &Report| report.iteration() >= 2);
+    experiment(dir.path()).stop(rule()).run().unwrap();
+    let again = Experiment::resume(dir.path().join("count"), stepwise::<Count>()).unwrap();
+    let message = again.start().err().unwrap().to_string();
+    assert!(message.contains("`stop`") && message.contains("supply it again"), "{message}");
+    let again = Experiment::resume(dir.path().join("count"), stepwise::<Count>()).unwrap();
+    assert_eq!(again.stop(rule()).run().unwrap().outcome(), &Outcome::Completed);
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::place::Existing;
 use super::session::FilesAt;
+use super::stored::FromFile;
 use crate::edge::files::Files;
 use crate::edge::log::{Damage, DirFiles, Durability, LogSettings};
 use crate::logic::checkpoint::Retention;
@@ -84,6 +85,7 @@ pub struct Experiment {
     pub(super) how: Resume,
     pub(super) log: LogSettings,
     pub(super) journal_files: FilesAt,
+    pub(super) from_file: FromFile,
 }
 
 impl std::fmt::Debug for Experiment {
@@ -134,12 +136,18 @@ impl Experiment {
             how: Resume::new(),
             log: LogSettings::default(),
             journal_files: Arc::new(|dir| Arc::new(DirFiles::new(dir))),
+            from_file: FromFile::default(),
         }
     }
 
     /// What to try: random values are drawn, grids are walked.
     #[must_use]
     pub fn space(mut self, space: Space) -> Self {
+        self.from_file.supplied("space");
+        if self.place.is_some() {
+            // It takes the place of what was stored.
+            self.searcher = None;
+        }
         self.space = Some(space);
         self
     }
@@ -156,6 +164,9 @@ impl Experiment {
     /// space, these are all there is to try.
     #[must_use]
     pub fn points(mut self, points: impl IntoIterator<Item = Config>) -> Self {
+        if std::mem::take(&mut self.from_file.points) {
+            self.points.clear();
+        }
         self.points.extend(points);
         self
     }
@@ -163,6 +174,12 @@ impl Experiment {
     /// Who says what to try, in place of a space.
     #[must_use]
     pub fn searcher(mut self, searcher: impl Searcher + 'static) -> Self {
+        self.from_file.supplied("searcher");
+        if self.place.is_some() {
+            // It takes the place of what was stored.
+            self.space = None;
+            self.points.clear();
+        }
         self.searcher = Some(Box::new(searcher));
         self
     }
@@ -170,6 +187,7 @@ impl Experiment {
     /// Who says which trials go on: [`Fifo`] unless it is said.
     #[must_use]
     pub fn scheduler(mut self, scheduler: impl Scheduler + 'static) -> Self {
+        self.from_file.supplied("scheduler");
         self.scheduler = Box::new(scheduler);
         self
     }
@@ -177,6 +195,10 @@ impl Experiment {
     /// When a trial, or all of it, is over. Rules add up: the first that applies counts.
     #[must_use]
     pub fn stop(mut self, rule: impl StopRule + 'static) -> Self {
+        if std::mem::take(&mut self.from_file.stop) {
+            self.stop.clear();
+        }
+        self.from_file.supplied("stop");
         self.stop.push(Box::new(rule));
         self
     }

@@ -90,9 +90,9 @@ impl Experiment {
     /// and [`Resume::extend`].
     #[must_use]
     pub fn extend(mut self, rule: impl StopRule + 'static) -> Self {
-        self.stop = vec![Box::new(rule)];
+        self.stop.clear();
         self.how = self.how.extend();
-        self
+        self.stop(rule)
     }
 
     /// What to do if there is a run of this name in the directory already: [`Existing::Refuse`] unless it is said.

@@ -76,6 +76,7 @@ impl Experiment {
         if self.name.trim().is_empty() {
             return Err(refused("name", "empty", "a name"));
         }
+        self.from_file.check()?;
         let given = stored::settings(&self);
         let objective = self.objective.take();
         self.scheduler.prepare(objective.as_ref())?;

@@ -1,5 +1,7 @@
 //! The settings of an experiment in the form in which its journal keeps them.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -7,6 +9,8 @@ use serde_json::{Map, Value};
 use super::builder::Experiment;
 use crate::error::SettingsError;
 use crate::logic::metrics::Objective;
+use crate::logic::spec::PartSpec;
+use crate::logic::{schedule, search, stop};
 
 /// All that can be stored.
 pub(super) fn settings(experiment: &Experiment) -> Map<String, Value> {
@@ -35,7 +39,40 @@ pub(super) fn settings(experiment: &Experiment) -> Map<String, Value> {
     put("batching", json(&experiment.batching));
     put("history", json(&experiment.history));
     put("points", json(&experiment.points));
+    let searcher = experiment.searcher.as_ref();
+    put("searcher", searcher.map_or(Ok(Value::Null), |part| part_of(part.spec(), part.name())));
+    put("scheduler", part_of(experiment.scheduler.spec(), experiment.scheduler.name()));
+    let rules = experiment.stop.iter().map(|rule| part_of(rule.spec(), "a stop rule"));
+    put("stop", rules.collect::<Result<_, _>>().map(Value::Array));
+    put("space", experiment.space.as_ref().map_or(Ok(Value::Null), |space| json(space).or_else(|_| code("the space"))));
     map
+}
+
+/// A part in data, or its name if it is code.
+fn part_of(spec: Option<PartSpec>, name: &str) -> Result<Value, serde_json::Error> {
+    spec.map_or_else(|| code(name), |spec| json(&spec))
+}
+
+/// The key under which the name of what is code stands.
+const CODE: &str = "code";
+
+fn code(name: &str) -> Result<Value, serde_json::Error> {
+    Ok(serde_json::json!({ CODE: name }))
+}
+
+/// What is stored of a part.
+enum Stored<'a> {
+    Nothing,
+    /// The name of what has to be supplied again.
+    Code(&'a str),
+    Data(&'a Value),
+}
+
+fn stored<'a>(map: &'a Map<String, Value>, key: &str) -> Stored<'a> {
+    match map.get(key) {
+        None | Some(Value::Null) => Stored::Nothing,
+        Some(value) => value.get(CODE).and_then(Value::as_str).map_or(Stored::Data(value), Stored::Code),
+    }
 }
 
 fn json<T: Serialize>(value: &T) -> Result<Value, serde_json::Error> {
@@ -68,7 +105,70 @@ pub(super) fn apply(experiment: &mut Experiment, stored: &Map<String, Value>) ->
     take(stored, "export", &mut experiment.export)?;
     take(stored, "batching", &mut experiment.batching)?;
     take(stored, "history", &mut experiment.history)?;
-    take(stored, "points", &mut experiment.points)
+    take(stored, "points", &mut experiment.points)?;
+    experiment.from_file.points = !experiment.points.is_empty();
+    parts(experiment, stored)
+}
+
+/// The parts: those that are data are built again, the others have to be supplied.
+fn parts(experiment: &mut Experiment, map: &Map<String, Value>) -> Result<(), SettingsError> {
+    match stored(map, "space") {
+        Stored::Nothing => {}
+        Stored::Code(name) => experiment.from_file.supply("space", name),
+        Stored::Data(_) => take(map, "space", &mut experiment.space)?,
+    }
+    match stored(map, "searcher") {
+        Stored::Nothing => {}
+        Stored::Code(name) => experiment.from_file.supply("searcher", name),
+        Stored::Data(data) => experiment.searcher = Some(search::from_spec(&spec("searcher", data)?)?),
+    }
+    match stored(map, "scheduler") {
+        Stored::Nothing => {}
+        Stored::Code(name) => experiment.from_file.supply("scheduler", name),
+        Stored::Data(data) => experiment.scheduler = schedule::from_spec(&spec("scheduler", data)?)?,
+    }
+    for rule in map.get("stop").and_then(Value::as_array).into_iter().flatten() {
+        experiment.from_file.stop = true;
+        match rule.get(CODE).and_then(Value::as_str) {
+            Some(name) => experiment.from_file.supply("stop", name),
+            None => experiment.stop.push(stop::from_spec(&spec("stop", rule)?)?),
+        }
+    }
+    Ok(())
+}
+
+fn spec(setting: &str, data: &Value) -> Result<PartSpec, SettingsError> {
+    serde_json::from_value(data.clone()).map_err(|source| SettingsError::Stored {
+        setting: setting.to_owned(),
+        value: data.to_string(),
+        source,
+    })
+}
+
+/// What of an experiment came from a file: what is said of it now takes its place.
+#[derive(Debug, Default)]
+pub(super) struct FromFile {
+    pub(super) points: bool,
+    pub(super) stop: bool,
+    /// What is code, and its name.
+    missing: BTreeMap<&'static str, String>,
+}
+
+impl FromFile {
+    fn supply(&mut self, what: &'static str, name: &str) {
+        self.missing.insert(what, name.to_owned());
+    }
+
+    /// Somebody has said it.
+    pub(super) fn supplied(&mut self, what: &'static str) {
+        self.missing.remove(what);
+    }
+
+    /// Whether everything that is code has been supplied.
+    pub(super) fn check(&self) -> Result<(), SettingsError> {
+        let missing = self.missing.iter().next();
+        missing.map_or(Ok(()), |(what, name)| Err(SettingsError::Supply { setting: what, name: name.clone() }))
+    }
 }
 
 fn take<T: DeserializeOwned>(stored: &Map<String, Value>, key: &str, into: &mut T) -> Result<(), SettingsError> {
