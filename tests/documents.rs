@@ -5,12 +5,13 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-const DOCUMENTS: [&str; 8] = [
+const DOCUMENTS: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/from-ray.md",
+    "docs/journal.md",
     "docs/trial-states.md",
     "examples/README.md",
     "benches/README.md",

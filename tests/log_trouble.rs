@@ -351,3 +351,28 @@ fn a_compaction_during_the_listing_hides_nothing() {
     }
     assert_eq!(count, 6);
 }
+
+#[test]
+fn a_file_says_which_it_is_and_where_it_ends() {
+    let (memory, _) = with_snapshot();
+    let whole = memory.files().clone();
+    let (snapshot, segment) = ("snapshot-000000000003.jsonl", "journal-000000000004.jsonl");
+    let first_line = |name: &str| whole[name].iter().position(|byte| *byte == b'\n').unwrap() + 1;
+    let headless = |name: &str| whole[name][first_line(name)..].to_vec();
+
+    memory.files().insert(segment.to_owned(), headless(segment));
+    assert!(matches!(read(&memory, Damage::Refuse), Err(LogError::Damaged { offset: 0, seq: 4, .. })));
+    *memory.files() = whole.clone();
+    memory.files().insert(snapshot.to_owned(), headless(snapshot));
+    assert!(matches!(read(&memory, Damage::Refuse), Err(LogError::Snapshot { offset: 0, .. })));
+    // What stands behind its last line isn't part of the log.
+    let more = headless(segment);
+    *memory.files() = whole.clone();
+    memory.files().get_mut(snapshot).unwrap().extend_from_slice(&more);
+    assert!(matches!(read(&memory, Damage::Refuse), Err(LogError::Snapshot { .. })));
+    // Nor does a file begin twice.
+    let twice = [&whole[segment][..first_line(segment)], &whole[segment]].concat();
+    *memory.files() = whole.clone();
+    memory.files().insert(segment.to_owned(), twice);
+    assert!(matches!(read(&memory, Damage::Refuse), Err(LogError::Damaged { seq: 4, .. })));
+}
