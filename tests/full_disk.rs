@@ -128,6 +128,7 @@ fn a_full_disk_holds_the_run_until_there_is_room() {
     let full = Arc::new(AtomicBool::new(false));
     let handle = experiment(dir.path(), &full, Durability::default()).start().unwrap();
     let mut events = handle.events(1_000_000);
+    block_on(handle.sync()).unwrap();
     full.store(true, Ordering::SeqCst);
     block_on(warned(&mut events, "can't be written"));
     let status = block_on(handle.status()).unwrap();

@@ -113,10 +113,7 @@ impl Controller {
     fn on_journal(&mut self, notice: JournalNotice, ctx: &mut Context<Self>) {
         match notice {
             JournalNotice::Stalled(why) => {
-                // A run that is ending ends, whether its journal can be written or not.
-                if self.engine.is_open() {
-                    self.keeper.stalled(&why);
-                }
+                self.keeper.stalled(&why);
                 let message = format!("the journal can't be written, so no results are processed: {why}");
                 self.feed(EngineInput::Notice(EventKind::Warning { message }), ctx);
             }
@@ -215,13 +212,16 @@ impl Controller {
         }
     }
 
-    /// The run is ending: nothing waits for the journal any more, so that it does end.
+    /// The run is ending: it doesn't wait for a journal that can't be written.
     fn wait_no_more(&mut self, ctx: &mut Context<Self>) {
-        if self.keeper.held().is_some() {
-            self.keeper.release();
-            // Its own messages, so that this one comes to its end.
-            ctx.notify(ToController::Journal(JournalNotice::Recovered));
+        if self.keeper.held().is_none() {
+            return;
         }
+        for brought in self.keeper.give_up() {
+            self.carry_out(brought, ctx);
+        }
+        // The results that have waited, as messages of their own, so that this one comes to its end.
+        ctx.notify(ToController::Journal(JournalNotice::Recovered));
     }
 
     fn carry_out_one(&mut self, said: EngineOutput, ctx: &mut Context<Self>) {

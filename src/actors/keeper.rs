@@ -30,6 +30,16 @@ pub(super) struct Brought {
     pub(super) events: Arc<[ExperimentEvent]>,
 }
 
+/// Whether anything waits for the journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Waiting {
+    /// As the journal says.
+    #[default]
+    AsSaid,
+    /// Nothing: it can't be written, and the run is ending all the same.
+    GivenUp,
+}
+
 /// The journal, and what waits for it.
 #[derive(Default)]
 pub(super) struct Keeper {
@@ -40,6 +50,7 @@ pub(super) struct Keeper {
     results: VecDeque<(TrialId, TrialFact)>,
     /// Steps that nothing may follow from before they are durable.
     unacknowledged: VecDeque<Brought>,
+    waiting: Waiting,
     marks: u64,
     next_snapshot: Moment,
 }
@@ -87,7 +98,7 @@ impl Keeper {
                 journal.sync(Box::new(move || controller.do_send(ToController::Journal(JournalNotice::Recovered))));
             }
         }
-        let waits = journal.ahead() == Ahead::Forbidden;
+        let waits = journal.ahead() == Ahead::Forbidden && self.waiting == Waiting::AsSaid;
         if !waits || (brought.events.is_empty() && self.unacknowledged.is_empty()) {
             return Some(brought);
         }
@@ -102,9 +113,15 @@ impl Keeper {
         self.unacknowledged.pop_front()
     }
 
-    /// Nothing waits any more: the run is ending, whether its journal can be written or not.
+    /// Results don't wait any longer.
     pub(super) fn release(&mut self) {
         self.held = None;
+    }
+
+    /// Nothing waits any more: the run is ending, and its journal can't be written. Answers what has waited.
+    pub(super) fn give_up(&mut self) -> VecDeque<Brought> {
+        (self.waiting, self.held) = (Waiting::GivenUp, None);
+        std::mem::take(&mut self.unacknowledged)
     }
 
     pub(super) fn stalled(&mut self, why: &str) {
