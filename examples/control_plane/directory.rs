@@ -1,31 +1,33 @@
 //! Where a run is kept while it is measured, and what is there afterwards.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
 use tryout::prelude::*;
 
-use super::{Arguments, Place, Sinks};
+use super::{Arguments, Place, Sinks, machine};
 
-/// The run's directory, if it has one.
+/// The run's directory, if it has one. It stays: ext4 takes its time to make files while many were just deleted, so the next
+/// measurement would pay for it.
 pub(crate) struct Directory {
-    parent: Option<TempDir>,
+    parent: Option<PathBuf>,
 }
 
 impl Directory {
-    pub(crate) fn new(arguments: Arguments) -> Result<Self, Box<dyn std::error::Error>> {
+    pub(crate) fn new(arguments: &Arguments) -> Result<Self, Box<dyn std::error::Error>> {
         let kept = arguments.store == Place::Dir;
         if !kept && (arguments.sinks == Sinks::All || arguments.reopen) {
             return Err("--sinks all and --reopen need --store dir".into());
         }
-        // In the current directory: a temporary one may be in memory.
-        Ok(Self { parent: if kept { Some(TempDir::with_prefix_in("control_plane-", ".")?) } else { None } })
+        Ok(Self {
+            parent: if kept { Some(tempfile::Builder::new().prefix("control_plane-").tempdir()?.keep()) } else { None },
+        })
     }
 
     pub(crate) fn place(&self, experiment: Experiment, sinks: Sinks) -> Experiment {
         let Some(parent) = &self.parent else { return experiment };
-        let experiment = experiment.dir(parent.path());
+        let experiment = experiment.dir(parent);
         match sinks {
             // The time is taken until all rows are written.
             Sinks::All => experiment.files(Files::all()).patience(Duration::from_secs(600)),
@@ -33,28 +35,39 @@ impl Directory {
         }
     }
 
-    /// Opens the run once more, as a process does that resumes it: this one's memory is measured by its peak, so it is said
-    /// for a process of its own, which is this program again.
-    pub(crate) fn reopen(
-        &self,
-        trials: usize,
-        reports: u64,
-        report: &mut serde_json::Value,
-    ) -> Result<(), Box<dyn std::error::Error>> {
-        let Some(parent) = &self.parent else { return Ok(()) };
-        let run: PathBuf = parent.path().join("control_plane");
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        self.parent.as_ref().map(|parent| parent.join("control_plane"))
+    }
+
+    /// Has a process of its own resume the run, so that its time and memory are seen, and adds what it says.
+    pub(crate) fn reopen(&self, report: &mut serde_json::Value) -> Result<(), Box<dyn std::error::Error>> {
+        let Some(run) = self.path() else { return Ok(()) };
         let mut bytes = 0;
         for entry in std::fs::read_dir(run.join("journal"))? {
             bytes += entry?.metadata()?.len();
         }
-        let (rss, began) = (super::machine::rss_mb(), Instant::now());
-        let results = Experiment::open(&run)?;
-        let seconds = began.elapsed().as_secs_f64();
-        assert_eq!((results.trials().len(), results.totals().reports), (trials, reports), "all of it is there");
+        let output = Command::new(std::env::current_exe()?).arg("--resume").arg(&run).output()?;
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+        if said["results"] != report["results"] || said["trials"] != report["trials"] {
+            return Err(format!("not all of it is there: {said}").into());
+        }
         report["journal_mb"] = (bytes as f64 / 1e6).into();
-        report["journal_bytes_per_result"] = (bytes as f64 / reports as f64).into();
-        report["open_s"] = seconds.into();
-        report["open_rss_mb"] = (super::machine::rss_mb() - rss).into();
+        report["resume_s"] = said["resume_s"].clone();
+        report["resume_peak_rss_mb"] = said["peak_rss_mb"].clone();
         Ok(())
     }
+}
+
+/// Resumes a finished run: everything is read and told to engine, scheduler and searcher, and there is nothing left to do.
+pub(crate) fn resume(run: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let began = Instant::now();
+    let results = Experiment::resume(run, stepwise::<super::Trivial>())?.run()?;
+    let report = serde_json::json!({
+        "resume_s": began.elapsed().as_secs_f64(),
+        "peak_rss_mb": machine::peak_rss_mb(),
+        "trials": results.trials().len(),
+        "results": results.totals().reports,
+    });
+    println!("{report}");
+    Ok(())
 }

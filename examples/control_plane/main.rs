@@ -12,10 +12,10 @@ use directory::Directory;
 use tryout::prelude::*;
 
 /// Measures the control plane: trials and results per second, memory, and the floor under them.
-#[derive(Clone, Copy, Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 struct Arguments {
     /// What to run.
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, default_value = "trials")]
     workload: Workload,
     /// How many trials.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
@@ -32,15 +32,18 @@ struct Arguments {
     /// Reuse workers.
     #[arg(long)]
     reuse: bool,
-    /// Where the run is kept: in memory, or with a journal in a directory, which is removed at the end.
+    /// Where the run is kept: in memory, or with a journal in a new directory among the temporary ones.
     #[arg(long, value_enum, default_value = "memory")]
     store: Place,
     /// Which files for others are written (with `--store dir`).
     #[arg(long, value_enum, default_value = "none")]
     sinks: Sinks,
-    /// Keep the directory, and say how large its journal is and what opening it takes.
+    /// Say also how large the journal is, and what it takes a fresh process to resume the run (with `--store dir`).
     #[arg(long)]
     reopen: bool,
+    /// Only resume the finished run in this directory.
+    #[arg(long)]
+    resume: Option<std::path::PathBuf>,
     /// Print one JSON line and nothing else.
     #[arg(long)]
     json: bool,
@@ -103,6 +106,9 @@ impl Trainable for Trivial {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments = Arguments::parse();
+    if let Some(run) = &arguments.resume {
+        return directory::resume(run);
+    }
     let (trials, results, concurrent) = match arguments.workload {
         Workload::Trials => (arguments.trials.unwrap_or(10_000), 1, arguments.concurrent.unwrap_or(16)),
         Workload::Results => {
@@ -123,7 +129,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .reuse(if arguments.reuse { Reuse::Yes } else { Reuse::No })
         .batching(batching)
         .history(History::None);
-    let directory = Directory::new(arguments)?;
+    let directory = Directory::new(&arguments)?;
     let experiment = directory.place(experiment, arguments.sinks);
     let experiment = match arguments.workload {
         Workload::Asha => experiment.scheduler(Asha::new().max_t(81).reduction_factor(3.0)),
@@ -132,7 +138,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let (rss, cpu, began) = (machine::rss_mb(), machine::cpu_s(), Instant::now());
     let ended = experiment.run()?;
-    let counted = ended.trials().len();
     let (wall, cpu) = (began.elapsed().as_secs_f64(), machine::cpu_s() - cpu);
     let (peak, grown) = (machine::peak_rss_mb(), machine::rss_mb() - rss);
     let reports = ended.totals().reports;
@@ -150,6 +155,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "buffered": arguments.buffer,
         "store": format!("{:?}", arguments.store).to_lowercase(),
         "sinks": format!("{:?}", arguments.sinks).to_lowercase(),
+        "dir": directory.path(),
         "reuse": arguments.reuse,
         "wall_s": wall,
         "cpu_s": cpu,
@@ -162,7 +168,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     });
     let mut report = report;
     if arguments.reopen {
-        directory.reopen(counted, reports, &mut report)?;
+        directory.reopen(&mut report)?;
     }
     if arguments.json {
         println!("{report}");
