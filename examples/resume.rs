@@ -1,0 +1,96 @@
+//! A run that survives its process: end it with Ctrl-C or `kill -9`, run it again, and it goes on where it was.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use tryout::prelude::*;
+
+#[derive(Parser)]
+struct Arguments {
+    /// Where the run's files are.
+    #[arg(long, default_value = "runs")]
+    dir: PathBuf,
+}
+
+/// Walks down a valley (Rosenbrock's) by gradient descent. Where it stands is all there is to save.
+struct Walk {
+    at: [f64; 2],
+    rate: f64,
+}
+
+#[derive(serde::Deserialize)]
+struct Settings {
+    rate: f64,
+    from: f64,
+}
+
+impl Trainable for Walk {
+    type Config = Settings;
+
+    fn setup(Settings { rate, from }: Settings, _: &TrialInfo) -> Result<Self, TrialError> {
+        Ok(Self { at: [from, 1.0], rate })
+    }
+
+    fn step(&mut self) -> Result<Step, TrialError> {
+        let [x, y] = self.at;
+        let slope = [400.0 * x * (x * x - y) + 2.0 * (x - 1.0), 200.0 * (y - x * x)];
+        self.at = [x - self.rate * slope[0], y - self.rate * slope[1]];
+        // Real work takes its time.
+        std::thread::sleep(Duration::from_millis(100));
+        Ok(Step::next([("height", 100.0 * (y - x * x).powi(2) + (1.0 - x).powi(2))]))
+    }
+
+    fn save(&mut self, to: &mut CheckpointWriter) -> Result<(), TrialError> {
+        Ok(to.json("at.json", &self.at)?)
+    }
+
+    fn restore(&mut self, from: &mut CheckpointReader) -> Result<(), TrialError> {
+        self.at = from.json("at.json")?;
+        Ok(())
+    }
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let Arguments { dir } = Arguments::parse();
+    let walk = dir.join("walk");
+    if Experiment::can_resume(&walk) {
+        let before = Experiment::open(&walk)?;
+        println!("goes on after {} iterations of {} trials", before.iterations(), before.trials().len());
+    }
+    let handle = Experiment::new("walk", stepwise::<Walk>())
+        .space(Space::new().with("rate", log_uniform(1e-4, 2e-3)).with("from", uniform(-1.5, 1.5)))
+        .samples(12)
+        .objective(Objective::min("height"))
+        .stop(stop::iterations(50))
+        .checkpoint_every(10)
+        .retention(Retention::last(2))
+        .dir(dir)
+        .existing(Existing::Resume)
+        .start()?;
+
+    let control = handle.control();
+    ctrlc::set_handler(move || {
+        println!("saves what runs, and ends; run it again and it goes on");
+        // A run that has ended meanwhile needs no telling.
+        let _ = futures::executor::block_on(control.drain(Duration::from_secs(5)));
+    })?;
+
+    let results = handle.wait_blocking()?;
+    match results.outcome() {
+        Outcome::Drained => println!("{} of 600 iterations are done", results.iterations()),
+        _ => println!("best: {} with {:?}", results.best()?.config, results.value(results.best()?)),
+    }
+    Ok(())
+}
