@@ -2,6 +2,7 @@
 
 mod builder;
 mod handle;
+mod keeping;
 mod place;
 mod resume;
 mod session;
