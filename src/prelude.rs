@@ -16,6 +16,7 @@ pub use crate::logic::event::{Ending, EventKind, Outcome, PausedBy};
 pub use crate::logic::failure::{Backoff, Budget, FailureKind, RetryPolicy};
 pub use crate::logic::ids::TrialId;
 pub use crate::logic::metrics::{Metrics, Mode, Objective, Report, Scope, Value};
+pub use crate::logic::objects::{ObjectName, object};
 pub use crate::logic::pool::{AbandonPolicy, ResourceError, ResourceRequest, Resources, Reuse};
 pub use crate::logic::schedule::{Asha, AtMaxT, Fifo, HyperBand, MedianStopping, WhenBehind};
 pub use crate::logic::search::Samples;

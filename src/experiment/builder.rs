@@ -15,6 +15,7 @@ use crate::logic::config::Config;
 use crate::logic::engine::{AtEnd, Batching, FailFast, History, Resume};
 use crate::logic::failure::{Budget, RetryPolicy};
 use crate::logic::metrics::Objective;
+use crate::logic::objects::Objects;
 use crate::logic::pool::{AbandonPolicy, ResourceRequest, Resources, Reuse};
 use crate::logic::schedule::{Fifo, Scheduler};
 use crate::logic::search::{Samples, Searcher};
@@ -86,6 +87,7 @@ pub struct Experiment {
     pub(super) log: LogSettings,
     pub(super) journal_files: FilesAt,
     pub(super) from_file: FromFile,
+    pub(super) objects: Objects,
 }
 
 impl std::fmt::Debug for Experiment {
@@ -137,6 +139,7 @@ impl Experiment {
             log: LogSettings::default(),
             journal_files: Arc::new(|dir| Arc::new(DirFiles::new(dir))),
             from_file: FromFile::default(),
+            objects: Objects::default(),
         }
     }
 
@@ -168,6 +171,14 @@ impl Experiment {
             self.points.clear();
         }
         self.points.extend(points);
+        self
+    }
+
+    /// An object that isn't data, which configurations name: see [`object`](crate::logic::objects::object). It isn't stored:
+    /// a resumed run is supplied with it again, and a configuration that names one that isn't there is refused.
+    #[must_use]
+    pub fn object(mut self, name: impl Into<String>, object: impl std::any::Any + Send + Sync) -> Self {
+        self.objects.insert(name, object);
         self
     }
 

@@ -27,7 +27,6 @@ use crate::logic::search::{Capped, Points, Samples, Searcher, Variants};
 use crate::logic::space::Space;
 use crate::logic::stop::{self, StopRule};
 use crate::logic::trial::TrialSettings;
-use crate::ports::backend::Backend;
 use crate::ports::store::{Store, StoreError};
 use crate::results::Results;
 
@@ -155,7 +154,24 @@ impl Experiment {
             at_end: self.at_end,
             fail_fast: self.fail_fast,
             history: self.history,
-            request: request_rule(&*self.backend, self.per_trial.is_some(), request, pool.clone()),
+            request: self.request_rule(request, pool.clone()),
+        })
+    }
+
+    /// What a trial needs: what the experiment says, else what the trainable asks for, else one cpu; and the objects that
+    /// its configuration names.
+    fn request_rule(&self, request: Arc<ResourceRequest>, pool: PoolSettings) -> RequestRule {
+        let (own, said, objects) = (self.backend.resource_rule(), self.per_trial.is_some(), self.objects.clone());
+        let pool = Pool::new(pool);
+        Arc::new(move |config| {
+            objects.check(config).map_err(|missing| missing.to_string())?;
+            match own(config).filter(|_| !said) {
+                None => Ok(request.clone()),
+                Some(own) => {
+                    pool.feasible(&own).map_err(|why| why.to_string())?;
+                    Ok(Arc::new(own))
+                }
+            }
         })
     }
 
@@ -233,6 +249,7 @@ impl Experiment {
             retention: self.retention.clone(),
             export: self.export,
             rests: self.backend.rests(),
+            objects: self.objects.clone(),
         })
     }
 
@@ -308,19 +325,6 @@ fn closed(
 
 fn refused(setting: &'static str, value: &str, expected: &'static str) -> SettingsError {
     SettingsError::Setting { setting, value: value.to_owned(), expected }
-}
-
-/// What a trial needs: what the experiment says, else what the trainable asks for, else one cpu.
-fn request_rule(backend: &dyn Backend, said: bool, request: Arc<ResourceRequest>, pool: PoolSettings) -> RequestRule {
-    let own = backend.resource_rule();
-    let pool = Pool::new(pool);
-    Arc::new(move |config| match own(config).filter(|_| !said) {
-        None => Ok(request.clone()),
-        Some(own) => {
-            pool.feasible(&own).map_err(|why| why.to_string())?;
-            Ok(Arc::new(own))
-        }
-    })
 }
 
 /// A runtime that can tell the time and nothing else: it needs no file descriptors.

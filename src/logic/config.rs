@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::metrics::Metrics;
+use super::objects::ObjectName;
 
 /// One point of the search space, with all values concrete.
 ///
@@ -81,6 +82,11 @@ impl Config {
     /// The number at `path`.
     pub fn number(&self, path: &str) -> Option<f64> {
         self.get(path).and_then(Value::as_f64)
+    }
+
+    /// The placeholder at `path`: see [`object`](super::objects::object).
+    pub fn object(&self, path: &str) -> Option<ObjectName> {
+        self.get(path).and_then(|value| serde_json::from_value(value.clone()).ok())
     }
 
     /// The configuration as a JSON map.

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod ids;
 pub mod journal;
 pub mod metrics;
+pub mod objects;
 pub mod pool;
 pub mod schedule;
 pub mod search;

@@ -224,6 +224,7 @@ impl Trial {
                     attempt: self.attempt,
                     seed: self.settings.seed ^ spread(self.id.number()),
                     slot,
+                    objects: self.settings.objects.clone(),
                 };
                 let first = self
                     .shelf

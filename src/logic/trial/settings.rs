@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::logic::checkpoint::Retention;
 use crate::logic::failure::RetryPolicy;
+use crate::logic::objects::Objects;
 
 /// What all trials of an experiment have in common.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,6 +23,8 @@ pub struct TrialSettings {
     pub export: Export,
     /// When a worker that was answered and left is at rest.
     pub rests: Rests,
+    /// What configurations name.
+    pub objects: Objects,
 }
 
 /// When a worker is at rest whose trial leaves it between two orders.

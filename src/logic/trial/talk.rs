@@ -12,6 +12,7 @@ use crate::logic::decision::Decision;
 use crate::logic::failure::{Failure, Fault};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::metrics::Report;
+use crate::logic::objects::{ObjectError, ObjectName, Objects};
 use crate::logic::pool::{ResourceRequest, Slot};
 use crate::logic::time::Moment;
 
@@ -71,6 +72,18 @@ pub struct TrialInfo {
     pub seed: u64,
     /// The resources it holds.
     pub slot: Arc<Slot>,
+    /// What configurations name and this session has supplied.
+    pub objects: Objects,
+}
+
+impl TrialInfo {
+    /// The object that a configuration names.
+    ///
+    /// # Errors
+    /// If nobody supplied it, or it is of another type.
+    pub fn object<T: std::any::Any + Send + Sync>(&self, name: &ObjectName) -> Result<Arc<T>, ObjectError> {
+        self.objects.get(name)
+    }
 }
 
 /// The order to train that comes with a [`WorkerOrder::Start`].

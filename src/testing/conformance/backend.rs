@@ -79,6 +79,7 @@ impl Bench {
             attempt: 1,
             seed: 1,
             slot: Arc::new(Slot::default()),
+            objects: Default::default(),
         };
         self.tell(WorkerOrder::Start { info, config: Arc::new(config.clone()), first });
     }
