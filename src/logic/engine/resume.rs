@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -172,6 +173,9 @@ impl Engine {
     /// Brings the recalled trials back: those that reported last come first, as in Ray Tune.
     pub(super) fn bring_back(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
         let Some(how) = self.resume.take() else { return };
+        // What a client has said holds, unless this session's settings say something.
+        let limited = self.recalled.run.limited.and_then(NonZeroU32::new);
+        self.settings.concurrency = self.settings.concurrency.or(limited);
         let reported = |trial: &TrialId| {
             let last = self.ledger.get(*trial).and_then(|record| record.last.as_ref());
             last.filter(|last| last.iteration() > 0).map_or(f64::NEG_INFINITY, |last| last.timestamp)
