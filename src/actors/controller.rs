@@ -159,14 +159,19 @@ impl Controller {
         self.engine.watched(if watched { Watched::Yes } else { Watched::No });
         let mut out = std::mem::take(&mut self.out);
         let answer = call(&mut self.engine, now, &mut out);
-        let brought = self.sort(&mut out, now);
+        if watched {
+            let brought = self.sort(&mut out, now);
+            if let Some(brought) = self.keeper.step(brought, &ctx.address()) {
+                self.carry_out(brought, ctx);
+            }
+            if !self.engine.is_open() {
+                self.wait_no_more(ctx);
+            }
+        } else {
+            // Nobody hears of anything, and nothing is written down.
+            out.drain(..).for_each(|said| self.carry_out_one(said, ctx));
+        }
         self.out = out;
-        if let Some(brought) = self.keeper.step(brought, &ctx.address()) {
-            self.carry_out(brought, ctx);
-        }
-        if !self.engine.is_open() {
-            self.wait_no_more(ctx);
-        }
         self.alarm.set(self.engine.deadline(), now, ctx, |controller: &mut Self, ctx| {
             controller.alarm.rang();
             controller.feed(EngineInput::Tick, ctx);
