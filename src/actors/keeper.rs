@@ -17,8 +17,8 @@ use crate::logic::time::Moment;
 use crate::logic::trial::TrialFact;
 use crate::ports::journal::{Ahead, Backlog, Journal, JournalNotice};
 
-/// So many steps may be unwritten before results wait: what that takes in memory is bounded, and so is what is at risk.
-const MOST_BEHIND: u64 = 20_000;
+/// So many events may be unwritten before results wait: what that takes in memory is bounded, and so is what is at risk.
+const MOST_BEHIND: u64 = 200_000;
 /// At the end, a journal of more bytes than this is said in fewer words.
 const WORTHWHILE: u64 = 1 << 18;
 /// A snapshot's parts may take at most one part in so many of the engine's time.
@@ -93,7 +93,7 @@ impl Keeper {
         if !brought.events.is_empty() {
             journal.step(brought.events.clone());
             if self.held.is_none() && journal.backlog().unwritten() > MOST_BEHIND {
-                self.held = Some(format!("the journal is more than {MOST_BEHIND} steps behind").into());
+                self.held = Some(format!("the journal is more than {MOST_BEHIND} events behind").into());
                 let controller = controller.clone();
                 journal.sync(Box::new(move || controller.do_send(ToController::Journal(JournalNotice::Recovered))));
             }

@@ -7,26 +7,26 @@ use crate::logic::checkpoint::CheckpointId;
 use crate::logic::event::ExperimentEvent;
 use crate::logic::journal::PartStates;
 
-/// How far what was written down is behind what has happened. A step is what one message to the engine brought.
+/// How far what was written down is behind what has happened, in events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Steps handed over.
+    /// Events handed over.
     pub handed: u64,
-    /// Steps written: they survive the process.
+    /// Events written: they survive the process.
     pub written: u64,
-    /// Steps that are durable: they survive the machine.
+    /// Events that are durable: they survive the machine.
     pub durable: u64,
     /// The bytes that a snapshot would take the place of.
     pub segments: u64,
 }
 
 impl Backlog {
-    /// Steps that would be lost if the machine died now.
+    /// Events that would be lost if the machine died now.
     pub fn at_risk(&self) -> u64 {
         self.handed.saturating_sub(self.durable)
     }
 
-    /// Steps that would be lost if the process died now.
+    /// Events that would be lost if the process died now.
     pub fn unwritten(&self) -> u64 {
         self.handed.saturating_sub(self.written)
     }

@@ -79,7 +79,8 @@ fn hear(ear: &Ear, notice: Notice) {
 
 impl Journal for JournalFile {
     fn step(&mut self, events: Arc<[ExperimentEvent]>) {
-        self.log.append(Entry::Step(events));
+        let many = events.len() as u64;
+        self.log.append_as(Entry::Step(events), many);
     }
 
     fn mark(&mut self, mark: u64) {

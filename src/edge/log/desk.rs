@@ -33,7 +33,8 @@ pub(super) struct Mailbox<E> {
 pub(super) type Task = Box<dyn FnOnce() + Send>;
 
 pub(super) enum Command<E> {
-    Append(E),
+    /// An entry, and how much it counts.
+    Append(E, u64),
     /// To be done as soon as everything before it is durable; now, if that is asked for.
     WhenDurable(Task, Haste),
     Rotate(Option<E>, Compact),
@@ -174,7 +175,7 @@ impl<E: Send + 'static> Desk<E> {
     /// Takes a command in. Answers how long the end may take, if it is the last.
     fn take(&mut self, command: Command<E>) -> Option<Patience> {
         match command {
-            Command::Append(entry) => self.encode(&entry),
+            Command::Append(entry, weight) => self.encode(&entry, weight),
             Command::WhenDurable(task, haste) => {
                 self.haste |= haste == Haste::Yes;
                 self.tasks.push(task);
@@ -195,13 +196,13 @@ impl<E: Send + 'static> Desk<E> {
         None
     }
 
-    fn encode(&mut self, entry: &E) {
+    fn encode(&mut self, entry: &E, weight: u64) {
         self.text.clear();
         (self.encode)(entry, &mut self.text);
         if !self.text.is_empty() {
             self.core.push(&self.text);
         }
-        self.encoded += 1;
+        self.encoded += weight;
     }
 
     /// Tells how an attempt went, as far as that is news, and when the next one is due.
@@ -277,7 +278,7 @@ impl<E: Send + 'static> Desk<E> {
             Err(error) => self.not_compacted(&error),
         }
         if let Some(first) = first {
-            self.encode(&first);
+            self.encode(&first, 1);
         }
     }
 

@@ -102,8 +102,13 @@ impl<E: Send + 'static> Log<E> {
 
     /// Hands an entry over.
     pub fn append(&self, entry: E) {
-        self.counts.handed.fetch_add(1, Ordering::Relaxed);
-        self.tell(Command::Append(entry));
+        self.append_as(entry, 1);
+    }
+
+    /// Hands an entry over that counts as so many.
+    pub fn append_as(&self, entry: E, many: u64) {
+        self.counts.handed.fetch_add(many, Ordering::Relaxed);
+        self.tell(Command::Append(entry, many));
     }
 
     /// Has `task` done on the writer's thread once everything that was handed over before is durable, whenever that is.
@@ -139,7 +144,7 @@ impl<E: Send + 'static> Log<E> {
     fn tell(&self, command: Command<E>) {
         // Nobody waits for what is only put down.
         let urgency = match command {
-            Command::Append(_) | Command::WhenDurable(_, Haste::No) => Urgency::None,
+            Command::Append(..) | Command::WhenDurable(_, Haste::No) => Urgency::None,
             _ => Urgency::High,
         };
         self.commands.put(command, urgency);
