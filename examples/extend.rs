@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use tryout::logic::failure::error_chain;
 use tryout::prelude::*;
 
 /// Newton's way to a square root. A trial that starts below zero fails, as long as nobody allows it.
@@ -46,7 +47,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", error_chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -55,31 +56,33 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let run = Path::new("runs/roots");
     if !Experiment::can_resume(run) {
-        let first = Experiment::new("roots", stepwise::<Root>())
+        Experiment::new("roots", stepwise::<Root>())
             .points([2.0, 10.0, 99.0].map(|of| Config::new().with("of", of)))
             .objective(Objective::min("error"))
             .stop(stop::iterations(3))
             .at_end(AtEnd::Checkpoint)
             .dir("runs")
             .run()?;
-        show("three iterations", &first);
     }
+    let before = Experiment::open(run)?;
+    show("before", &before);
 
     // Everything else is as it was: the run's own settings come from its directory.
     std::fs::write("runs/large-numbers-allowed", "")?;
-    let most = Experiment::open(run)?.trials().iter().map(|trial| trial.reported).max().unwrap_or(0) + 3;
-    let more = Experiment::resume(run, stepwise::<Root>())?
+    let most = before.trials().iter().map(|trial| trial.reported).max().unwrap_or(0) + 3;
+    let after = Experiment::resume(run, stepwise::<Root>())?
         .extend(stop::iterations(most))
         .on_resume(Resume::new().extend().retry_kind(FailureKind::SetupFailed))
         .run()?;
-    show("three more, and another try", &more);
+    show("after", &after);
     Ok(())
 }
 
-fn show(what: &str, results: &Results) {
-    println!("{what}:");
+fn show(when: &str, results: &Results) {
+    println!("{when}:");
     for trial in results.trials() {
-        let error = trial.error().map_or_else(String::new, |failure| failure.to_string());
-        println!("  {} {} after {}: {:?} {error}", trial.config, trial.status, trial.reported, results.value(trial));
+        let error = results.value(trial).map_or_else(|| "none".to_owned(), |error| format!("{error:.1e}"));
+        print!("  {} {} after {} iterations, error {error}", trial.config, trial.status, trial.reported);
+        println!("{}", trial.error().map_or_else(String::new, |failure| format!("; {failure}")));
     }
 }

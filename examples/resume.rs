@@ -5,11 +5,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use futures::StreamExt;
+use futures::executor::block_on;
+use tryout::logic::failure::error_chain;
 use tryout::prelude::*;
 
 #[derive(Parser)]
 struct Arguments {
-    /// Where the run's files are.
+    /// Where the run's directory is, or is to be made.
     #[arg(long, default_value = "runs")]
     dir: PathBuf,
 }
@@ -56,7 +59,7 @@ fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}", error_chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -65,10 +68,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     let Arguments { dir } = Arguments::parse();
     let walk = dir.join("walk");
-    if Experiment::can_resume(&walk) {
-        let before = Experiment::open(&walk)?;
-        println!("goes on after {} iterations of {} trials", before.iterations(), before.trials().len());
-    }
+    let before = if Experiment::can_resume(&walk) { Some(Experiment::open(&walk)?) } else { None };
     let handle = Experiment::new("walk", stepwise::<Walk>())
         .space(Space::new().with("rate", log_uniform(1e-4, 2e-3)).with("from", uniform(-1.5, 1.5)))
         .samples(12)
@@ -79,18 +79,36 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         .dir(dir)
         .existing(Existing::Resume)
         .start()?;
+    // Said only now: a run that somebody else is running doesn't start.
+    if let Some(before) = before {
+        let words = if *before.outcome() == Outcome::Completed { "was finished" } else { "goes on" };
+        println!("{words} after {} iterations of {} trials", before.iterations(), before.trials().len());
+    }
 
     let control = handle.control();
+    let mut events = control.events(1_000);
     ctrlc::set_handler(move || {
         println!("saves what runs, and ends; run it again and it goes on");
         // A run that has ended meanwhile needs no telling.
-        let _ = futures::executor::block_on(control.drain(Duration::from_secs(5)));
+        let _ = block_on(control.drain(Duration::from_secs(5)));
     })?;
+    block_on(async {
+        while let Some(seen) = events.next().await {
+            if let Seen::Event(event) = seen
+                && let EventKind::Saved { checkpoint } = &event.kind
+            {
+                println!("{} is saved at iteration {}", checkpoint.id.trial, checkpoint.report.iteration());
+            }
+        }
+    });
 
     let results = handle.wait_blocking()?;
     match results.outcome() {
         Outcome::Drained => println!("{} of 600 iterations are done", results.iterations()),
-        _ => println!("best: {} with {:?}", results.best()?.config, results.value(results.best()?)),
+        _ => {
+            let best = results.best()?;
+            println!("best: {}, height {:.6}", best.config, results.value(best).unwrap_or(f64::NAN));
+        }
     }
     Ok(())
 }

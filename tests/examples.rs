@@ -67,6 +67,9 @@ fn the_first_ones_say_what_they_promise() {
     let resumed = printed("pause_resume", &[]);
     assert!(resumed.contains("is PAUSED: it waits for a client to resume it"), "{resumed}");
     assert!(resumed.contains("no step was lost"), "{resumed}");
+    let extended = printed("extend", &[]);
+    assert!(extended.contains("  {\"of\":99.0} ERROR after 0 iterations"), "{extended}");
+    assert!(extended.contains("  {\"of\":99.0} TERMINATED after 6 iterations"), "{extended}");
 }
 
 #[test]
