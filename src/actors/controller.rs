@@ -115,12 +115,14 @@ impl Controller {
             JournalNotice::Stalled(why) => {
                 self.keeper.stalled(&why);
                 let message = format!("the journal can't be written, so no results are processed: {why}");
+                log::warn!("{message}");
                 self.feed(EngineInput::Notice(EventKind::Warning { message }), ctx);
             }
             JournalNotice::Recovered => {
                 if self.keeper.held().is_some() {
                     self.keeper.release();
                     let message = "the journal can be written again, and the run goes on".to_owned();
+                    log::warn!("{message}");
                     self.feed(EngineInput::Notice(EventKind::Warning { message }), ctx);
                 }
                 self.feed_waiting(ctx);
