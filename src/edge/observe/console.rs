@@ -16,7 +16,7 @@ use super::words;
 use crate::logic::event::{EventKind, ExperimentEvent};
 use crate::logic::time::Moment;
 use crate::ports::error::ObserverError;
-use crate::ports::observer::Observer;
+use crate::ports::observer::{Observer, Past};
 
 const REDRAW: Duration = Duration::from_millis(200);
 const PLAIN_PROGRESS: Duration = Duration::from_secs(10);
@@ -219,6 +219,18 @@ impl Observer for Console {
             }
         }
         Ok(())
+    }
+
+    /// Earlier sessions count, and aren't shown again.
+    fn on_past(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
+        let mut watched = lock(&self.watched);
+        self.board.add(event, &watched.tally);
+        watched.tally.recall(event);
+        Ok(())
+    }
+
+    fn wants_past(&self) -> Past {
+        Past::Wanted
     }
 
     fn on_missed(&mut self, events: u64) -> Result<(), ObserverError> {

@@ -91,6 +91,15 @@ impl Tally {
                 let live = LiveTrial { config: config.clone(), status: Status::Pending, iterations: 0, seconds: 0.0 };
                 self.live.insert(*trial, live);
             }
+            EventKind::Returned { trial, config, status, .. } => {
+                // Whoever wasn't told of the past hears of it for the first time.
+                let config = config.clone();
+                self.live.entry(*trial).or_insert_with(|| {
+                    self.counts[Status::Pending as usize] += 1;
+                    LiveTrial { config, status: Status::Pending, iterations: 0, seconds: 0.0 }
+                });
+                self.settle(*trial, *status);
+            }
             EventKind::Status { trial, from, to } => self.moved(*trial, *from, *to, event.at),
             EventKind::Reported { report } => {
                 self.reports.add(event.at, 1);
@@ -104,6 +113,27 @@ impl Tally {
             EventKind::Finished { outcome } => self.outcome = Some(outcome.clone()),
             _ => {}
         }
+    }
+
+    /// Folds one event of an earlier session in. Of what a snapshot tells, changes of status are left out.
+    pub fn recall(&mut self, event: &ExperimentEvent) {
+        match &event.kind {
+            // An earlier session's end isn't this one's.
+            EventKind::Finished { .. } => {}
+            EventKind::Ended { trial, status, .. } => {
+                self.settle(*trial, *status);
+                self.add(event);
+            }
+            _ => self.add(event),
+        }
+    }
+
+    /// A trial has this status now, whatever was heard of it before.
+    fn settle(&mut self, trial: TrialId, status: Status) {
+        let Some(live) = self.live.get_mut(&trial) else { return };
+        let before = std::mem::replace(&mut live.status, status);
+        self.counts[before as usize] = self.counts[before as usize].saturating_sub(1);
+        self.counts[status as usize] += 1;
     }
 
     /// Counts reports that were missed: they count as reports, and nothing else is known of them.

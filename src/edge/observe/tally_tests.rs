@@ -108,3 +108,23 @@ fn rates_follow_the_recent_past_and_fall_in_silence() {
     tally.missed(100);
     assert_eq!((tally.reports(), tally.events_missed()), (1100, 100));
 }
+
+#[test]
+fn earlier_sessions_count_and_what_is_back_stands_where_it_is() {
+    let mut tally = Tally::new();
+    for number in 0..3 {
+        tally.recall(&added(number));
+    }
+    tally.recall(&status(0.5, 0, Status::Pending, Status::Running));
+    // Of a snapshot: its end is told, its changes of status aren't.
+    let last = Arc::new(Report::empty(trial(1)));
+    let (status, ending) = (Status::Terminated, Ending::Done);
+    tally.recall(&event(1.0, EventKind::Ended { trial: trial(1), status, ending, reason: None, last }));
+    tally.recall(&event(1.0, EventKind::Finished { outcome: Outcome::Drained }));
+    assert_eq!(tally.outcome(), None, "that was another session's end");
+    for number in [0, 2, 7] {
+        let (config, status) = (Arc::default(), Status::Pending);
+        tally.add(&event(2.0, EventKind::Returned { trial: trial(number), config, status, iteration: 0 }));
+    }
+    assert_eq!((tally.count(Status::Pending), tally.count(Status::Running), tally.ended()), (3, 0, 1));
+}
