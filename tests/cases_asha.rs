@@ -228,7 +228,7 @@ fn one_objective_is_needed_and_enough() {
     let mut own = Asha::new().objective(loss.clone());
     assert_eq!(own.prepare(None), Ok(()));
     assert_eq!(own.prepare(Some(&loss)), Ok(()));
-    assert_eq!(Scheduler::objective(&own), Some(&loss));
+    assert_eq!(own.objectives(), [loss]);
     let error = own.prepare(Some(&score)).expect_err("two objectives");
     assert!(matches!(error, ScheduleError::TwoObjectives { .. }));
     assert!(error.to_string().contains("min `loss`") && error.to_string().contains("max `score`"), "{error}");

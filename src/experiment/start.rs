@@ -79,7 +79,7 @@ impl Experiment {
         let given = stored::settings(&self);
         let objective = self.objective.take();
         self.scheduler.prepare(objective.as_ref())?;
-        let objective = objective.or_else(|| self.scheduler.objective().cloned());
+        let objective = objective.or_else(|| self.scheduler.objectives().first().cloned());
         self.check_metric(objective.as_ref())?;
         let stop = self.stop_rule()?;
         let searcher = self.take_searcher(objective.as_ref())?;

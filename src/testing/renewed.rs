@@ -4,9 +4,9 @@ use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
-use crate::logic::metrics::{Objective, Report};
+use crate::logic::metrics::{Metrics, Objective, Report};
 use crate::logic::schedule::{Buffering, Cohort, ScheduleError, Scheduler};
-use crate::logic::search::{Limiting, SearchError, Searcher, Suggestion};
+use crate::logic::search::{Effort, Limiting, SearchError, Searcher, Suggestion};
 use crate::logic::state::{PartState, StateError};
 use crate::logic::stop::{Progress, StopReason, StopRule};
 use crate::logic::time::Moment;
@@ -137,8 +137,8 @@ impl Scheduler for Renewed<dyn Scheduler> {
         self.all().try_for_each(|part| part.prepare(objective))
     }
 
-    fn objective(&self) -> Option<&Objective> {
-        self.kept.objective()
+    fn objectives(&self) -> &[Objective] {
+        self.kept.objectives()
     }
 
     fn buffering(&self) -> Buffering {
@@ -163,12 +163,24 @@ impl Searcher for Renewed<dyn Searcher> {
         self.call(|part| part.on_end(trial, ending, last));
     }
 
+    fn on_pause(&mut self, trial: TrialId, last: Option<&Report>) {
+        self.call(|part| part.on_pause(trial, last));
+    }
+
+    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
+        self.call(|part| part.observe(config, metrics).map_err(|error| error.to_string())).map_err(SearchError::new)
+    }
+
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
         self.all().try_for_each(|part| part.prepare(objective))
     }
 
-    fn objective(&self) -> Option<&Objective> {
-        self.kept.objective()
+    fn objectives(&self) -> &[Objective] {
+        self.kept.objectives()
+    }
+
+    fn effort(&self) -> Effort {
+        self.kept.effort()
     }
 
     fn total(&self) -> Option<u64> {

@@ -7,9 +7,9 @@ use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
-use crate::logic::metrics::{Objective, Report};
+use crate::logic::metrics::{Metrics, Objective, Report};
 use crate::logic::schedule::{Buffering, Cohort, ScheduleError, Scheduler};
-use crate::logic::search::{Limiting, SearchError, Searcher, Suggestion};
+use crate::logic::search::{Effort, Limiting, SearchError, Searcher, Suggestion};
 use crate::logic::spec::PartSpec;
 use crate::logic::state::{PartState, StateError};
 
@@ -75,8 +75,8 @@ impl Scheduler for Spy<dyn Scheduler> {
         self.inner.prepare(objective)
     }
 
-    fn objective(&self) -> Option<&Objective> {
-        self.inner.objective()
+    fn objectives(&self) -> &[Objective] {
+        self.inner.objectives()
     }
 
     fn buffering(&self) -> Buffering {
@@ -119,12 +119,24 @@ impl Searcher for Spy<dyn Searcher> {
         self.inner.on_end(trial, ending, last);
     }
 
+    fn on_pause(&mut self, trial: TrialId, last: Option<&Report>) {
+        self.inner.on_pause(trial, last);
+    }
+
+    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
+        self.inner.observe(config, metrics)
+    }
+
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
         self.inner.prepare(objective)
     }
 
-    fn objective(&self) -> Option<&Objective> {
-        self.inner.objective()
+    fn objectives(&self) -> &[Objective] {
+        self.inner.objectives()
+    }
+
+    fn effort(&self) -> Effort {
+        self.inner.effort()
     }
 
     fn total(&self) -> Option<u64> {

@@ -185,11 +185,21 @@ impl Engine {
             Standing::None => false,
         };
         live.standing = Standing::None;
-        match live.paused_by {
+        let by = live.paused_by;
+        match by {
             Some(PausedBy::Scheduler) if !resume => self.ledger.park(trial),
             _ if resume => self.ledger.enqueue(trial),
             _ => self.ledger.leave_lines(trial),
         }
+        if by == Some(PausedBy::Scheduler) {
+            self.searcher_hears_pause(trial);
+            self.something_changed();
+        }
+    }
+
+    pub(super) fn searcher_hears_pause(&mut self, trial: TrialId) {
+        let last = self.ledger.get(trial).and_then(|record| record.last.as_deref());
+        self.searcher.call(|searcher| searcher.on_pause(trial, last));
     }
 
     /// The one way out: whatever ended a trial, everybody hears of it here, once.

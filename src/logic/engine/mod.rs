@@ -111,11 +111,8 @@ impl Engine {
         scheduler: Box<dyn Scheduler>,
         stop: Box<dyn StopRule>,
     ) -> Self {
-        let mut required: Vec<String> = [settings.objective.as_ref(), scheduler.objective(), searcher.objective()]
-            .into_iter()
-            .flatten()
-            .map(|objective| objective.metric.clone())
-            .collect();
+        let objectives = settings.objective.iter().chain(scheduler.objectives()).chain(searcher.objectives());
+        let mut required: Vec<String> = objectives.map(|objective| objective.metric.clone()).collect();
         required.sort();
         required.dedup();
         Self {

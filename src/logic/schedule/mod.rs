@@ -122,9 +122,9 @@ pub trait Scheduler: Send {
         Ok(())
     }
 
-    /// The metric that every report must have for its sake.
-    fn objective(&self) -> Option<&Objective> {
-        None
+    /// What it judges by: metrics that every report must have for its sake.
+    fn objectives(&self) -> &[Objective] {
+        &[]
     }
 
     /// Whether reports may arrive in batches.

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Limiting, SearchError, Searcher, Suggestion};
+use super::{Effort, Limiting, SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
-use crate::logic::metrics::{Objective, Report};
+use crate::logic::metrics::{Metrics, Objective, Report};
 use crate::logic::spec::PartSpec;
 use crate::logic::state::{PartState, StateError, pack, unpack};
 
@@ -63,12 +63,24 @@ impl Searcher for Capped {
         self.inner.on_end(trial, ending, last);
     }
 
+    fn on_pause(&mut self, trial: TrialId, last: Option<&Report>) {
+        self.inner.on_pause(trial, last);
+    }
+
+    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
+        self.inner.observe(config, metrics)
+    }
+
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
         self.inner.prepare(objective)
     }
 
-    fn objective(&self) -> Option<&Objective> {
-        self.inner.objective()
+    fn objectives(&self) -> &[Objective] {
+        self.inner.objectives()
+    }
+
+    fn effort(&self) -> Effort {
+        self.inner.effort()
     }
 
     fn total(&self) -> Option<u64> {

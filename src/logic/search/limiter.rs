@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::setting::SearchSettingError;
-use super::{Limiting, SearchError, Searcher, Suggestion};
+use super::{Effort, Limiting, SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
 use crate::logic::ids::{RunId, TrialId};
-use crate::logic::metrics::{Objective, Report};
+use crate::logic::metrics::{Metrics, Objective, Report};
 use crate::logic::spec::PartSpec;
 use crate::logic::state::{PartState, StateError, common_run, pack, unpack};
 
@@ -170,12 +170,24 @@ impl<S: Searcher> Searcher for ConcurrencyLimiter<S> {
         }
     }
 
+    fn on_pause(&mut self, trial: TrialId, last: Option<&Report>) {
+        self.inner.on_pause(trial, last);
+    }
+
+    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
+        self.inner.observe(config, metrics)
+    }
+
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
         self.inner.prepare(objective)
     }
 
-    fn objective(&self) -> Option<&Objective> {
-        self.inner.objective()
+    fn objectives(&self) -> &[Objective] {
+        self.inner.objectives()
+    }
+
+    fn effort(&self) -> Effort {
+        self.inner.effort()
     }
 
     fn total(&self) -> Option<u64> {

@@ -3,7 +3,7 @@
 use super::config::Config;
 use super::event::Ending;
 use super::ids::TrialId;
-use super::metrics::{Objective, Report};
+use super::metrics::{Metrics, Objective, Report};
 use super::spec::PartSpec;
 use super::state::{PartState, StateError};
 
@@ -58,6 +58,16 @@ pub enum Limiting {
     Outside,
 }
 
+/// What a suggestion costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Effort {
+    /// Microseconds: it is made on the spot.
+    #[default]
+    Light,
+    /// Milliseconds to minutes: it is made beside the engine.
+    Heavy,
+}
+
 /// Suggests configurations. Only [`suggest`](Searcher::suggest) is required:
 ///
 /// ```
@@ -85,8 +95,20 @@ pub trait Searcher: Send {
     /// One of its trials reported and goes on. The report that ends a trial arrives with [`on_end`](Searcher::on_end) only.
     fn on_report(&mut self, _trial: TrialId, _report: &Report) {}
 
+    /// The scheduler has paused one of its trials; `last` is its last report. It may be resumed later, or not.
+    fn on_pause(&mut self, _trial: TrialId, _last: Option<&Report>) {}
+
     /// One of its trials ended; called exactly once for each. `last` is its last report, if there was one.
     fn on_end(&mut self, _trial: TrialId, _ending: Ending, _last: Option<&Report>) {}
+
+    /// An outcome that it didn't suggest, such as one of an earlier run: what was tried, and what came out. By default
+    /// it is refused: whoever doesn't learn has no use for it.
+    ///
+    /// # Errors
+    /// If it learns nothing from results, or can't from this one.
+    fn observe(&mut self, _config: &Config, _metrics: &Metrics) -> Result<(), SearchError> {
+        Err(SearchError::new(format!("{} doesn't learn: it has no use for earlier results", self.name())))
+    }
 
     /// Takes over the experiment's objective, before anything runs.
     ///
@@ -96,9 +118,14 @@ pub trait Searcher: Send {
         Ok(())
     }
 
-    /// The metric that every report must have for its sake.
-    fn objective(&self) -> Option<&Objective> {
-        None
+    /// What it judges by: metrics that every report must have for its sake.
+    fn objectives(&self) -> &[Objective] {
+        &[]
+    }
+
+    /// What a suggestion costs. Where it is much, the engine has it made on a thread of its own, and goes on meanwhile.
+    fn effort(&self) -> Effort {
+        Effort::Light
     }
 
     /// How many trials it will suggest in all, if that is known.
@@ -168,12 +195,24 @@ impl<S: Searcher + ?Sized> Searcher for Box<S> {
         (**self).on_end(trial, ending, last);
     }
 
+    fn on_pause(&mut self, trial: TrialId, last: Option<&Report>) {
+        (**self).on_pause(trial, last);
+    }
+
+    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
+        (**self).observe(config, metrics)
+    }
+
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
         (**self).prepare(objective)
     }
 
-    fn objective(&self) -> Option<&Objective> {
-        (**self).objective()
+    fn effort(&self) -> Effort {
+        (**self).effort()
+    }
+
+    fn objectives(&self) -> &[Objective] {
+        (**self).objectives()
     }
 
     fn total(&self) -> Option<u64> {

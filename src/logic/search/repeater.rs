@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::setting::SearchSettingError;
-use super::{SearchError, Searcher, Suggestion};
+use super::{Effort, SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
 use crate::logic::ids::{RunId, TrialId};
-use crate::logic::metrics::{Objective, Report};
+use crate::logic::metrics::{Metrics, Objective, Report};
 use crate::logic::spec::PartSpec;
 use crate::logic::state::{PartState, StateError, common_run, pack, unpack};
 
@@ -157,8 +157,8 @@ impl<S: Searcher> Repeater<S> {
         let mut mean = reports().next_back()?.clone();
         let own = reports().flat_map(|report| report.metrics.iter()).filter(|(_, value)| value.as_f64().is_some());
         let mut names: Vec<_> = own.map(|(name, _)| name.clone()).collect();
-        let objective = self.inner.objective().or(self.objective.as_ref());
-        names.extend(objective.map(|objective| objective.metric.clone().into()));
+        let objectives = self.inner.objectives().iter().chain(&self.objective);
+        names.extend(objectives.map(|objective| objective.metric.clone().into()));
         names.sort_unstable();
         names.dedup();
         for name in names {
@@ -198,13 +198,21 @@ impl<S: Searcher> Searcher for Repeater<S> {
         self.tell_complete(leader);
     }
 
+    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
+        self.inner.observe(config, metrics)
+    }
+
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
         self.objective = objective.cloned();
         self.inner.prepare(objective)
     }
 
-    fn objective(&self) -> Option<&Objective> {
-        self.inner.objective()
+    fn objectives(&self) -> &[Objective] {
+        self.inner.objectives()
+    }
+
+    fn effort(&self) -> Effort {
+        self.inner.effort()
     }
 
     fn total(&self) -> Option<u64> {

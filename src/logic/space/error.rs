@@ -43,6 +43,12 @@ pub enum SpaceError {
         /// The path of the grid.
         key: String,
     },
+    /// A grid, where only what can be modelled has a place.
+    #[error("`{key}` is a grid, which is tried in full: for a searcher that learns, make it a choice or a range")]
+    Grid {
+        /// The path of the grid.
+        key: String,
+    },
     /// More grid points than can be counted.
     #[error("the grids have more than {} points together", u64::MAX)]
     TooManyPoints,

@@ -65,6 +65,11 @@ impl Domain {
     }
 }
 
+/// The first option that holds `value`.
+pub(super) fn first<'a>(options: &'a [Domain], value: &Value) -> Option<(usize, &'a Domain)> {
+    options.iter().enumerate().find(|(_, option)| option.holds(value, "").is_ok())
+}
+
 /// Whether two values are equal, 1 and 1.0 counting as such.
 fn same(a: &Value, b: &Value) -> bool {
     let whole = |number: &Number| number.is_i64() || number.is_u64();

@@ -236,7 +236,7 @@ fn between(low: f64, high: f64, random: &mut impl Rng) -> f64 {
 }
 
 /// `count` steps. A step such as 0.1 isn't exact, its inverse is: 3 x 0.1 is to be 0.3, not 0.30000000000000004.
-fn multiple(count: f64, step: f64) -> f64 {
+pub(super) fn multiple(count: f64, step: f64) -> f64 {
     let inverse = (1.0 / step).round();
     if inverse >= 1.0 && (inverse * step - 1.0).abs() <= 1e-12 { count / inverse } else { count * step }
 }

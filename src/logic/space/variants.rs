@@ -1,5 +1,7 @@
 //! Makes configurations of a space: which grid point, which random values, which functions of them.
 
+use std::collections::BTreeMap;
+
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
@@ -8,19 +10,39 @@ use super::Space;
 use super::domain::Domain;
 use super::error::SpaceError;
 use super::function::{Draft, join};
+use super::spread::cell;
 use crate::logic::config::Config;
 
-/// Where the random values come from. Every value has its own place in the stream, found from its path, so that no value
-/// depends on how many others are drawn before it.
-pub(crate) struct Source {
+/// Where the values come from that aren't fixed. Every random value has its own place in the stream, found from its path,
+/// so that no value depends on how many others are drawn before it.
+pub(crate) struct Source<'p> {
     stream: ChaCha8Rng,
+    point: Option<Point<'p>>,
 }
 
-impl Source {
+/// Values that aren't drawn but given: the coordinates, and which belongs to what name.
+struct Point<'p> {
+    numbers: &'p BTreeMap<String, usize>,
+    parts: &'p [f64],
+}
+
+impl<'p> Source<'p> {
     pub(crate) fn new(seed: u64, number: u64) -> Self {
         let mut stream = ChaCha8Rng::seed_from_u64(seed);
         stream.set_stream(number);
-        Self { stream }
+        Self { stream, point: None }
+    }
+
+    /// The same, but the values with these names are at a point instead.
+    pub(super) fn at_point(self, numbers: &'p BTreeMap<String, usize>, parts: &'p [f64]) -> Self {
+        Self { point: Some(Point { numbers, parts }), ..self }
+    }
+
+    /// How far through its domain the value with this name lies, if that is given.
+    fn part(&self, key: &str) -> Option<f64> {
+        let point = self.point.as_ref()?;
+        let part = point.parts.get(*point.numbers.get(key)?).copied().unwrap_or(f64::NAN);
+        Some(if part.is_nan() { 0.5 } else { part.clamp(0.0, 1.0) })
     }
 
     fn at(&self, key: &str) -> ChaCha8Rng {
@@ -50,15 +72,15 @@ impl Space {
 
     /// The configuration of one grid point. Functions may ask for whatever `whole` may have: the space before values of
     /// it were fixed.
-    pub(crate) fn variant(&self, source: &Source, point: u64, whole: &Space) -> Result<Config, SpaceError> {
-        let draft = self.draft(source, &Names { path: String::new(), draw: String::new() }, point)?;
+    pub(crate) fn variant(&self, source: &Source<'_>, point: u64, whole: &Space) -> Result<Config, SpaceError> {
+        let draft = self.draft(source, &Names::TOP, point)?;
         let mut config = Config::new();
         *config.as_map_mut() = draft.resolve(whole)?;
         Ok(config)
     }
 
     /// Grids are the digits of `point`, the one whose path comes first the fastest.
-    fn draft(&self, source: &Source, names: &Names, mut point: u64) -> Result<Draft<'_>, SpaceError> {
+    fn draft(&self, source: &Source<'_>, names: &Names, mut point: u64) -> Result<Draft<'_>, SpaceError> {
         let mut entries = Vec::with_capacity(self.entries.len());
         for (name, domain) in self.iter() {
             let size = domain.grid_size().max(1);
@@ -70,27 +92,30 @@ impl Space {
 }
 
 /// The two names of a place.
-struct Names {
+pub(super) struct Names {
     /// As the user sees it.
-    path: String,
+    pub(super) path: String,
     /// As the random values are found by: with the numbers of the options taken on the way.
-    draw: String,
+    pub(super) draw: String,
 }
 
 impl Names {
-    fn inner(&self, name: &dyn std::fmt::Display) -> Self {
+    pub(super) const TOP: Names = Names { path: String::new(), draw: String::new() };
+
+    pub(super) fn inner(&self, name: &dyn std::fmt::Display) -> Self {
         Self { path: join(&self.path, name), draw: join(&self.draw, name) }
     }
 
-    fn option(&self, index: usize) -> Self {
+    pub(super) fn option(&self, index: usize) -> Self {
         Self { path: self.path.clone(), draw: format!("{}#{index}", self.draw) }
     }
 }
 
 impl Domain {
-    fn draft(&self, source: &Source, names: &Names, mut point: u64) -> Result<Draft<'_>, SpaceError> {
+    fn draft(&self, source: &Source<'_>, names: &Names, mut point: u64) -> Result<Draft<'_>, SpaceError> {
         self.check_alone(&names.path)?;
         let random = || source.at(&names.draw);
+        let part = source.part(&names.draw);
         Ok(match self {
             Domain::Constant(value) => Draft::Done(value.clone()),
             Domain::Map(space) => return space.draft(source, names, point),
@@ -103,11 +128,20 @@ impl Domain {
                 }
                 Draft::List(drafts)
             }
-            Domain::Float(range) => Draft::Done(Value::from(range.draw(&mut random()))),
-            Domain::Normal(normal) => Draft::Done(Value::from(normal.draw(&mut random()))),
-            Domain::Int(range) => Draft::Done(Value::from(range.draw(&mut random()))),
+            Domain::Float(range) => {
+                Draft::Done(Value::from(part.map_or_else(|| range.draw(&mut random()), |part| range.at(part))))
+            }
+            Domain::Normal(normal) => {
+                Draft::Done(Value::from(part.map_or_else(|| normal.draw(&mut random()), |part| normal.at(part))))
+            }
+            Domain::Int(range) => {
+                Draft::Done(Value::from(part.map_or_else(|| range.draw(&mut random()), |part| range.at(part))))
+            }
             Domain::Choice(options) => {
-                let index = rand::RngExt::random_range(&mut random(), 0..options.len());
+                let index = match part {
+                    Some(part) => cell(part, options.len() as u64) as usize,
+                    None => rand::RngExt::random_range(&mut random(), 0..options.len()),
+                };
                 return options[index].draft(source, &names.option(index), 0);
             }
             Domain::Grid(grid) => {

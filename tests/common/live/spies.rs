@@ -119,8 +119,8 @@ impl Searcher for SpySearcher {
         self.diary.note(format!("A.end {} {ending:?} {}", trial.number(), iteration(last)));
     }
 
-    fn objective(&self) -> Option<&Objective> {
-        self.objective.as_ref()
+    fn objectives(&self) -> &[Objective] {
+        self.objective.as_slice()
     }
 
     fn lookahead(&self) -> usize {

@@ -181,10 +181,14 @@ impl Engine {
                 if !matches!(live.standing, Standing::Ending(_)) {
                     live.standing = Standing::None;
                 }
-                match live.paused_by {
+                let by = live.paused_by;
+                match by {
                     _ if resume => self.ledger.enqueue(trial),
                     Some(PausedBy::Scheduler) => self.ledger.park(trial),
                     _ => self.ledger.leave_lines(trial),
+                }
+                if by == Some(PausedBy::Scheduler) && !self.recalled.untold.searcher {
+                    self.searcher_hears_pause(trial);
                 }
             }
             // What made it pending, or ended it, says so itself.

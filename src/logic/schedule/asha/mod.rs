@@ -254,8 +254,8 @@ impl Scheduler for Asha {
         Ok(())
     }
 
-    fn objective(&self) -> Option<&Objective> {
-        self.objective.as_ref()
+    fn objectives(&self) -> &[Objective] {
+        self.objective.as_slice()
     }
 
     fn save(&self) -> Option<PartState> {

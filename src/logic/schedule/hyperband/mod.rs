@@ -241,8 +241,8 @@ impl Scheduler for HyperBand {
         Ok(())
     }
 
-    fn objective(&self) -> Option<&Objective> {
-        self.objective.as_ref()
+    fn objectives(&self) -> &[Objective] {
+        self.objective.as_slice()
     }
 
     /// A trial must not run past its milestone while its reports wait.

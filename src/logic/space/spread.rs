@@ -1,0 +1,209 @@
+//! Where a value lies in its range, as a number from 0 to 1, and back.
+
+use super::range::{FloatRange, IntRange, Normal, Scale, multiple};
+
+/// No normal value is further out than at these, so that none is infinite.
+const EDGE: f64 = 1e-12;
+
+impl FloatRange {
+    /// How many values it has, if they can be counted.
+    pub(super) fn steps(&self) -> Option<u64> {
+        let step = self.quantum?;
+        Some(((self.high / step).round() - (self.low / step).round()) as u64 + 1)
+    }
+
+    /// The value at `part` of the way through the range, as its scale counts.
+    pub(super) fn at(&self, part: f64) -> f64 {
+        let value = match (self.scale, self.quantum) {
+            (Scale::Linear, None) => weigh(self.low, self.high, part),
+            (Scale::Log, None) => weigh(self.low.ln(), self.high.ln(), part).exp(),
+            (Scale::Linear, Some(step)) => {
+                let first = (self.low / step).round();
+                multiple(first + cell(part, self.steps().unwrap_or(1)) as f64, step)
+            }
+            (Scale::Log, Some(step)) => {
+                multiple((weigh(self.low.ln(), self.high.ln(), part).exp() / step).round(), step)
+            }
+        };
+        value.clamp(self.low, self.high)
+    }
+
+    /// Where `value` lies. In the middle of its own part of the way, if the values can be counted.
+    pub(super) fn part(&self, value: f64) -> f64 {
+        match (self.scale, self.quantum) {
+            (Scale::Linear, None) => share(self.low, self.high, value),
+            (Scale::Linear, Some(step)) => middle((value / step).round() - (self.low / step).round(), self.steps()),
+            (Scale::Log, _) => share(self.low.ln(), self.high.ln(), value.ln()),
+        }
+    }
+}
+
+impl IntRange {
+    /// How many values it has.
+    pub(super) fn steps(&self) -> u64 {
+        self.last().abs_diff(self.low) / self.quantum.unwrap_or(1).unsigned_abs().max(1) + 1
+    }
+
+    /// The value at `part` of the way through the range, as its scale counts.
+    pub(super) fn at(&self, part: f64) -> i64 {
+        let step = self.quantum.unwrap_or(1).max(1);
+        let (low, end) = ((self.low as f64).ln(), (self.end as f64).ln());
+        let value = match self.scale {
+            Scale::Linear => {
+                let steps = i64::try_from(cell(part, self.steps())).unwrap_or(i64::MAX);
+                steps.saturating_mul(step).saturating_add(self.low)
+            }
+            Scale::Log if step == 1 => weigh(low, end, part).exp() as i64,
+            Scale::Log => ((weigh(low, end, part).exp() / step as f64).round() as i64).saturating_mul(step),
+        };
+        value.clamp(self.low, self.last())
+    }
+
+    /// Where `value` lies: in the middle of its own part of the way.
+    pub(super) fn part(&self, value: i64) -> f64 {
+        let step = self.quantum.unwrap_or(1).max(1);
+        let (low, end) = ((self.low as f64).ln(), (self.end as f64).ln());
+        match self.scale {
+            Scale::Linear => middle((value.saturating_sub(self.low) / step) as f64, Some(self.steps())),
+            Scale::Log if step == 1 => {
+                let (from, to) = (share(low, end, (value as f64).ln()), share(low, end, (value as f64 + 1.0).ln()));
+                (from + to) / 2.0
+            }
+            Scale::Log => share(low, end, (value as f64).ln()),
+        }
+    }
+}
+
+impl Normal {
+    /// The value below which `part` of the distribution lies.
+    pub(super) fn at(&self, part: f64) -> f64 {
+        let value = quantile(part.clamp(EDGE, 1.0 - EDGE)).mul_add(self.deviation, self.mean);
+        let value = self.quantum.map_or(value, |step| multiple((value / step).round(), step));
+        value.clamp(f64::MIN, f64::MAX)
+    }
+
+    /// How much of the distribution lies below `value`.
+    pub(super) fn part(&self, value: f64) -> f64 {
+        let wanted = (value - self.mean) / self.deviation;
+        let (mut low, mut high) = (EDGE, 1.0 - EDGE);
+        // Each turn halves what is left: after 50 it is less than a number can tell.
+        for _ in 0..50 {
+            let middle = (low + high) / 2.0;
+            if quantile(middle) < wanted { low = middle } else { high = middle }
+        }
+        (low + high) / 2.0
+    }
+}
+
+/// Which of `count` equal cells `part` of the way lies in.
+pub(super) fn cell(part: f64, count: u64) -> u64 {
+    ((part * count as f64) as u64).min(count.saturating_sub(1))
+}
+
+/// The middle of cell `index` of `count`.
+pub(super) fn middle(index: f64, count: Option<u64>) -> f64 {
+    ((index + 0.5) / count.unwrap_or(1) as f64).clamp(0.0, 1.0)
+}
+
+fn weigh(low: f64, high: f64, part: f64) -> f64 {
+    low * (1.0 - part) + high * part
+}
+
+/// The inverse of [`weigh`], by halves, so that no difference overflows.
+fn share(low: f64, high: f64, value: f64) -> f64 {
+    let part = (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
+    if part.is_nan() { 0.5 } else { part.clamp(0.0, 1.0) }
+}
+
+/// The quantile function of the standard normal distribution, within 1.2e-9 of itself (Acklam's rational approximation).
+fn quantile(part: f64) -> f64 {
+    const TAIL: f64 = 0.02425;
+    let polynomial = |coefficients: &[f64], x: f64| coefficients.iter().fold(0.0, |sum: f64, c| sum.mul_add(x, *c));
+    if part > 1.0 - TAIL {
+        return -quantile(1.0 - part);
+    }
+    if part < TAIL {
+        const TOP: [f64; 6] = [
+            -7.784_894_002_430_293e-3,
+            -3.223_964_580_411_365e-1,
+            -2.400_758_277_161_838,
+            -2.549_732_539_343_734,
+            4.374_664_141_464_968,
+            2.938_163_982_698_783,
+        ];
+        const BOTTOM: [f64; 5] =
+            [7.784_695_709_041_462e-3, 3.224_671_290_700_398e-1, 2.445_134_137_142_996, 3.754_408_661_907_416, 1.0];
+        let root = (-2.0 * part.ln()).sqrt();
+        return polynomial(&TOP, root) / polynomial(&BOTTOM, root);
+    }
+    const TOP: [f64; 6] = [
+        -3.969_683_028_665_376e1,
+        2.209_460_984_245_205e2,
+        -2.759_285_104_469_687e2,
+        1.383_577_518_672_69e2,
+        -3.066_479_806_614_716e1,
+        2.506_628_277_459_239,
+    ];
+    const BOTTOM: [f64; 6] = [
+        -5.447_609_879_822_406e1,
+        1.615_858_368_580_409e2,
+        -1.556_989_798_598_866e2,
+        6.680_131_188_771_972e1,
+        -1.328_068_155_288_572e1,
+        1.0,
+    ];
+    let away = part - 0.5;
+    let square = away * away;
+    away * polynomial(&TOP, square) / polynomial(&BOTTOM, square)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{int, log_int, log_uniform, normal, uniform};
+
+    const PARTS: [f64; 7] = [0.0, 0.013, 0.25, 0.5, 0.62, 0.987, 1.0];
+
+    #[test]
+    fn the_way_there_and_back() {
+        for range in [uniform(-2.0, 5.0), log_uniform(1e-6, 10.0), uniform(f64::MIN, f64::MAX)] {
+            for part in PARTS {
+                assert!((range.part(range.at(part)) - part).abs() < 1e-9, "{range} at {part}");
+            }
+        }
+        for range in [uniform(-2.0, 5.0).quantized(0.1), log_uniform(0.5, 10.0).quantized(0.5)] {
+            for part in PARTS {
+                let value = range.at(part);
+                assert!(range.contains(value), "{range} at {part}: {value}");
+                assert_eq!(range.at(range.part(value)), value, "{range} at {part}");
+            }
+        }
+        for range in [int(-3, 4), int(0, 100).quantized(25), log_int(1, 1000), log_int(10, 1000).quantized(10)] {
+            for part in PARTS {
+                let value = range.at(part);
+                assert!(range.contains(value), "{range} at {part}: {value}");
+                assert_eq!(range.at(range.part(value)), value, "{range} at {part}");
+            }
+        }
+    }
+
+    #[test]
+    fn whole_numbers_have_equal_parts() {
+        let values: Vec<i64> = (0..8).map(|eighth| int(0, 4).at(f64::from(eighth) / 8.0)).collect();
+        assert_eq!(values, [0, 0, 1, 1, 2, 2, 3, 3]);
+        assert_eq!((int(0, 4).steps(), int(0, 10).quantized(5).steps()), (4, 3));
+        assert_eq!(uniform(0.0, 1.0).quantized(0.25).steps(), Some(5));
+    }
+
+    #[test]
+    fn quantiles_of_the_normal_distribution() {
+        // Of a table: 0.5, 0.8413, 0.975, 0.999.
+        for (part, expected) in
+            [(0.5, 0.0), (0.841_344_746_068_543, 1.0), (0.975, 1.959_963_984_540_054), (0.001, -3.090_232_306_167_814)]
+        {
+            let value = normal(10.0, 2.0).at(part);
+            assert!((value - (10.0 + 2.0 * expected)).abs() < 1e-8, "{part}: {value}");
+            assert!((normal(10.0, 2.0).part(value) - part).abs() < 1e-9);
+        }
+        assert!(normal(0.0, 1.0).at(0.0).is_finite() && normal(0.0, 1.0).at(1.0).is_finite());
+    }
+}
