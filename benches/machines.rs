@@ -148,6 +148,7 @@ impl Bench {
             fail_fast: FailFast::No,
             history: History::None,
             request: same_for_all(Arc::new(ResourceRequest::default())),
+            resources: Resources::cpus(8),
         };
         let space = Space::new().with("rate", uniform(0.0, 1.0));
         let searcher = Variants::new(space, 0).expect("the space is fine").samples(Samples::Infinite);

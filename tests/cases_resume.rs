@@ -36,6 +36,7 @@ fn engine() -> Engine {
         history: History::None,
         checkpoint_budget: None,
         request: same_for_all(Arc::new(ResourceRequest::default())),
+        resources: Resources::cpus(8),
     };
     let none: Vec<Box<dyn StopRule>> = Vec::new();
     Engine::new(settings, Box::new(Points::new(Vec::new())), Box::new(Fifo), Box::new(stop::any(none)))

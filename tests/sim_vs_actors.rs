@@ -99,6 +99,7 @@ fn simulated(setting: Setting) -> Vec<String> {
         fail_fast: FailFast::No,
         history: History::None,
         request: same_for_all(Arc::new(ResourceRequest::default())),
+        resources: Resources::cpus(8),
     };
     let searcher = Variants::new(space(), setting.seed).expect("the space is fine").samples(SAMPLES);
     let rules: Vec<Box<dyn StopRule>> = Vec::new();
@@ -181,6 +182,7 @@ fn ten_thousand_one_second_trials_on_32_workers_take_312_5_virtual_seconds() {
         fail_fast: FailFast::No,
         history: History::None,
         request: same_for_all(Arc::new(ResourceRequest::default())),
+        resources: Resources::cpus(8),
     };
     let searcher = Variants::new(space(), 1).expect("the space is fine").samples(10_000);
     let rules: Vec<Box<dyn StopRule>> = Vec::new();

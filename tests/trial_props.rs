@@ -280,13 +280,14 @@ impl World {
                     TrialNews::Saved { checkpoint: Some(checkpoint), let_go } => {
                         self.shelf.push(checkpoint.id);
                         self.shelf.retain(|id| !let_go.contains(id));
+                        let latest = self.trial.shelf().latest().map(|latest| latest.id);
+                        prop_assert!(latest.is_none_or(|latest| !let_go.contains(&latest)));
                         prop_assert!(self.shelf.contains(&checkpoint.id), "the latest is kept");
                         prop_assert!(self.shelf.len() <= 2);
                     }
                     _ => {}
                 }
             }
-            TrialOutput::Forget(id) => prop_assert!(self.trial.shelf().latest().is_none_or(|latest| latest.id != id)),
         }
         Ok(())
     }

@@ -292,7 +292,6 @@ impl Handler<ToController> for Controller {
         let input = match message {
             ToController::Begin => EngineInput::Begin,
             ToController::Trial(trial, fact) => return self.feed_fact(trial, fact, ctx),
-            ToController::Forgotten(checkpoint) => return self.forget(checkpoint),
             ToController::Acknowledged => {
                 if let Some(brought) = self.keeper.acknowledged() {
                     self.carry_out(brought, ctx);

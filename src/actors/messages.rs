@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use actix::{Message, Recipient};
 
-use crate::logic::checkpoint::CheckpointId;
 use crate::logic::engine::{ClientOrder, OrderError, Totals, TrialRecord, Waiting};
 use crate::logic::event::EventKind;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
@@ -122,8 +121,6 @@ pub(super) enum ToController {
     Begin,
     /// A trial's fact.
     Trial(TrialId, TrialFact),
-    /// A checkpoint isn't needed any more.
-    Forgotten(CheckpointId),
     /// A fact was dropped because its lease was over.
     Dropped,
     /// Something that observers should hear of.

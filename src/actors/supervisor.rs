@@ -113,6 +113,10 @@ impl WorkerSupervisor {
     }
 
     fn tell(&mut self, trial: TrialId, fact: PoolFact) {
+        if let PoolFact::Lost { lease } = fact {
+            let tenant = self.tenants.remove(&lease);
+            return tenant.iter().for_each(|(_, tenant)| post(tenant, PoolSaid { fact: fact.clone(), worker: None }));
+        }
         let Some(asker) = self.asking.remove(&trial) else { return };
         match &fact {
             PoolFact::Granted { lease, worker, .. } => {
@@ -125,7 +129,7 @@ impl WorkerSupervisor {
                 self.tenants.insert(*lease, (trial, asker.clone()));
                 post(&asker, PoolSaid { fact, worker });
             }
-            PoolFact::Refused { .. } => post(&asker, PoolSaid { fact, worker: None }),
+            PoolFact::Refused { .. } | PoolFact::Lost { .. } => post(&asker, PoolSaid { fact, worker: None }),
         }
     }
 

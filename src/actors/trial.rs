@@ -49,7 +49,6 @@ impl TrialActor {
                     post(worker, ToWorker::Order(lease, order));
                 }
             }
-            TrialOutput::Forget(checkpoint) => post(&self.controller, ToController::Forgotten(checkpoint)),
         }
     }
 }

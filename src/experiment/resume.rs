@@ -10,9 +10,9 @@ use crate::edge::journal::{JournalFault, Past};
 use crate::edge::log::{Damage, LogError};
 use crate::edge::store::DirStore;
 use crate::error::SettingsError;
-use crate::logic::engine::{Engine, EngineSettings, History, Recalled, Resume, same_for_all};
+use crate::logic::engine::{Engine, EngineSettings, Recalled, Resume};
 use crate::logic::event::Outcome;
-use crate::logic::pool::ResourceRequest;
+use crate::logic::pool::Resources;
 use crate::logic::schedule::Fifo;
 use crate::logic::search::Points;
 use crate::logic::stop::{self, StopRule};
@@ -122,20 +122,7 @@ fn last_opened(dir: &Path) -> Result<Option<crate::logic::journal::Opened>, Sett
 
 /// An engine that is told the past and never runs.
 fn onlooker(first: &crate::logic::journal::Opened) -> Engine {
-    let settings = EngineSettings {
-        run: first.run,
-        name: first.name.as_str().into(),
-        objective: None,
-        batching: crate::logic::engine::Batching::Single,
-        concurrency: None,
-        staged: std::num::NonZeroU32::MIN,
-        checkpoint_every: None,
-        checkpoint_budget: None,
-        at_end: crate::logic::engine::AtEnd::Nothing,
-        fail_fast: crate::logic::engine::FailFast::No,
-        history: History::default(),
-        request: same_for_all(Arc::new(ResourceRequest::default())),
-    };
+    let settings = EngineSettings::new(first.run, first.name.as_str(), Resources::new());
     Engine::new(
         settings,
         Box::new(Points::new(Vec::new())),

@@ -155,6 +155,7 @@ impl Experiment {
             fail_fast: self.fail_fast,
             history: self.history,
             request: self.request_rule(request, pool.clone()),
+            resources: pool.total.clone(),
         })
     }
 

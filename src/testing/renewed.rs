@@ -121,6 +121,15 @@ impl Scheduler for Renewed<dyn Scheduler> {
         self.call(|part| part.on_add(trial, config));
     }
 
+    fn complete(&mut self, trial: TrialId, config: &mut Config) {
+        let given = config.clone();
+        *config = self.call(|part| {
+            let mut completed = given.clone();
+            part.complete(trial, &mut completed);
+            completed
+        });
+    }
+
     fn on_retry(&mut self, trial: TrialId, cohort: &dyn Cohort) -> Vec<Directive> {
         self.call(|part| part.on_retry(trial, cohort))
     }

@@ -1,12 +1,13 @@
 //! The simulator: engine, trials, pool and scripted workers in virtual time, from a seed, in one thread.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::script::{Script, mix};
 use super::worker::{Answer, ScriptedWorker, WorkEnd};
+use crate::logic::checkpoint::CheckpointId;
 use crate::logic::engine::{ClientOrder, Engine, EngineInput, Ledger, OrderError, Totals};
 use crate::logic::event::{ExperimentEvent, Outcome};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
@@ -147,6 +148,8 @@ pub struct Sim {
     /// Where in the events each step of the engine ends.
     steps: Vec<usize>,
     ended: BTreeMap<TrialId, u32>,
+    /// Checkpoints that nobody should need any more.
+    forgotten: BTreeSet<CheckpointId>,
     /// What an earlier session left.
     before: BTreeMap<TrialId, Status>,
     refused: Vec<OrderError>,
@@ -188,6 +191,7 @@ impl Sim {
             events: Vec::new(),
             steps: Vec::new(),
             ended: before.iter().filter(|(_, status)| status.is_terminal()).map(|(trial, _)| (*trial, 1)).collect(),
+            forgotten: BTreeSet::new(),
             before,
             refused: Vec::new(),
             outcome: None,

@@ -58,6 +58,10 @@ impl Scheduler for Spy<dyn Scheduler> {
         self.inner.on_add(trial, config);
     }
 
+    fn complete(&mut self, trial: TrialId, config: &mut Config) {
+        self.inner.complete(trial, config);
+    }
+
     fn on_retry(&mut self, trial: TrialId, cohort: &dyn Cohort) -> Vec<Directive> {
         self.inner.on_retry(trial, cohort)
     }

@@ -95,7 +95,7 @@ impl Desk {
                 }
                 PoolOutput::Shutdown(worker) => self.stopping.push(worker),
                 PoolOutput::Closed => self.closed += 1,
-                PoolOutput::Release { .. } | PoolOutput::Kill(_) => {}
+                PoolOutput::Tell(_, PoolFact::Lost { .. }) | PoolOutput::Release { .. } | PoolOutput::Kill(_) => {}
             }
         }
     }

@@ -17,13 +17,19 @@ struct Kept {
     bytes: BTreeMap<CheckpointId, u64>,
     latest: BTreeMap<TrialId, CheckpointId>,
     ended: BTreeSet<TrialId>,
+    /// What copies of other trials go on from, and whether they have begun to.
+    inherited: BTreeMap<TrialId, (CheckpointId, bool)>,
     gone: BTreeSet<CheckpointId>,
     warnings: usize,
 }
 
 impl Kept {
     fn is_needed(&self, id: CheckpointId) -> bool {
-        self.latest.get(&id.trial) == Some(&id) && !self.ended.contains(&id.trial)
+        self.is_held(id) || (self.latest.get(&id.trial) == Some(&id) && !self.ended.contains(&id.trial))
+    }
+
+    fn is_held(&self, id: CheckpointId) -> bool {
+        self.inherited.values().any(|(held, _)| *held == id)
     }
 
     fn total(&self) -> u64 {
@@ -46,16 +52,26 @@ impl Kept {
                 prop_assert!(!self.gone.contains(&checkpoint.id), "a name is never used twice");
                 self.bytes.insert(checkpoint.id, checkpoint.bytes);
                 self.latest.insert(checkpoint.id.trial, checkpoint.id);
+                if let Some((_, true)) = self.inherited.get(&checkpoint.id.trial) {
+                    self.inherited.remove(&checkpoint.id.trial);
+                }
             }
             EventKind::Deleted { checkpoint } => {
                 prop_assert!(!self.is_needed(*checkpoint), "{checkpoint:?} goes, and is needed");
-                let others = self.bytes.keys().any(|id| self.latest.get(&id.trial) != Some(id));
+                let others = self.bytes.keys().any(|id| self.latest.get(&id.trial) != Some(id) && !self.is_held(*id));
                 let last = self.latest.get(&checkpoint.trial) == Some(checkpoint);
                 prop_assert!(!last || !others, "{checkpoint:?} goes, and others could");
                 prop_assert!(self.bytes.remove(checkpoint).is_some(), "{checkpoint:?} goes once");
                 self.gone.insert(*checkpoint);
             }
-            EventKind::Restored { checkpoint, .. } => {
+            EventKind::Exploited { trial, exploit } => {
+                self.inherited.insert(*trial, (exploit.checkpoint.id, false));
+            }
+            EventKind::Restored { trial, checkpoint, .. } => {
+                if let Some((held, loaded)) = self.inherited.get_mut(trial) {
+                    prop_assert_eq!(*held, *checkpoint, "a copy goes on from what it was made of");
+                    *loaded = true;
+                }
                 prop_assert!(!self.gone.contains(checkpoint), "{checkpoint:?} is restored, and is gone");
             }
             EventKind::Ended { trial, .. } => {

@@ -55,16 +55,29 @@ impl Scheduler for Meddling {
         // A linear congruential generator (Knuth's MMIX) is random enough to meddle.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let draw = self.0 >> 33;
+        // One that is there, or is yet to come.
         let other = TrialId::new(RUN, trial.number() + (draw % 5) as u32);
         let verdict = match draw / 5 % 8 {
             0 => Verdict::pause("at random"),
             1 => Verdict::stop("at random"),
             _ => Verdict::CONTINUE,
         };
-        match draw / 40 % 6 {
+        match draw / 40 % 10 {
             0 => verdict.with(Directive::Stop(other)),
             1 => verdict.with(Directive::Pause(other)),
             2 => verdict.with(Directive::Resume(other)),
+            3 => verdict.with(Directive::Save(if draw & 256 == 0 { trial } else { other })),
+            4 | 5 => {
+                let donor = TrialId::new(RUN, (draw / 1_000 % 8) as u32);
+                let config = Config::new().with("x", (draw % 10) as f64);
+                let trial = if draw & 256 == 0 { trial } else { other };
+                verdict.with(Directive::Exploit { trial, donor, config, reason: None })
+            }
+            6 => {
+                let half = Resources::new().with("cpu", 0.5).and_then(ResourceRequest::single).unwrap_or_default();
+                let request = if draw & 256 == 0 { half } else { ResourceRequest::default() };
+                verdict.with(Directive::Resize { trial: other, request: request.into(), reason: None })
+            }
             _ => verdict,
         }
     }
@@ -143,6 +156,7 @@ pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn
         fail_fast: rig.fail_fast,
         history: History::None,
         request: same_for_all(Arc::new(ResourceRequest::default())),
+        resources: Resources::cpus(8),
     };
     let budget = rig.budget.map(|seconds| stop::experiment_time(Duration::from_secs(seconds)));
     let rules: Vec<Box<dyn StopRule>> = budget.into_iter().map(|rule| Box::new(rule) as Box<dyn StopRule>).collect();

@@ -56,7 +56,7 @@ fn failures_checkpoints_and_outcomes_are_flat() {
         failed(4.0, 1, "boom", Some(5.5)),
         at(4.0, EventKind::Saved { checkpoint: saved }),
         at(4.0, EventKind::Deleted { checkpoint: id }),
-        at(4.0, EventKind::Restored { checkpoint: id, iteration: 9 }),
+        at(4.0, EventKind::Restored { trial: trial(1), checkpoint: id, iteration: 9 }),
         at(4.0, EventKind::Paused { trial: trial(1), by: PausedBy::Drain, reason: None }),
         at(4.0, EventKind::Launched { trial: trial(1), attempt: 2, worker: WorkerId::new(3), lease: LeaseId::new(8) }),
         finished(5.0, Outcome::Completed),

@@ -23,6 +23,7 @@ impl Model {
                 assert!(self.may_refuse.contains(&to.number()), "{to} was refused for no reason");
                 assert_eq!(self.asks.remove(&to.number()).map(|ask| ask.ticket), Some(ticket));
             }
+            PoolOutput::Tell(to, PoolFact::Lost { lease }) => assert_eq!(self.lost.take(), Some((to.number(), lease))),
             PoolOutput::Release { worker, .. } => self.moves(worker, &[At::Left], At::Settling),
             PoolOutput::Shutdown(worker) => self.moves(worker, &[At::Idle, At::Discarded], At::Stopping),
             PoolOutput::Kill(worker) => {

@@ -70,6 +70,8 @@ pub(crate) struct Model {
     /// Slot that an heir may take over in this step.
     pub(crate) inherited: Option<(u32, Arc<Slot>)>,
     pub(crate) may_refuse: Vec<u32>,
+    /// Whose worker has just ended, and under which lease: it is told, in this step.
+    pub(crate) lost: Option<(u32, LeaseId)>,
     arrivals: u64,
     tickets: u32,
 }
@@ -95,6 +97,7 @@ impl Model {
             leases: Vec::new(),
             inherited: None,
             may_refuse: Vec::new(),
+            lost: None,
             arrivals: 0,
             tickets: 0,
         }
@@ -193,11 +196,12 @@ impl Model {
     }
 
     pub(crate) fn gone(&mut self, worker: WorkerId, unborn: bool) {
-        if let Some((number, ..)) = self.leased().into_iter().find(|&(_, _, leased)| leased == worker) {
+        if let Some((number, lease, _)) = self.leased().into_iter().find(|&(_, _, leased)| leased == worker) {
             if unborn {
                 self.may_refuse.push(number);
             } else {
                 self.asks.remove(&number);
+                self.lost = Some((number, lease));
             }
             self.ends += 1;
         }
@@ -206,6 +210,7 @@ impl Model {
         }
         let fault = Fault::new(FailureKind::SetupFailed, "no worker");
         self.feed(if unborn { PoolInput::SpawnFailed(worker, fault) } else { PoolInput::Gone(worker) });
+        assert_eq!(self.lost, None, "a tenant hears that its worker is gone");
     }
 
     pub(crate) fn abandoned(&mut self, worker: WorkerId) {

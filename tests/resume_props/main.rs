@@ -68,7 +68,8 @@ fn same_record(was: &TrialRecord, is: &TrialRecord) -> Result<(), TestCaseError>
     prop_assert_eq!((&was.config, &was.last, &was.stats), (&is.config, &is.last, &is.stats), "{}", was.id);
     prop_assert_eq!((&was.checkpoints, was.saves), (&is.checkpoints, is.saves), "{}", was.id);
     prop_assert_eq!((&was.failures, was.attempts), (&is.failures, is.attempts), "{}", was.id);
-    prop_assert_eq!(was.ending, is.ending, "{}", was.id);
+    prop_assert_eq!((&was.inherited, &was.lineage), (&is.inherited, &is.lineage), "{}", was.id);
+    prop_assert_eq!((&was.resized, was.ending), (&is.resized, is.ending), "{}", was.id);
     // That the whole experiment is being stopped is that session's business, until it has ended the trial.
     if was.status.is_terminal() {
         prop_assert_eq!(&was.reason, &is.reason, "{}", was.id);
@@ -126,6 +127,9 @@ proptest! {
         let end = sim.run().map_err(|error| TestCaseError::fail(error.to_string()))?;
         let mut next: std::collections::BTreeMap<_, u64> = std::collections::BTreeMap::new();
         for event in &end.events {
+            if let EventKind::Exploited { trial, exploit } = &event.kind {
+                next.insert(*trial, exploit.checkpoint.report.iteration() + 1);
+            }
             if let EventKind::Reported { report } = &event.kind {
                 let known = before.get(report.trial.number() as usize).copied().unwrap_or(0);
                 let next = next.entry(report.trial).or_insert(known + 1);

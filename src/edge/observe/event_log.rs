@@ -73,7 +73,7 @@ fn log_life(kind: &EventKind) {
         EventKind::Launched { trial, attempt, worker, .. } => {
             debug!(target: TARGET, "trial {trial} runs on worker {worker}, attempt {attempt}");
         }
-        EventKind::Restored { checkpoint, iteration } => {
+        EventKind::Restored { checkpoint, iteration, .. } => {
             debug!(target: TARGET, "trial {} goes on from {}, iteration {iteration}", checkpoint.trial, checkpoint.directory());
         }
         EventKind::Saved { checkpoint } => {

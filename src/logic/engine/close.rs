@@ -93,9 +93,11 @@ impl Engine {
         }
         let running = matches!(live.state, State::Running { .. });
         if running && self.settings.at_end == AtEnd::Checkpoint && ending == Ending::Client {
+            self.drop_exploit(trial);
             self.set_standing(trial, Standing::Stop, reason);
             return;
         }
+        self.drop_exploit(trial);
         self.ledger.leave_lines(trial);
         self.set_standing(trial, Standing::Ending(ending), reason);
         out.push(EngineOutput::Trial(trial, TrialOrder::Stop));

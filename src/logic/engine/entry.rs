@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use crate::logic::checkpoint::Checkpoint;
 use crate::logic::config::Config;
-use crate::logic::event::{Ending, PausedBy};
+use crate::logic::event::{Ending, Exploit, PausedBy};
 use crate::logic::failure::Failure;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::metrics::{Report, TrialStats};
 use crate::logic::pool::ResourceRequest;
 use crate::logic::time::Moment;
-use crate::logic::trial::{State, Status};
+use crate::logic::trial::{Inherited, State, Status};
 
 /// What stays known of a trial, during the run and after it.
 #[derive(Clone, Debug)]
@@ -23,8 +23,8 @@ pub struct TrialRecord {
     pub config: Arc<Config>,
     /// Its status.
     pub status: Status,
-    /// The furthest iteration that it has reported. Reports up to here that come again, after a retry or in a resumed run,
-    /// aren't results again.
+    /// The furthest iteration that it has reported since it began or became a copy of another trial. Reports up to here that
+    /// come again, after a retry or in a resumed run, aren't results again.
     pub reported: u64,
     /// Its last report.
     pub last: Option<Arc<Report>>,
@@ -36,6 +36,12 @@ pub struct TrialRecord {
     pub saves: u32,
     /// Its checkpoints that are kept, in the order in which they were written.
     pub checkpoints: Vec<Arc<Checkpoint>>,
+    /// Where it goes on from, if that isn't its own last checkpoint: it became a copy of another trial.
+    pub inherited: Option<Inherited>,
+    /// What it became, and of whom, each time it became a copy of another trial.
+    pub lineage: Vec<Arc<Exploit>>,
+    /// What it needs, if it was given other resources than its configuration asks for.
+    pub resized: Option<Arc<ResourceRequest>>,
     /// All its failures, those that were tried again included.
     pub failures: Vec<Arc<Failure>>,
     /// The number of its attempts, from 1.
@@ -70,6 +76,10 @@ pub(super) struct Live {
     pub(super) paused_by: Option<PausedBy>,
     pub(super) standing: Standing,
     pub(super) save_requested: bool,
+    /// Whether it writes a checkpoint, or is about to.
+    pub(super) saving: bool,
+    /// What it is to become as soon as its donor's checkpoint is there and it has come to rest.
+    pub(super) exploit: Option<super::exploit::Pending>,
     pub(super) pausing: bool,
     pub(super) retry_at: Option<Moment>,
     pub(super) parked: Option<u64>,
@@ -108,6 +118,9 @@ impl Entry {
             history: VecDeque::new(),
             saves: 0,
             checkpoints: Vec::new(),
+            inherited: None,
+            lineage: Vec::new(),
+            resized: None,
             failures: Vec::new(),
             attempts: 1,
             ending: None,
@@ -132,6 +145,8 @@ impl Live {
             paused_by: None,
             standing: Standing::None,
             save_requested: false,
+            saving: false,
+            exploit: None,
             pausing: false,
             retry_at: None,
             parked: None,

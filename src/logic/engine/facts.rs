@@ -12,7 +12,7 @@ use crate::logic::failure::Failure;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
 use crate::logic::time::Moment;
-use crate::logic::trial::{State, Status, TrialFact, TrialNews, TrialOrder};
+use crate::logic::trial::{Phase, State, Status, TrialFact, TrialNews, TrialOrder};
 
 impl Engine {
     pub(super) fn on_fact(&mut self, trial: TrialId, fact: TrialFact, now: Moment, out: &mut Vec<EngineOutput>) {
@@ -21,6 +21,8 @@ impl Engine {
             return;
         }
         let change = self.ledger.moved(trial, fact.state);
+        let saved = !matches!(fact.state, State::Running { phase: Phase::Deciding | Phase::Saving, .. });
+        let settled = saved && self.ledger.live_mut(trial).is_some_and(|live| std::mem::take(&mut live.saving));
         match fact.news {
             TrialNews::Moved => {}
             TrialNews::Granted { worker, lease, attempt } => {
@@ -51,8 +53,11 @@ impl Engine {
         }
         match fact.state {
             State::Terminated | State::Error => self.ended(trial, now, out),
-            State::Paused if change.is_some() => self.paused(trial, out),
+            State::Paused if change.is_some() => self.paused(trial, now, out),
             _ => {}
+        }
+        if settled {
+            self.donor_settled(trial, now, out);
         }
     }
 
@@ -61,10 +66,11 @@ impl Engine {
         if let Some(entry) = self.ledger.entry_mut(trial)
             && report.iteration() > 0
         {
-            entry.record.last = Some(Arc::new(report.clone()));
+            entry.record.last = Some(Arc::new(Report { trial, ..report.clone() }));
         }
+        self.loaded(trial, checkpoint.id);
         let iteration = report.iteration();
-        self.tell(now, out, || EventKind::Restored { checkpoint: checkpoint.id, iteration });
+        self.tell(now, out, || EventKind::Restored { trial, checkpoint: checkpoint.id, iteration });
     }
 
     fn saved(
@@ -75,25 +81,18 @@ impl Engine {
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) {
-        let mut gone = Vec::new();
-        if let Some(entry) = self.ledger.entry_mut(trial) {
-            entry.record.saves = checkpoint.id.index + 1;
-            entry.record.checkpoints.push(checkpoint.clone());
-            // One that the trial lets go may have gone for want of room, while its word was on the way.
-            entry.record.checkpoints.retain(|kept| {
-                let goes = let_go.contains(&kept.id);
-                gone.extend(goes.then_some(kept.id));
-                !goes
-            });
-        }
+        let Some(entry) = self.ledger.entry_mut(trial) else { return };
+        entry.record.saves = checkpoint.id.index + 1;
+        entry.record.checkpoints.push(checkpoint.clone());
+        // One that the trial lets go may have gone for want of room, while its word was on the way.
+        let there = entry.record.checkpoints.iter().map(|kept| kept.id).filter(|kept| let_go.contains(kept));
+        let going: Vec<CheckpointId> = there.filter(|kept| !self.copies.keeps(*kept)).collect();
         self.tell(now, out, || EventKind::Saved { checkpoint: checkpoint.clone() });
-        for &checkpoint in gone.iter() {
-            self.tell(now, out, || EventKind::Deleted { checkpoint });
+        self.shelves.iter_mut().for_each(|shelves| shelves.add(checkpoint, Life::GoesOn));
+        for gone in going {
+            self.delete(gone, now, out);
         }
-        if let Some(shelves) = &mut self.shelves {
-            shelves.add(checkpoint, Life::GoesOn);
-            gone.iter().for_each(|gone| shelves.remove(*gone));
-        }
+        self.outgrow(trial, now, out);
         self.make_room(now, out);
     }
 
@@ -169,7 +168,7 @@ impl Engine {
         self.direct(directives.unwrap_or_default(), now, out);
     }
 
-    fn paused(&mut self, trial: TrialId, out: &mut Vec<EngineOutput>) {
+    fn paused(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) {
         let Some(live) = self.ledger.live_mut(trial) else { return };
         live.worker = None;
         let resume = match live.standing {
@@ -185,8 +184,9 @@ impl Engine {
             Standing::None => false,
         };
         live.standing = Standing::None;
-        let by = live.paused_by;
+        let (by, waits) = (live.paused_by, live.exploit.is_some());
         match by {
+            _ if waits => self.ledger.leave_lines(trial),
             Some(PausedBy::Scheduler) if !resume => self.ledger.park(trial),
             _ if resume => self.ledger.enqueue(trial),
             _ => self.ledger.leave_lines(trial),
@@ -194,6 +194,9 @@ impl Engine {
         if by == Some(PausedBy::Scheduler) {
             self.searcher_hears_pause(trial);
             self.something_changed();
+        }
+        if waits {
+            self.settle_exploit(trial, now, out);
         }
     }
 
@@ -204,6 +207,7 @@ impl Engine {
 
     /// The one way out: whatever ended a trial, everybody hears of it here, once.
     pub(super) fn ended(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) {
+        self.drop_exploit(trial);
         let Some(live) = self.ledger.retire(trial) else { return };
         let Some(entry) = self.ledger.entry_mut(trial) else { return };
         let record = &mut entry.record;

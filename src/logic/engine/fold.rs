@@ -26,6 +26,20 @@ struct Folded {
     fault: Option<Fault>,
 }
 
+/// What the scheduler wants of the trial that reported, besides its decision: whether it is to be saved, and of whom it is
+/// to become a copy.
+fn of_itself(directives: &[Directive], reporter: TrialId) -> (bool, Option<TrialId>) {
+    let mut wanted = (false, None);
+    for directive in directives {
+        match directive {
+            Directive::Save(trial) if *trial == reporter => wanted.0 = true,
+            Directive::Exploit { trial, donor, .. } if *trial == reporter => wanted.1 = Some(*donor),
+            _ => {}
+        }
+    }
+    wanted
+}
+
 impl Engine {
     pub(super) fn fold(
         &mut self,
@@ -185,7 +199,8 @@ impl Engine {
         if matches!(live.standing, Standing::Ending(_)) {
             return self.direct(directives, now, out);
         }
-        let requested = std::mem::take(&mut live.save_requested);
+        let (saves, donor) = of_itself(&directives, trial);
+        let requested = std::mem::take(&mut live.save_requested) || saves;
         let standing = match live.standing {
             Standing::Pause { .. } => Decision::Pause,
             Standing::Stop => Decision::Stop,
@@ -193,6 +208,9 @@ impl Engine {
         };
         if standing == Decision::Stop && decision != Decision::Stop {
             ending = Some(Ending::Client);
+        }
+        if donor.is_some() {
+            decision = decision.max(Decision::Pause);
         }
         if decision == Decision::Pause && standing == Decision::Continue {
             live.paused_by = Some(PausedBy::Scheduler);
@@ -210,10 +228,15 @@ impl Engine {
         }
         let keep = match decision {
             Decision::Stop if self.settings.at_end == AtEnd::Checkpoint => Keep::Checkpoint,
+            // It won't go on from here.
+            Decision::Pause if donor.is_some_and(|donor| self.can_copy(trial, donor)) => Keep::Nothing,
             Decision::Pause => Keep::Checkpoint,
             _ if due || requested => Keep::Checkpoint,
             _ => Keep::Nothing,
         };
+        if let Some(live) = self.ledger.live_mut(trial) {
+            live.saving = keep == Keep::Checkpoint;
+        }
         let limits = self.limits();
         out.push(EngineOutput::Trial(trial, TrialOrder::Decide { lease, decision, keep, limits }));
         self.direct(directives, now, out);

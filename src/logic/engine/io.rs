@@ -146,6 +146,11 @@ pub enum Waiting {
     },
     /// For the scheduler to choose it again.
     ForScheduler,
+    /// For the checkpoint of the trial whose copy it is to become.
+    ForDonor {
+        /// Of which.
+        donor: TrialId,
+    },
     /// For a client to resume it.
     ForClient,
     /// For a resumed run: this one was drained.
@@ -163,6 +168,7 @@ impl std::fmt::Display for Waiting {
             Waiting::ForWorker => f.write_str("waits for its worker to be set up"),
             Waiting::BackingOff { until } => write!(f, "waits for its next attempt at {until}"),
             Waiting::ForScheduler => f.write_str("waits for the scheduler to choose it again"),
+            Waiting::ForDonor { donor } => write!(f, "waits for a checkpoint of {donor}, whose copy it becomes"),
             Waiting::ForClient => f.write_str("waits for a client to resume it"),
             Waiting::ForResume => f.write_str("was drained, and waits for the run to be resumed"),
             Waiting::ForSave => f.write_str("waits for its checkpoint to be written"),

@@ -97,6 +97,9 @@ impl Engine {
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) -> Result<TrialId, String> {
+        let id = self.ledger.next_id();
+        let mut config = config;
+        self.scheduler.call(|scheduler| scheduler.complete(id, &mut config));
         let request = (self.settings.request)(&config)?;
         let config = Arc::new(config);
         let trial = self.ledger.add(config.clone(), request.clone());

@@ -8,14 +8,14 @@ use crate::logic::config::Config;
 use crate::logic::event::{Ending, PausedBy};
 use crate::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
 use crate::logic::metrics::Report;
-use crate::logic::pool::ResourceRequest;
+use crate::logic::pool::{ResourceRequest, Resources};
 use crate::logic::schedule::Cohort;
 use crate::logic::time::Moment;
 use crate::logic::trial::{Phase, State, Status};
 
 use super::entry::{Entry, Live, Standing, TrialRecord};
 use super::io::Waiting;
-use super::settings::History;
+use super::settings::{EngineSettings, History};
 
 /// A place in the line: by priority, then those that an earlier session left, then by number.
 type Place = (Reverse<i32>, u32, u32);
@@ -29,6 +29,7 @@ fn place(live: &Live, trial: TrialId) -> Place {
 pub struct Ledger {
     run: RunId,
     history: History,
+    resources: Resources,
     entries: Vec<Entry>,
     counts: [usize; 5],
     launched: usize,
@@ -42,10 +43,11 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    pub(super) fn new(run: RunId, history: History) -> Self {
+    pub(super) fn new(settings: &EngineSettings) -> Self {
         Self {
-            run,
-            history,
+            run: settings.run,
+            history: settings.history,
+            resources: settings.resources.clone(),
             entries: Vec::new(),
             counts: [0; 5],
             launched: 0,
@@ -89,6 +91,7 @@ impl Ledger {
             State::Starting => Waiting::ForResources { needs: live.request.clone() },
             State::Queued | State::Paused => match (live.retry_at, live.paused_by) {
                 (Some(until), _) => Waiting::BackingOff { until },
+                (None, _) if let Some(exploit) = &live.exploit => Waiting::ForDonor { donor: exploit.donor },
                 _ if live.in_line => Waiting::ForTurn,
                 (None, Some(PausedBy::Scheduler)) => Waiting::ForScheduler,
                 (None, Some(PausedBy::Client)) => Waiting::ForClient,
@@ -334,6 +337,18 @@ impl Cohort for Ledger {
 
     fn last_report(&self, trial: TrialId) -> Option<&Report> {
         self.get(trial).and_then(|record| record.last.as_deref())
+    }
+
+    fn config(&self, trial: TrialId) -> Option<&Config> {
+        self.get(trial).map(|record| &*record.config)
+    }
+
+    fn request(&self, trial: TrialId) -> Option<&Arc<ResourceRequest>> {
+        self.live(trial).map(|live| &live.request)
+    }
+
+    fn resources(&self) -> Option<&Resources> {
+        Some(&self.resources)
     }
 
     fn count(&self, status: Status) -> usize {

@@ -6,6 +6,7 @@
 //! | `fold` | takes a batch of reports, one after another: stop rules, scheduler, searcher, observers |
 //! | `launch` | asks the searcher, lets the scheduler choose, launches |
 //! | `orders` | takes what clients ask for |
+//! | `exploit` | makes a trial a copy of another, or gives it other resources |
 //! | `close` | ends the run, one way for all reasons |
 //! | `recall` | takes the records of earlier sessions, before the run begins |
 //! | `resume` | brings the trials of earlier sessions back |
@@ -15,6 +16,7 @@
 
 mod close;
 mod entry;
+mod exploit;
 mod facts;
 mod fold;
 mod guard;
@@ -90,6 +92,7 @@ pub struct Engine {
     warned_unsaved: bool,
     /// All checkpoints, if there is only so much room for them.
     shelves: Option<shelves::Shelves>,
+    copies: exploit::Copies,
     recalled: Recalled,
     resume: Option<Resume>,
 }
@@ -116,7 +119,7 @@ impl Engine {
         required.sort();
         required.dedup();
         Self {
-            ledger: Ledger::new(settings.run, settings.history),
+            ledger: Ledger::new(&settings),
             buffering: scheduler.buffering(),
             settings,
             searcher: Guarded::new(searcher),
@@ -130,6 +133,7 @@ impl Engine {
             watched: Watched::Yes,
             warned_unsaved: false,
             shelves: None,
+            copies: exploit::Copies::default(),
             recalled: Recalled::default(),
             resume: None,
         }
@@ -157,7 +161,7 @@ impl Engine {
 
     /// Takes the ledger out, when the run is over.
     pub fn take_ledger(&mut self) -> Ledger {
-        std::mem::replace(&mut self.ledger, Ledger::new(self.settings.run, self.settings.history))
+        std::mem::replace(&mut self.ledger, Ledger::new(&self.settings))
     }
 
     /// How many trials there will be, as far as the searcher knows.
@@ -203,6 +207,7 @@ impl Engine {
         let (total, objective) = (self.expected(), self.settings.objective.clone());
         self.tell(now, out, || EventKind::Started { run, name, total, objective });
         self.stock_shelves();
+        self.pin_inherited();
         self.bring_back(now, out);
         self.make_room(now, out);
     }

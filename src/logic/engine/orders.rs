@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::entry::Standing;
+use super::exploit::Pending;
 use super::{Engine, EngineOutput, Phase};
 use crate::logic::decision::Directive;
 use crate::logic::event::{AddedBy, Ending, EventKind, Outcome, PausedBy};
@@ -119,6 +120,8 @@ impl Engine {
         let Some(live) = self.ledger.live_mut(trial) else { return Err(OrderError::NoSuchTrial { trial }) };
         match (&mut live.standing, live.state) {
             (Standing::Pause { resume }, _) => *resume = true,
+            // It goes on as soon as it is what it is to become.
+            (_, State::Paused) if live.exploit.is_some() => live.paused_by = Some(PausedBy::Scheduler),
             (_, State::Paused) => self.ledger.enqueue(trial),
             // Its pause is on the way: the order is there, the answer isn't yet.
             (standing, State::Queued) if live.paused_by.is_some() => *standing = Standing::Pause { resume: true },
@@ -135,6 +138,15 @@ impl Engine {
         }
         for directive in directives {
             match directive {
+                Directive::Save(trial) => {
+                    if let Some(live) = self.ledger.live_mut(trial).filter(|live| !live.saving) {
+                        live.save_requested = matches!(live.state, State::Running { .. });
+                    }
+                }
+                Directive::Exploit { trial, donor, config, reason } => {
+                    self.exploit(trial, Pending::new(donor, config, reason), now, out);
+                }
+                Directive::Resize { trial, request, reason } => self.resize(trial, request, reason, now, out),
                 Directive::Stop(trial) => self.end_trial(trial, Ending::Scheduler, None, now, out),
                 Directive::StopBecause(trial, reason) => {
                     self.end_trial(trial, Ending::Scheduler, Some(reason), now, out);

@@ -212,7 +212,7 @@ impl Engine {
         let Some(record) = self.ledger.get(trial) else { return };
         let why = if record.status == Status::Error { Revival::Retry } else { Revival::Extend };
         let (attempt, from, config) = (record.attempts + 1, record.status, record.config.clone());
-        let Some(request) = self.request(trial, &config, out) else { return };
+        let Some(request) = self.request_of(trial, &config, out) else { return };
         self.ledger.revive(trial, attempt, request);
         self.shelves.iter_mut().for_each(|shelves| shelves.turned(trial, Life::GoesOn));
         self.scheduler.call(|scheduler| scheduler.on_add(trial, &config));
@@ -223,7 +223,7 @@ impl Engine {
 
     fn bring_back_one(&mut self, trial: TrialId, rank: u32, now: Moment, out: &mut Vec<EngineOutput>) {
         let Some(config) = self.ledger.get(trial).map(|record| record.config.clone()) else { return };
-        let Some(request) = self.request(trial, &config, out) else { return };
+        let Some(request) = self.request_of(trial, &config, out) else { return };
         let waits = self.ledger.live(trial).and_then(|live| live.retry_at).filter(|at| *at > now);
         let Some(live) = self.ledger.live_mut(trial) else { return };
         live.request = request;
@@ -291,12 +291,15 @@ impl Engine {
     }
 
     /// What a trial needs; a trial that can never run ends the run.
-    fn request(
+    fn request_of(
         &mut self,
         trial: TrialId,
         config: &Config,
         out: &mut Vec<EngineOutput>,
     ) -> Option<Arc<crate::logic::pool::ResourceRequest>> {
+        if let Some(resized) = self.ledger.get(trial).and_then(|record| record.resized.clone()) {
+            return Some(resized);
+        }
         match (self.settings.request)(config) {
             Ok(request) => Some(request),
             Err(message) => {
@@ -316,6 +319,7 @@ impl Engine {
             failures: record.failures.iter().map(|failure| failure.fault.kind).collect(),
             checkpoints: record.checkpoints.clone(),
             saves: record.saves,
+            inherited: record.inherited.clone(),
         };
         let (config, request) = (record.config.clone(), live.request.clone());
         out.push(EngineOutput::Create { trial, config, request, past: Some(Box::new(past)) });

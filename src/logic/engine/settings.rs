@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::logic::config::Config;
 use crate::logic::ids::RunId;
 use crate::logic::metrics::Objective;
-use crate::logic::pool::ResourceRequest;
+use crate::logic::pool::{ResourceRequest, Resources};
 use crate::logic::trial::BatchLimits;
 
 /// How many reports travel in one message.
@@ -121,6 +121,30 @@ pub struct EngineSettings {
     pub history: History,
     /// What a trial needs.
     pub request: RequestRule,
+    /// All that there is for trials to share.
+    pub resources: Resources,
+}
+
+impl EngineSettings {
+    /// Of a run with one cpu a trial, so many trials at once as `resources` allow, and nothing kept or limited beyond that.
+    pub fn new(run: RunId, name: impl Into<Arc<str>>, resources: Resources) -> Self {
+        let request = Arc::new(ResourceRequest::default());
+        Self {
+            run,
+            name: name.into(),
+            objective: None,
+            batching: Batching::default(),
+            concurrency: None,
+            staged: NonZeroU32::MIN.saturating_add(15),
+            checkpoint_every: None,
+            checkpoint_budget: None,
+            at_end: AtEnd::default(),
+            fail_fast: FailFast::default(),
+            history: History::default(),
+            request: super::same_for_all(request),
+            resources,
+        }
+    }
 }
 
 impl std::fmt::Debug for EngineSettings {

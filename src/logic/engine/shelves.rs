@@ -27,6 +27,8 @@ pub(super) struct Shelves {
     older: BTreeSet<(u64, CheckpointId)>,
     /// The last of trials that have ended, the oldest first: these go only when no other is left.
     last: BTreeSet<(u64, CheckpointId)>,
+    /// Neither may go: a copy of their trial goes on from them.
+    held: BTreeSet<CheckpointId>,
     turns: u64,
     warned: bool,
 }
@@ -35,7 +37,7 @@ impl Shelves {
     /// Room for so many bytes.
     pub(super) fn new(most: u64) -> Self {
         let (all, older, last) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
-        Self { most, bytes: 0, all, older, last, turns: 0, warned: false }
+        Self { most, bytes: 0, all, older, last, held: BTreeSet::new(), turns: 0, warned: false }
     }
 
     /// A new checkpoint, the last of its trial from now on.
@@ -44,7 +46,9 @@ impl Shelves {
         self.remove(id);
         if let Some((before, (turn, _))) = self.newest(id.trial) {
             self.last.remove(&(turn, before));
-            self.older.insert((turn, before));
+            if !self.held.contains(&before) {
+                self.older.insert((turn, before));
+            }
         }
         self.turns += 1;
         self.bytes = self.bytes.saturating_add(checkpoint.bytes);
@@ -67,9 +71,30 @@ impl Shelves {
     pub(super) fn turned(&mut self, trial: TrialId, life: Life) {
         let Some((id, (turn, _))) = self.newest(trial) else { return };
         match life {
+            Life::Ended if self.held.contains(&id) => false,
             Life::Ended => self.last.insert((turn, id)),
             Life::GoesOn => self.last.remove(&(turn, id)),
         };
+    }
+
+    /// This one may not go from now on.
+    pub(super) fn hold(&mut self, id: CheckpointId) {
+        self.held.insert(id);
+        if let Some((turn, _)) = self.all.get(&id) {
+            self.older.remove(&(*turn, id));
+            self.last.remove(&(*turn, id));
+        }
+    }
+
+    /// This one may go like any other.
+    pub(super) fn unhold(&mut self, id: CheckpointId, life: Life) {
+        self.held.remove(&id);
+        let Some((turn, _)) = self.all.get(&id).copied() else { return };
+        if self.newest(id.trial).is_none_or(|(newest, _)| newest != id) {
+            self.older.insert((turn, id));
+        } else if life == Life::Ended {
+            self.last.insert((turn, id));
+        }
     }
 
     fn newest(&self, trial: TrialId) -> Option<(CheckpointId, (u64, u64))> {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::logic::checkpoint::Checkpoint;
-use crate::logic::event::{Ending, EventKind, PausedBy};
+use crate::logic::checkpoint::{Checkpoint, CheckpointId};
+use crate::logic::event::{Ending, EventKind, Exploit, PausedBy};
 use crate::logic::failure::Failure;
+use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
+use crate::logic::pool::ResourceRequest;
 use crate::logic::time::Moment;
-use crate::logic::trial::Status;
+use crate::logic::trial::{Inherited, Loaded, Status};
 
 /// What is known of a trial besides its configuration and its reports. It adds to what an earlier record of the same trial
 /// said: a trial that was revived has several.
@@ -59,6 +61,18 @@ pub struct TrialFacts {
     /// The report that it stands at, if that isn't the last of its rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<Arc<Report>>,
+    /// Where it goes on from, if that isn't its own last checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inherited: Option<Inherited>,
+    /// What it became since the record before: the last one's configuration is its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lineage: Vec<Arc<Exploit>>,
+    /// From which iteration on its reports count, if it became a copy since its last report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts_from: Option<u64>,
+    /// What it needs, if that isn't what its configuration asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resized: Option<Arc<ResourceRequest>>,
     /// The iteration of the last of its rows, as far as this record's events told it.
     #[serde(skip)]
     reported: u64,
@@ -99,6 +113,10 @@ impl TrialFacts {
             checkpoints: Vec::new(),
             gone: Vec::new(),
             last: None,
+            inherited: None,
+            lineage: Vec::new(),
+            counts_from: None,
+            resized: None,
             reported: 0,
         }
     }
@@ -122,6 +140,7 @@ impl TrialFacts {
             EventKind::Saved { checkpoint } => {
                 self.saves = checkpoint.id.index + 1;
                 self.checkpoints.push(checkpoint.clone());
+                self.inherited.take_if(|inherited| inherited.loaded == Loaded::Yes);
             }
             EventKind::Deleted { checkpoint } => {
                 let before = self.checkpoints.len();
@@ -140,18 +159,40 @@ impl TrialFacts {
                 self.reason = reason.clone().or_else(|| self.reason.take());
             }
             EventKind::Prioritised { priority, .. } => self.priority = *priority,
-            EventKind::Restored { checkpoint, .. } => {
-                let from = self.checkpoints.iter().find(|kept| kept.id == *checkpoint);
-                self.last = from.map(|from| Arc::new(from.report.clone())).filter(|report| report.iteration() > 0);
+            EventKind::Restored { trial, checkpoint, .. } => {
+                self.restored(*trial, *checkpoint);
             }
-            EventKind::Reported { report } => (self.last, self.reported) = (None, report.iteration()),
+            EventKind::Exploited { exploit, .. } => self.exploited(exploit),
+            EventKind::Resized { request, .. } => self.resized = Some(request.clone()),
+            EventKind::Reported { report } => {
+                (self.last, self.counts_from, self.reported) = (None, None, report.iteration());
+            }
             EventKind::Ended { status, ending, reason, last, .. } => {
                 (self.status, self.ending, self.ended) = (*status, Some(*ending), Some(at));
                 self.reason = reason.clone();
                 (self.paused_by, self.retry_at) = (None, None);
-                self.last = (last.iteration() != self.reported).then(|| last.clone());
+                // Of two copies that stand at the same iteration, each has a report of its own.
+                self.last = (self.last.is_some() || last.iteration() != self.reported).then(|| last.clone());
             }
             _ => {}
         }
+    }
+
+    fn restored(&mut self, trial: TrialId, id: CheckpointId) {
+        let inherited = self.inherited.iter().map(|inherited| &inherited.checkpoint);
+        let from = self.checkpoints.iter().chain(inherited).find(|kept| kept.id == id);
+        let report = from.map(|from| &from.report).filter(|report| report.iteration() > 0);
+        self.last = report.map(|report| Arc::new(Report { trial, ..report.clone() }));
+        if let Some(inherited) = self.inherited.as_mut().filter(|inherited| inherited.checkpoint.id == id) {
+            inherited.loaded = Loaded::Yes;
+        }
+    }
+
+    fn exploited(&mut self, exploit: &Arc<Exploit>) {
+        let checkpoint = exploit.checkpoint.clone();
+        self.counts_from = Some(checkpoint.report.iteration());
+        self.inherited = Some(Inherited { checkpoint, loaded: Loaded::No });
+        self.reason = exploit.reason.clone().or_else(|| self.reason.take());
+        self.lineage.push(exploit.clone());
     }
 }

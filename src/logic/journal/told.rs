@@ -10,10 +10,11 @@ use super::rows::Reports;
 use super::track::Tracks;
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
-use crate::logic::event::{AddedBy, Ending, EventKind, Outcome, PausedBy, Revival};
+use crate::logic::event::{AddedBy, Ending, EventKind, Exploit, Outcome, PausedBy, Revival};
 use crate::logic::failure::Failure;
 use crate::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
 use crate::logic::metrics::Report;
+use crate::logic::pool::ResourceRequest;
 use crate::logic::time::Moment;
 use crate::logic::trial::Status;
 
@@ -49,6 +50,9 @@ pub(super) enum Told {
         trial: u32,
         index: u32,
         iteration: u64,
+        /// Whose checkpoint it is, if not the trial's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        of: Option<u32>,
     },
     Saved {
         trial: u32,
@@ -66,6 +70,15 @@ pub(super) enum Told {
         reason: Reason,
     },
     Resumed(u32),
+    Exploited {
+        trial: u32,
+        #[serde(flatten)]
+        exploit: Arc<Exploit>,
+    },
+    Resized {
+        trial: u32,
+        request: Arc<ResourceRequest>,
+    },
     Stopping {
         trial: u32,
         ending: Ending,
@@ -123,8 +136,9 @@ impl Told {
             EventKind::Launched { trial, attempt, worker, lease } => {
                 Told::Launched { trial: number(trial), attempt: *attempt, worker: *worker, lease: *lease }
             }
-            EventKind::Restored { checkpoint, iteration } => {
-                Told::Restored { trial: number(&checkpoint.trial), index: checkpoint.index, iteration: *iteration }
+            EventKind::Restored { trial, checkpoint, iteration } => {
+                let of = (checkpoint.trial != *trial).then(|| number(&checkpoint.trial));
+                Told::Restored { trial: number(trial), index: checkpoint.index, iteration: *iteration, of }
             }
             EventKind::Saved { checkpoint } => {
                 let Checkpoint { id, report, bytes } = &**checkpoint;
@@ -137,6 +151,10 @@ impl Told {
                 Told::Paused { trial: number(trial), by: *by, reason: reason.clone() }
             }
             EventKind::Resumed { trial } => Told::Resumed(number(trial)),
+            EventKind::Exploited { trial, exploit } => {
+                Told::Exploited { trial: number(trial), exploit: exploit.clone() }
+            }
+            EventKind::Resized { trial, request } => Told::Resized { trial: number(trial), request: request.clone() },
             EventKind::Stopping { trial, ending, reason } => {
                 Told::Stopping { trial: number(trial), ending: *ending, reason: reason.clone() }
             }
@@ -170,8 +188,9 @@ impl Told {
             Told::Launched { trial, attempt, worker, lease } => {
                 EventKind::Launched { trial: id(trial), attempt, worker, lease }
             }
-            Told::Restored { trial, index, iteration } => {
-                EventKind::Restored { checkpoint: CheckpointId { trial: id(trial), index }, iteration }
+            Told::Restored { trial, index, iteration, of } => {
+                let checkpoint = CheckpointId { trial: id(of.unwrap_or(trial)), index };
+                EventKind::Restored { trial: id(trial), checkpoint, iteration }
             }
             Told::Saved { trial, index, bytes, report } => {
                 let trial = id(trial);
@@ -182,6 +201,8 @@ impl Told {
             Told::Deleted(trial, index) => EventKind::Deleted { checkpoint: CheckpointId { trial: id(trial), index } },
             Told::Paused { trial, by, reason } => EventKind::Paused { trial: id(trial), by, reason },
             Told::Resumed(trial) => EventKind::Resumed { trial: id(trial) },
+            Told::Exploited { trial, exploit } => EventKind::Exploited { trial: id(trial), exploit },
+            Told::Resized { trial, request } => EventKind::Resized { trial: id(trial), request },
             Told::Stopping { trial, ending, reason } => EventKind::Stopping { trial: id(trial), ending, reason },
             Told::Prioritised(trial, priority) => EventKind::Prioritised { trial: id(trial), priority },
             Told::Limited(concurrency) => EventKind::Limited { concurrency },

@@ -44,8 +44,8 @@ impl Tracks {
                     track.counters = Counters::default();
                 }
             }
-            EventKind::Restored { checkpoint, .. } => {
-                if let Some(track) = self.0.get_mut(&checkpoint.trial) {
+            EventKind::Restored { trial, .. } => {
+                if let Some(track) = self.0.get_mut(trial) {
                     track.counters =
                         track.last.as_ref().map_or_else(Counters::default, |last| last.counters.restored());
                 }

@@ -13,9 +13,10 @@ use super::worker::{WorkerEvent, WorkerState};
 use crate::logic::failure::Fault;
 use crate::logic::ids::WorkerId;
 use crate::logic::time::Moment;
+use crate::logic::trial::PoolFact;
 
 impl Pool {
-    /// A worker has ended, or never began. If it never began, its trial is told; else the worker tells it.
+    /// A worker has ended, or never began. Its trial is told: it may not know yet whom to hear it from.
     pub(super) fn gone(&mut self, id: WorkerId, unborn: Option<Fault>, now: Moment, out: &mut Vec<PoolOutput>) {
         if self.fleet.get(id).is_some_and(|worker| worker.state == WorkerState::Idle) {
             self.uncache(id);
@@ -23,11 +24,12 @@ impl Pool {
         if !self.step(id, WorkerEvent::Gone, now, out) {
             return;
         }
-        let tenant = self.fleet.get(id).and_then(|worker| worker.tenant);
+        let (tenant, lease) = self.fleet.get(id).map_or((None, None), |worker| (worker.tenant, Some(worker.lease)));
         match (tenant, unborn) {
             (Some(tenant), Some(fault)) => self.refuse(tenant, fault, out),
             (Some(tenant), None) => {
                 self.standings.remove(&tenant.trial);
+                out.extend(lease.map(|lease| PoolOutput::Tell(tenant.trial, PoolFact::Lost { lease })));
             }
             (None, _) => {}
         }

@@ -1,5 +1,7 @@
 //! Schedulers: they hear every report and say which trials go on, pause, stop, and start next. One algorithm a file.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::config::Config;
@@ -7,6 +9,7 @@ use super::decision::{Directive, Verdict};
 use super::event::Ending;
 use super::ids::TrialId;
 use super::metrics::{Mode, Objective, Report};
+use super::pool::{ResourceRequest, Resources};
 use super::spec::PartSpec;
 use super::state::{PartState, StateError};
 use super::trial::Status;
@@ -31,6 +34,21 @@ pub trait Cohort {
     fn status(&self, trial: TrialId) -> Option<Status>;
     /// The last report of a trial.
     fn last_report(&self, trial: TrialId) -> Option<&Report>;
+    /// The configuration of a trial, as it is now.
+    fn config(&self, _trial: TrialId) -> Option<&Config> {
+        None
+    }
+
+    /// What a trial needs; none if it has ended, or nobody can say.
+    fn request(&self, _trial: TrialId) -> Option<&Arc<ResourceRequest>> {
+        None
+    }
+
+    /// All that there is for trials to share; none if nobody can say.
+    fn resources(&self) -> Option<&Resources> {
+        None
+    }
+
     /// How many trials have this status.
     fn count(&self, status: Status) -> usize;
     /// The first pending trial in line that isn't launched yet and isn't backing off.
@@ -88,6 +106,10 @@ pub enum Buffering {
 pub trait Scheduler: Send {
     /// A trial reported. Not called for reports that a stop rule answered.
     fn on_report(&mut self, trial: TrialId, report: &Report, cohort: &dyn Cohort) -> Verdict;
+
+    /// A trial is about to be added: whatever it lacks for this scheduler's sake can be filled in. By default it stays as it
+    /// is.
+    fn complete(&mut self, _trial: TrialId, _config: &mut Config) {}
 
     /// A trial was added; also called for each that a resumed run brings back.
     fn on_add(&mut self, _trial: TrialId, _config: &Config) {}

@@ -1,6 +1,7 @@
 //! The first machine: one trial, its states, and the record around them.
 
 mod event;
+mod io;
 mod record;
 mod settings;
 mod state;
@@ -9,12 +10,13 @@ mod talk;
 mod transition;
 
 pub use event::{Effect, Event, Keep, Origin, Verdict};
-pub use record::{Handled, Trial, TrialInput, TrialOutput, TrialPast};
+pub use io::{Handled, Inherited, Loaded, TrialInput, TrialOutput, TrialPast};
+pub use record::Trial;
 pub use settings::{Export, Rests, TrialSettings};
 pub use state::{Phase, State, Status};
 pub use table::{public_edges, reachable_states, transition_table};
 pub use talk::{
-    AtRest, Batch, BatchEnd, BatchLimits, FirstBatch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder,
-    WorkerFact, WorkerOrder,
+    Adopted, AtRest, Batch, BatchEnd, BatchLimits, FirstBatch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews,
+    TrialOrder, WorkerFact, WorkerOrder,
 };
 pub use transition::{IllegalTransition, Step, transition};

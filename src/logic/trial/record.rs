@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::event::{Effect, Event, Origin, Verdict};
+use super::io::{Handled, Inherited, Loaded, TrialInput, TrialOutput, TrialPast};
 use super::settings::{Export, Rests, TrialSettings};
 use super::state::State;
 use super::talk::{
-    AtRest, Batch, BatchLimits, FirstBatch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder,
+    Adopted, AtRest, Batch, BatchLimits, FirstBatch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder,
     WorkerFact, WorkerOrder,
 };
-use super::transition::{IllegalTransition, transition};
+use super::transition::transition;
 use super::{Keep, Phase};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId, Shelf};
 use crate::logic::config::Config;
@@ -18,59 +19,6 @@ use crate::logic::failure::{Failure, FailureCounts, FailureKind, Fault, Recovery
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::pool::ResourceRequest;
 use crate::logic::time::Moment;
-
-/// Something that reaches a trial.
-#[derive(Clone, Debug, PartialEq)]
-pub enum TrialInput {
-    /// From the controller.
-    Order(TrialOrder),
-    /// From the pool.
-    Pool(PoolFact),
-    /// From a worker, under the lease that it was given.
-    Worker(LeaseId, WorkerFact),
-}
-
-/// Something that a trial says.
-#[derive(Clone, Debug, PartialEq)]
-pub enum TrialOutput {
-    /// To the controller.
-    Engine(TrialFact),
-    /// To the pool.
-    Pool(PoolOrder),
-    /// To its worker.
-    Worker(LeaseId, WorkerOrder),
-    /// To the store: this checkpoint isn't needed any more.
-    Forget(CheckpointId),
-}
-
-/// What became of an input.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[must_use]
-pub enum Handled {
-    /// It moved the trial, or came too late and did no harm.
-    Done,
-    /// Its lease or ticket is over: dropped.
-    Stale,
-    /// It can't happen in this state: dropped.
-    Refused(IllegalTransition),
-}
-
-/// What a trial of an earlier session, or one that had ended, has behind it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrialPast {
-    /// Queued or paused.
-    pub state: State,
-    /// The number of its next attempt, from 1.
-    pub attempt: u32,
-    /// The iteration that it stands at.
-    pub iteration: u64,
-    /// Its failures so far.
-    pub failures: Vec<FailureKind>,
-    /// Its checkpoints that are kept, in the order in which they were written.
-    pub checkpoints: Vec<Arc<Checkpoint>>,
-    /// How many it has written.
-    pub saves: u32,
-}
 
 #[derive(Clone, Debug)]
 struct Lease {
@@ -93,6 +41,7 @@ pub struct Trial {
     iteration: u64,
     failures: FailureCounts,
     shelf: Shelf,
+    inherited: Option<Inherited>,
     /// Whether the worker owes an answer.
     asked: bool,
     /// Whether it was told to train together with the start.
@@ -116,6 +65,7 @@ impl Trial {
             attempt: 1,
             iteration: 0,
             failures: FailureCounts::default(),
+            inherited: None,
             asked: false,
             trains_ahead: false,
             keep_checkpoint: false,
@@ -132,6 +82,7 @@ impl Trial {
             let _ = self.failures.add(kind, &self.settings.retry);
         }
         self.shelf = Shelf::restored(self.settings.retention.clone(), past.checkpoints, past.saves);
+        self.inherited = past.inherited;
         self
     }
 
@@ -189,6 +140,15 @@ impl Trial {
                 self.shelf.remove(checkpoint);
                 Handled::Done
             }
+            TrialOrder::Adopt(Adopted { config, request, checkpoint }) => {
+                (self.config, self.request) = (config, request);
+                self.inherited = Some(Inherited { checkpoint, loaded: Loaded::No });
+                Handled::Done
+            }
+            TrialOrder::Resize(request) => {
+                self.request = request;
+                Handled::Done
+            }
             TrialOrder::Stop => self.step(Event::Stop, TrialNews::Moved, out),
         }
     }
@@ -227,8 +187,7 @@ impl Trial {
                     objects: self.settings.objects.clone(),
                 };
                 let first = self
-                    .shelf
-                    .latest()
+                    .goes_on_from()
                     .is_none()
                     .then(|| FirstBatch { limits: self.limits, spare: self.next_checkpoint() });
                 self.trains_ahead = first.is_some();
@@ -238,14 +197,20 @@ impl Trial {
                 Handled::Done
             }
             PoolFact::Refused { fault, .. } => self.fail(fault, now, out),
+            PoolFact::Lost { lease } if self.lease() == Some(lease) => self.lost(now, out),
+            PoolFact::Lost { .. } => Handled::Done,
         }
+    }
+
+    fn lost(&mut self, now: Moment, out: &mut Vec<TrialOutput>) -> Handled {
+        self.fail(Fault::new(FailureKind::WorkerLost, "the worker ended without being asked"), now, out)
     }
 
     fn on_worker(&mut self, fact: WorkerFact, now: Moment, out: &mut Vec<TrialOutput>) -> Handled {
         self.asked = false;
         match fact {
             WorkerFact::Ready => {
-                let origin = if self.shelf.latest().is_some() { Origin::Checkpoint } else { Origin::Fresh };
+                let origin = self.goes_on_from().map_or(Origin::Fresh, |_| Origin::Checkpoint);
                 self.step(Event::Ready(origin), TrialNews::Started, out)
             }
             WorkerFact::ResetFailed(_) if self.state == State::Starting => {
@@ -254,8 +219,9 @@ impl Trial {
                 }
                 Handled::Done
             }
-            WorkerFact::Restored => match self.shelf.latest().cloned() {
+            WorkerFact::Restored => match self.goes_on_from().cloned() {
                 Some(checkpoint) => {
+                    self.inherited.iter_mut().for_each(|inherited| inherited.loaded = Loaded::Yes);
                     self.failures.restored();
                     self.iteration = checkpoint.report.iteration();
                     self.step(Event::Restored, TrialNews::Restored { checkpoint }, out)
@@ -264,15 +230,11 @@ impl Trial {
             },
             WorkerFact::Reported(batch) => self.reported(batch, out),
             WorkerFact::Saved(checkpoint) => {
-                let let_go: Vec<_> = checkpoint.iter().flat_map(|new| self.register(new)).collect();
-                let handled = self.step(Event::Saved, TrialNews::Saved { checkpoint, let_go: let_go.clone() }, out);
-                out.extend(let_go.into_iter().map(TrialOutput::Forget));
-                handled
+                let let_go = checkpoint.iter().flat_map(|new| self.register(new)).collect();
+                self.step(Event::Saved, TrialNews::Saved { checkpoint, let_go }, out)
             }
             WorkerFact::Failed(fault) => self.fail(fault, now, out),
-            WorkerFact::Gone => {
-                self.fail(Fault::new(FailureKind::WorkerLost, "the worker ended without being asked"), now, out)
-            }
+            WorkerFact::Gone => self.lost(now, out),
             WorkerFact::Released | WorkerFact::ResetFailed(_) => Handled::Stale,
         }
     }
@@ -282,14 +244,17 @@ impl Trial {
         if let Some(last) = batch.reports.last() {
             self.iteration = last.iteration();
         }
-        let let_go: Vec<_> = batch.handed_in.iter().flat_map(|new| self.register(new)).collect();
-        let handled = self.step(Event::Reported, TrialNews::Reported { lease, batch, let_go: let_go.clone() }, out);
-        out.extend(let_go.into_iter().map(TrialOutput::Forget));
-        handled
+        let let_go = batch.handed_in.iter().flat_map(|new| self.register(new)).collect();
+        self.step(Event::Reported, TrialNews::Reported { lease, batch, let_go }, out)
     }
 
-    /// Those that are let go are forgotten after the new one has been told of: before that, they may be needed.
+    /// Where the next start goes on from.
+    fn goes_on_from(&self) -> Option<&Arc<Checkpoint>> {
+        self.inherited.as_ref().map(|inherited| &inherited.checkpoint).or_else(|| self.shelf.latest())
+    }
+
     fn register(&mut self, checkpoint: &Arc<Checkpoint>) -> Vec<CheckpointId> {
+        self.inherited.take_if(|inherited| inherited.loaded == Loaded::Yes);
         self.shelf.register(checkpoint.clone()).iter().map(|gone| gone.id).collect()
     }
 
@@ -342,7 +307,7 @@ impl Trial {
                 }));
             }
             Effect::Restore => {
-                if let Some(checkpoint) = self.shelf.latest().cloned() {
+                if let Some(checkpoint) = self.goes_on_from().cloned() {
                     self.ask(WorkerOrder::Restore { checkpoint }, out);
                 }
             }

@@ -190,10 +190,25 @@ pub enum TrialOrder {
     },
     /// This checkpoint, which isn't the last, has gone: there was no room for it.
     LetGo(CheckpointId),
+    /// From its next start on, be this.
+    Adopt(Adopted),
+    /// From its next start on, ask for this.
+    Resize(Arc<ResourceRequest>),
     /// Leave the worker at the next report.
     Pause,
     /// End.
     Stop,
+}
+
+/// What a trial becomes that is made a copy of another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Adopted {
+    /// Its configuration.
+    pub config: Arc<Config>,
+    /// What it needs.
+    pub request: Arc<ResourceRequest>,
+    /// Where it goes on from.
+    pub checkpoint: Arc<Checkpoint>,
 }
 
 /// From a trial to the controller: where it stands now, and what brought it there.
@@ -311,6 +326,11 @@ pub enum PoolFact {
         worker: WorkerId,
         /// Its resources.
         slot: Arc<Slot>,
+    },
+    /// The worker of this lease has ended. It says so itself too, unless it ended before it knew of the lease.
+    Lost {
+        /// The lease that is over.
+        lease: LeaseId,
     },
     /// No worker could be had.
     Refused {

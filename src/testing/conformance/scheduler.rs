@@ -1,16 +1,14 @@
 //! What every scheduler must do.
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::logic::config::Config;
-use crate::logic::engine::{AtEnd, Batching, Engine, EngineSettings, FailFast, History, same_for_all};
+use crate::logic::engine::{Engine, EngineSettings, History};
 use crate::logic::event::Ending;
 use crate::logic::failure::{Budget, RetryPolicy};
 use crate::logic::ids::{RunId, TrialId};
 use crate::logic::metrics::{Counters, Metrics, Objective, Report};
-use crate::logic::pool::{Pool, PoolSettings, ResourceRequest, Resources, Reuse};
+use crate::logic::pool::{Pool, PoolSettings, Resources, Reuse};
 use crate::logic::schedule::{Cohort, Scheduler};
 use crate::logic::search::Variants;
 use crate::logic::space::{Space, uniform};
@@ -95,24 +93,16 @@ fn simulate(seed: u64, scheduler: Box<dyn Scheduler>) -> Vec<(Status, u64)> {
         let x = config.number("x").unwrap_or(0.0);
         Metrics::from([("loss", if iteration == 7 && x > 0.9 { f64::NAN } else { x + 1.0 / iteration as f64 })])
     };
+    let cpus = Resources::cpus(1 + (seed % 6) as u32);
     let settings = EngineSettings {
-        run: RUN,
-        name: "conformance".into(),
         objective: Some(Objective::min("loss")),
-        batching: Batching::Adaptive,
-        concurrency: None,
-        staged: NonZeroU32::MIN.saturating_add(15),
-        checkpoint_every: None,
-        checkpoint_budget: None,
-        at_end: AtEnd::Nothing,
-        fail_fast: FailFast::No,
         history: History::None,
-        request: same_for_all(Arc::new(ResourceRequest::default())),
+        ..EngineSettings::new(RUN, "conformance", cpus.clone())
     };
     let space = Space::new().with("x", uniform(0.0, 1.0));
     let searcher = Variants::new(space, seed).expect("the space is fine").samples(5 + seed % 25);
     let engine = Engine::new(settings, Box::new(searcher), scheduler, Box::new(stop::iterations(81)));
-    let mut pool = PoolSettings::new(Resources::cpus(1 + (seed % 6) as u32));
+    let mut pool = PoolSettings::new(cpus);
     pool.reuse = Reuse::Yes;
     let retry = RetryPolicy::new(Budget::Limited((seed % 3) as u32));
     let trials = TrialSettings { seed, retry, ..TrialSettings::default() };

@@ -27,7 +27,9 @@ impl Sim {
                 EngineOutput::Trial(id, order) => {
                     self.send(Who::Engine, Who::Trial(id), now, Message::Trial(TrialInput::Order(order)));
                 }
-                EngineOutput::Forget(_) => {}
+                EngineOutput::Forget(checkpoint) => {
+                    self.forgotten.insert(checkpoint);
+                }
                 EngineOutput::Retire(id) => self.send(Who::Engine, Who::Trial(id), now, Message::Retire),
                 EngineOutput::Event(event) => {
                     match event.kind {
@@ -141,7 +143,6 @@ impl Sim {
                         self.send(Who::Trial(id), Who::Worker(worker), now, Message::Order(lease, order));
                     }
                 }
-                TrialOutput::Forget(_) => {}
             }
         }
         Ok(())

@@ -18,6 +18,10 @@ impl Sim {
         match order {
             WorkerOrder::Release => worker.over = worker.over.max(Some(lease)),
             WorkerOrder::Shutdown => {}
+            WorkerOrder::Restore { checkpoint } if self.forgotten.contains(&checkpoint.id) => {
+                let what = format!("{:?} is to be loaded and has been deleted", checkpoint.id);
+                return Err(self.broken(what));
+            }
             _ if Some(lease) <= worker.over => return Ok(()),
             _ => {}
         }

@@ -107,7 +107,7 @@ pub(crate) fn line(kind: &EventKind) -> Option<String> {
         EventKind::Added { trial, .. } => format!("{} added", trial.number()),
         EventKind::Status { trial, from, to } => format!("{} {from}>{to}", trial.number()),
         EventKind::Launched { trial, attempt, .. } => format!("{} launched a{attempt}", trial.number()),
-        EventKind::Restored { checkpoint, iteration } => {
+        EventKind::Restored { checkpoint, iteration, .. } => {
             format!("{} restored c{} i{iteration}", checkpoint.trial.number(), checkpoint.index)
         }
         EventKind::Reported { report } => {

@@ -14,7 +14,7 @@ use crate::logic::metrics::Report;
 use crate::logic::pool::ResourceRequest;
 use crate::logic::stop::StopRule;
 use crate::logic::time::Moment;
-use crate::logic::trial::{Phase, State, Status};
+use crate::logic::trial::{Loaded, Phase, State, Status};
 
 /// How a trial ended.
 pub(super) struct End {
@@ -70,11 +70,18 @@ impl Engine {
             EventKind::Chosen { .. } => self.recall_chosen(trial),
             EventKind::Status { to, .. } => self.recall_status(trial, *to, event),
             EventKind::Restored { checkpoint, .. } => self.recall_restored(trial, *checkpoint),
+            EventKind::Exploited { exploit, .. } => self.recall_exploit(trial, exploit),
+            EventKind::Resized { request, .. } => {
+                if let Some(entry) = self.ledger.entry_mut(trial) {
+                    entry.record.resized = Some(request.clone());
+                }
+            }
             EventKind::Reported { report } => self.recall_report(trial, report, later),
             EventKind::Saved { checkpoint } => {
                 if let Some(entry) = self.ledger.entry_mut(trial) {
                     entry.record.saves = checkpoint.id.index + 1;
                     entry.record.checkpoints.push(checkpoint.clone());
+                    entry.record.inherited.take_if(|inherited| inherited.loaded == Loaded::Yes);
                 }
             }
             EventKind::Deleted { checkpoint } => {
@@ -127,11 +134,13 @@ impl Engine {
     }
 
     fn recall_restored(&mut self, trial: TrialId, checkpoint: CheckpointId) {
-        if let Some(entry) = self.ledger.entry_mut(trial)
-            && let Some(from) = entry.record.checkpoints.iter().find(|kept| kept.id == checkpoint)
-            && from.report.iteration() > 0
-        {
-            entry.record.last = Some(Arc::new(from.report.clone()));
+        self.loaded(trial, checkpoint);
+        let Some(entry) = self.ledger.entry_mut(trial) else { return };
+        let inherited = entry.record.inherited.iter().map(|inherited| &inherited.checkpoint);
+        let from = entry.record.checkpoints.iter().chain(inherited).find(|kept| kept.id == checkpoint);
+        let report = from.map(|from| &from.report).filter(|report| report.iteration() > 0);
+        if let Some(report) = report {
+            entry.record.last = Some(Arc::new(Report { trial, ..report.clone() }));
         }
     }
 

@@ -21,11 +21,22 @@ impl Engine {
         record.started = record.started.or(facts.started);
         record.saves = record.saves.max(facts.saves);
         record.checkpoints.retain(|kept| !facts.gone.contains(&kept.id.index));
+        let has_own = !facts.checkpoints.is_empty();
         record.checkpoints.extend(facts.checkpoints);
         self.totals.failures += facts.failures.len() as u64;
         record.failures.extend(facts.failures);
         record.reason = facts.reason.or(record.reason.take());
         record.last = facts.last.or(record.last.take());
+        if let Some(exploit) = facts.lineage.last() {
+            record.config = exploit.config.clone();
+        }
+        record.lineage.extend(facts.lineage);
+        // Its own checkpoints since have taken its place, if there are any.
+        if facts.inherited.is_some() || has_own {
+            record.inherited = facts.inherited;
+        }
+        record.reported = facts.counts_from.unwrap_or(record.reported);
+        record.resized = facts.resized.or(record.resized.take());
         if facts.status.is_terminal() {
             let ending = facts.ending.unwrap_or(Ending::Client);
             let mut last = record.last.take().unwrap_or_else(|| Arc::new(Report::empty(trial)));

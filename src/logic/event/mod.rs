@@ -11,140 +11,37 @@ use super::config::Config;
 use super::failure::Failure;
 use super::ids::{LeaseId, RunId, TrialId, WorkerId};
 use super::metrics::{Objective, Report};
+use super::pool::ResourceRequest;
 use super::time::Moment;
 use super::trial::Status;
 
-/// How a trial came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Ending {
-    /// The trainable was done.
-    Done,
-    /// A stop rule ended it.
-    StopRule,
-    /// The scheduler ended it.
-    Scheduler,
-    /// A client ended it.
-    Client,
-    /// The whole experiment was ended.
-    Experiment,
-    /// It failed, and wasn't tried again.
-    Error,
-    /// A new trial with the same configuration took its place when the run was resumed.
-    Restarted,
-}
+mod ending;
+mod outcome;
 
-/// Who paused a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PausedBy {
-    /// The scheduler, which is offered it again.
-    Scheduler,
-    /// A client: it stays paused until a client resumes it.
-    Client,
-    /// A drain: it waits for a resumed run.
-    Drain,
-}
+pub use ending::{AddedBy, Ending, PausedBy, Revival};
+pub use outcome::{Outcome, Part, RunFailure};
 
-/// Who added a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AddedBy {
-    /// The searcher suggested it.
-    Searcher,
-    /// A client asked for it.
-    Client,
-    /// It takes the place of an earlier session's trial, which is tried afresh.
-    Restart,
-}
-
-/// Why a trial that had ended goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Revival {
-    /// It had failed and is tried once more.
-    Retry,
-    /// It was finished and is to go further.
-    Extend,
-}
-
-/// How a run ended.
+/// A trial became a copy of another: it goes on from that one's checkpoint, with a configuration of its own. A trial can
+/// also go on from its own checkpoint with another configuration.
+///
+/// The exploits of all trials are the policy log of population-based training.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "outcome", content = "reason")]
-#[non_exhaustive]
-pub enum Outcome {
-    /// All trials ended and the searcher has no more.
-    Completed,
-    /// A stop rule, a client or `fail_fast` ended it.
-    Stopped(Cow<'static, str>),
-    /// It was drained: what isn't finished can go on in a resumed run.
-    Drained,
-    /// It was cut off, or goes on at this moment: only of results that were opened from a directory.
-    Unfinished,
-    /// It couldn't go on.
-    Failed(RunFailure),
-}
-
-/// Why a run couldn't go on.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum RunFailure {
-    /// A searcher, scheduler or stop rule failed or panicked.
-    #[error("the {part} {name} failed: {message}")]
-    Part {
-        /// Which of them.
-        part: Part,
-        /// Its name.
-        name: String,
-        /// What it said.
-        message: String,
-    },
-    /// A trial asks for what this pool can never give.
-    #[error("trial {trial} can never run: {message}")]
-    Infeasible {
-        /// The trial.
-        trial: TrialId,
-        /// What was asked, and the most there is.
-        message: String,
-    },
-    /// Nothing could ever move again.
-    #[error("the run is stuck: {message}")]
-    Stuck {
-        /// Who waits for what.
-        message: String,
-    },
-    /// A trial failed for good under `FailFast::Raise`.
-    #[error("trial {trial} failed: {failure}")]
-    Trial {
-        /// The trial.
-        trial: TrialId,
-        /// Its failure.
-        failure: Failure,
-    },
-}
-
-/// A part of an experiment that decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// The searcher.
-    Searcher,
-    /// The scheduler.
-    Scheduler,
-    /// The stop rule.
-    StopRule,
-}
-
-impl std::fmt::Display for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Part::Searcher => "searcher",
-            Part::Scheduler => "scheduler",
-            Part::StopRule => "stop rule",
-        })
-    }
+pub struct Exploit {
+    /// How far the trial itself had come: its last iteration.
+    pub iteration: u64,
+    /// Whose copy it became.
+    pub donor: TrialId,
+    /// Where it goes on from. Usually the donor's own; that of another trial if the donor was a copy itself and had no
+    /// checkpoint of its own since.
+    pub checkpoint: Arc<Checkpoint>,
+    /// How many exploits of the checkpoint's trial came before that checkpoint.
+    pub generation: usize,
+    /// Its configuration until then.
+    pub before: Arc<Config>,
+    /// Its configuration from then on.
+    pub config: Arc<Config>,
+    /// Why, in words a person can read.
+    pub reason: Option<Cow<'static, str>>,
 }
 
 /// Something that happened in a run, and when.
@@ -230,7 +127,9 @@ pub enum EventKind {
     },
     /// A trial goes on from a checkpoint.
     Restored {
-        /// From which.
+        /// The trial.
+        trial: TrialId,
+        /// From which; another trial's, if it became a copy of that.
         checkpoint: CheckpointId,
         /// At which iteration.
         iteration: u64,
@@ -263,6 +162,20 @@ pub enum EventKind {
     Resumed {
         /// The trial.
         trial: TrialId,
+    },
+    /// A trial became a copy of another.
+    Exploited {
+        /// The trial.
+        trial: TrialId,
+        /// Of which, and what it is from now on.
+        exploit: Arc<Exploit>,
+    },
+    /// A trial that doesn't run will be given other resources from now on.
+    Resized {
+        /// The trial.
+        trial: TrialId,
+        /// What it needs from now on.
+        request: Arc<ResourceRequest>,
     },
     /// A trial's end was decided; it follows as soon as the trial has come to rest.
     Stopping {
@@ -339,13 +252,16 @@ impl EventKind {
             | EventKind::Launched { trial, .. }
             | EventKind::Paused { trial, .. }
             | EventKind::Resumed { trial }
+            | EventKind::Restored { trial, .. }
+            | EventKind::Exploited { trial, .. }
+            | EventKind::Resized { trial, .. }
             | EventKind::Stopping { trial, .. }
             | EventKind::Prioritised { trial, .. }
             | EventKind::Failed { trial, .. }
             | EventKind::Ended { trial, .. } => Some(*trial),
             EventKind::Reported { report } => Some(report.trial),
             EventKind::Saved { checkpoint } => Some(checkpoint.id.trial),
-            EventKind::Restored { checkpoint, .. } | EventKind::Deleted { checkpoint } => Some(checkpoint.trial),
+            EventKind::Deleted { checkpoint } => Some(checkpoint.trial),
             EventKind::Abandoned { trial, .. } => *trial,
             EventKind::Started { .. }
             | EventKind::Limited { .. }

@@ -1,0 +1,86 @@
+//! How a run ended, and why one couldn't go on.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use crate::logic::failure::Failure;
+use crate::logic::ids::TrialId;
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "outcome", content = "reason")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// All trials ended and the searcher has no more.
+    Completed,
+    /// A stop rule, a client or `fail_fast` ended it.
+    Stopped(Cow<'static, str>),
+    /// It was drained: what isn't finished can go on in a resumed run.
+    Drained,
+    /// It was cut off, or goes on at this moment: only of results that were opened from a directory.
+    Unfinished,
+    /// It couldn't go on.
+    Failed(RunFailure),
+}
+
+/// Why a run couldn't go on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum RunFailure {
+    /// A searcher, scheduler or stop rule failed or panicked.
+    #[error("the {part} {name} failed: {message}")]
+    Part {
+        /// Which of them.
+        part: Part,
+        /// Its name.
+        name: String,
+        /// What it said.
+        message: String,
+    },
+    /// A trial asks for what this pool can never give.
+    #[error("trial {trial} can never run: {message}")]
+    Infeasible {
+        /// The trial.
+        trial: TrialId,
+        /// What was asked, and the most there is.
+        message: String,
+    },
+    /// Nothing could ever move again.
+    #[error("the run is stuck: {message}")]
+    Stuck {
+        /// Who waits for what.
+        message: String,
+    },
+    /// A trial failed for good under `FailFast::Raise`.
+    #[error("trial {trial} failed: {failure}")]
+    Trial {
+        /// The trial.
+        trial: TrialId,
+        /// Its failure.
+        failure: Failure,
+    },
+}
+
+/// A part of an experiment that decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The searcher.
+    Searcher,
+    /// The scheduler.
+    Scheduler,
+    /// The stop rule.
+    StopRule,
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Part::Searcher => "searcher",
+            Part::Scheduler => "scheduler",
+            Part::StopRule => "stop rule",
+        })
+    }
+}
