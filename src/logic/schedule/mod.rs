@@ -126,6 +126,10 @@ pub trait Scheduler: Send {
         Vec::new()
     }
 
+    /// A trial stands in the line again, for another reason than this scheduler's: a client resumed it, or a resumed run
+    /// brought it back.
+    fn on_resume(&mut self, _trial: TrialId) {}
+
     /// A trial ended, in whatever way; called exactly once for each.
     fn on_end(
         &mut self,

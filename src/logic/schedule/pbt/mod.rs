@@ -291,10 +291,14 @@ impl Scheduler for Pbt {
     }
 
     fn on_retry(&mut self, trial: TrialId, _: &dyn Cohort) -> Vec<Directive> {
+        self.on_resume(trial);
+        Vec::new()
+    }
+
+    fn on_resume(&mut self, trial: TrialId) {
         if let Some(run) = &mut self.run {
             run.population.wait(trial);
         }
-        Vec::new()
     }
 
     fn on_end(&mut self, trial: TrialId, _: Ending, _: Option<&Report>, cohort: &dyn Cohort) -> Vec<Directive> {

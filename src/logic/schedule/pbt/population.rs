@@ -38,9 +38,12 @@ pub(super) struct Population {
     /// Those of the upper part, in the order in which they came to it; and the place of each.
     picks: Vec<TrialId>,
     places: BTreeMap<TrialId, usize>,
-    /// All by how far they were trained; and those that wait for their turn.
+    /// All by how far they were trained.
     trained: BTreeSet<Key>,
-    waiting: BTreeSet<Key>,
+    /// Those that wait for their turn, by how far they were trained and who came first; and when each came.
+    waiting: BTreeSet<(Ordered, u64, TrialId)>,
+    arrivals: BTreeMap<TrialId, u64>,
+    arrived: u64,
 }
 
 impl Population {
@@ -65,23 +68,31 @@ impl Population {
 
     /// A member waits for its turn from now on.
     pub(super) fn wait(&mut self, trial: TrialId) {
-        self.waiting.extend(self.get(trial).map(|member| (Ordered(member.trained), trial)));
+        let Some(trained) = self.get(trial).map(|member| member.trained) else { return };
+        self.go(trial);
+        self.arrived += 1;
+        self.arrivals.insert(trial, self.arrived);
+        self.waiting.insert((Ordered(trained), self.arrived, trial));
     }
 
     /// A member's turn has come.
     pub(super) fn go(&mut self, trial: TrialId) {
-        if let Some(trained) = self.get(trial).map(|member| member.trained) {
-            self.waiting.remove(&(Ordered(trained), trial));
+        if let Some((arrival, member)) = self.arrivals.remove(&trial).zip(self.members.get(&trial)) {
+            self.waiting.remove(&(Ordered(member.trained), arrival, trial));
         }
     }
 
-    pub(super) fn waits(&self, trial: TrialId) -> bool {
-        self.get(trial).is_some_and(|member| self.waiting.contains(&(Ordered(member.trained), trial)))
+    /// Those who wait for their turn, the least trained first, and of equal ones who came first: or else a copy could take
+    /// its donor's turn again and again.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (TrialId, f64)> {
+        self.waiting.iter().map(|(trained, _, trial)| (*trial, trained.0))
     }
 
-    /// Those who wait for their turn, the least trained first.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = (TrialId, f64)> {
-        self.waiting.iter().map(|(trained, trial)| (*trial, trained.0))
+    /// Those who wait for their turn, in the order in which they came.
+    pub(super) fn arrivals(&self) -> Vec<TrialId> {
+        let mut arrivals: Vec<(u64, TrialId)> = self.arrivals.iter().map(|(trial, at)| (*at, *trial)).collect();
+        arrivals.sort_unstable();
+        arrivals.into_iter().map(|(_, trial)| trial).collect()
     }
 
     /// Everybody was perturbed at this time.
@@ -95,12 +106,12 @@ impl Population {
     }
 
     pub(super) fn change(&mut self, trial: TrialId, member: Member) {
-        let waits = self.waits(trial);
+        let arrival = self.arrivals.get(&trial).copied();
         self.take_out(trial);
-        let turn = (Ordered(member.trained), trial);
-        self.trained.insert(turn);
-        if waits {
-            self.waiting.insert(turn);
+        self.trained.insert((Ordered(member.trained), trial));
+        if let Some(arrival) = arrival {
+            self.arrivals.insert(trial, arrival);
+            self.waiting.insert((Ordered(member.trained), arrival, trial));
         }
         if let Some(score) = member.score {
             let key = (Ordered(score), trial);
@@ -117,9 +128,9 @@ impl Population {
     }
 
     fn take_out(&mut self, trial: TrialId) {
+        self.go(trial);
         let Some(member) = self.members.remove(&trial) else { return };
         self.trained.remove(&(Ordered(member.trained), trial));
-        self.waiting.remove(&(Ordered(member.trained), trial));
         if let Some(score) = member.score {
             let key = (Ordered(score), trial);
             if !self.lower.remove(&key) && !self.middle.remove(&key) {
