@@ -9,14 +9,16 @@ use proptest::prelude::*;
 use rig::{Rig, rig, searcher};
 use tryout::logic::event::{Ending, Outcome, RunFailure};
 use tryout::logic::metrics::Objective;
-use tryout::logic::schedule::{Asha, AtMaxT, Fifo, HyperBand, MedianStopping, Pbt, Rounds, Scheduler, WhenBehind};
+use tryout::logic::schedule::{
+    Asha, AtMaxT, Distribution, Fifo, HyperBand, MedianStopping, Pbt, ResourceChanging, Rounds, Scheduler, WhenBehind,
+};
 use tryout::logic::space::{Space, uniform};
 use tryout::testing::Saves;
 
 const RUNS: u32 = 10_000;
 
 /// How many kinds of schedulers there are.
-const KINDS: u8 = 9;
+const KINDS: u8 = 11;
 
 /// All of them, by number.
 fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
@@ -34,6 +36,8 @@ fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
         5 => Box::new(median()),
         6 => Box::new(median().when_behind(WhenBehind::PauseOnce)),
         7 => Box::new(pbt()),
+        8 => Box::new(ResourceChanging::new(HyperBand::new().max_t(longest)).limit(1)),
+        9 => Box::new(ResourceChanging::new(pbt()).distribution(Distribution::TopJob)),
         _ => Box::new(pbt().quantile_fraction(0.5).rounds(Rounds::Synchronous)),
     };
     scheduler.prepare(Some(&Objective::min("loss"))).expect("the settings are fine");

@@ -20,6 +20,7 @@ mod hyperband;
 mod median;
 mod number;
 mod pbt;
+mod resources;
 mod saved;
 mod spec;
 
@@ -28,6 +29,7 @@ pub use fifo::Fifo;
 pub use hyperband::HyperBand;
 pub use median::{MedianStopping, WhenBehind};
 pub use pbt::{Pbt, Rounds};
+pub use resources::{Distribution, Growth, ResourceChanging};
 pub use spec::from_spec;
 
 /// What a scheduler may know of the other trials.

@@ -1,9 +1,9 @@
 //! The schedulers of this module, made from their settings as data.
 
-use super::{Asha, Fifo, HyperBand, MedianStopping, Pbt, Scheduler};
+use super::{Asha, Fifo, HyperBand, MedianStopping, Pbt, ResourceChanging, Scheduler};
 use crate::logic::spec::{PartSpec, SpecError};
 
-const KNOWN: [&str; 5] = ["Asha", "Fifo", "HyperBand", "MedianStopping", "Pbt"];
+const KNOWN: [&str; 6] = ["Asha", "Fifo", "HyperBand", "MedianStopping", "Pbt", "ResourceChanging"];
 
 /// The scheduler that `spec` describes: one like that which [said it](Scheduler::spec), with nothing of its past.
 ///
@@ -26,6 +26,7 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn Scheduler>, SpecError> {
         "HyperBand" => Box::new(spec.read::<HyperBand>()?),
         "MedianStopping" => Box::new(spec.read::<MedianStopping>()?),
         "Pbt" => Box::new(spec.read::<Pbt>()?),
+        "ResourceChanging" => Box::new(ResourceChanging::from_spec(spec)?),
         _ => return Err(spec.unknown("scheduler", &KNOWN)),
     })
 }
