@@ -6,7 +6,8 @@ use tryout::logic::config::Config;
 use tryout::logic::metrics::Objective;
 use tryout::logic::schedule::{self, Asha, AtMaxT, Fifo, HyperBand, MedianStopping, Scheduler, WhenBehind};
 use tryout::logic::search::{
-    self, Capped, ConcurrencyLimiter, Feedback, Points, Redraw, Repeater, Samples, Searcher, Suggestion, Variants,
+    self, Capped, ConcurrencyLimiter, Crossover, Feedback, Nsga2, Points, Redraw, Repeater, Samples, Searcher,
+    Suggestion, Variants,
 };
 use tryout::logic::space::{Space, choice, depends, grid, int, list, log_int, log_uniform, normal, uniform};
 use tryout::logic::spec::{PartSpec, SpecError};
@@ -40,7 +41,15 @@ fn searchers() -> Vec<Box<dyn Searcher>> {
         Variants::new(space(), 7).and_then(|variants| variants.points(points)).expect("the space is fine").samples(3)
     };
     let points = || Points::new((0..9).map(|x| Config::new().with("x", x)));
+    let objectives = [Objective::min("loss"), Objective::max("accuracy")];
+    let evolved = |seed| {
+        let space = Space::new().with("lr", log_uniform(1e-4, 1e-1)).with("kind", choice(["a", "b"]));
+        Nsga2::new(space, &objectives, seed).expect("the space is fine")
+    };
     vec![
+        Box::new(evolved(0)),
+        Box::new(evolved(9).population(3).crossover(Crossover::Uniform).crossover_prob(0.5).mutation_prob(0.1)),
+        Box::new(evolved(9).crossover(Crossover::SimulatedBinary { eta: 3.5 }).mutation_eta(7.25)),
         Box::new(variants()),
         Box::new(variants().redraw(Redraw::PerSample).samples(Samples::Infinite)),
         Box::new(points()),
