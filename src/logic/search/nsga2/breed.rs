@@ -8,10 +8,11 @@ use crate::logic::space::{AxisKind, Frame};
 use crate::logic::state::float;
 
 /// How the genes of two parents are mixed. Options of a choice come from one parent or the other in any case.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Crossover {
     /// Each value is that of one parent or the other: what Optuna does by default.
+    #[default]
     Uniform,
     /// Half of the numbers lie near one of the parents' values, as far from it as the parents are apart: simulated binary
     /// crossover.
@@ -20,12 +21,6 @@ pub enum Crossover {
         #[serde(with = "float")]
         eta: f64,
     },
-}
-
-impl Default for Crossover {
-    fn default() -> Self {
-        Crossover::SimulatedBinary { eta: 20.0 }
-    }
 }
 
 /// How children come about.

@@ -96,8 +96,8 @@ fn default_mutation_eta() -> f64 {
 /// ```
 ///
 /// Source: Deb, Pratap, Agarwal and Meyarivan 2002, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", with its
-/// simulated binary crossover and polynomial mutation. The size of the population, and children without waiting for a
-/// generation, are those of Optuna's `NSGAIISampler`.
+/// polynomial mutation and, if wanted, its simulated binary crossover. The size of the population, uniform crossover, and
+/// children without waiting for a generation are those of Optuna's `NSGAIISampler`.
 #[derive(Clone, Debug)]
 pub struct Nsga2 {
     frame: Frame,
@@ -149,7 +149,7 @@ impl Nsga2 {
         self
     }
 
-    /// How two parents' values are mixed. Default [`Crossover::SimulatedBinary`] with an index of 20.
+    /// How two parents' values are mixed. Default [`Crossover::Uniform`].
     #[must_use]
     pub fn crossover(mut self, crossover: Crossover) -> Self {
         self.breeding.crossover = crossover;
