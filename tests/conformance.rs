@@ -59,6 +59,9 @@ fn schedulers() {
     conformance::scheduler(|| Box::new(Asha::new().max_t(81).brackets(3).seed(4)));
     let grid = || MedianStopping::new().time_attr("training_iteration").grace_period(3.0);
     conformance::scheduler(|| Box::new(grid()));
+    let several = || [Objective::min("loss"), Objective::max("training_iteration"), Objective::min("time_this_iter_s")];
+    conformance::scheduler(|| Box::new(MoAsha::new(several()).max_t(81).reduction_factor(3.0).memory(20)));
+    conformance::scheduler(|| Box::new(MoAsha::new([]).max_t(27)));
     conformance::scheduler(|| Box::new(HyperBand::new().max_t(81)));
     conformance::scheduler(|| Box::new(HyperBand::new().max_t(27).reduction_factor(2.0)));
     let pbt = || {

@@ -9,14 +9,16 @@ use proptest::prelude::*;
 use rig::{Rig, rig, searcher};
 use tryout::logic::event::{Ending, Outcome, RunFailure};
 use tryout::logic::metrics::Objective;
-use tryout::logic::schedule::{Asha, AtMaxT, Fifo, HyperBand, MedianStopping, Pbt, Rounds, Scheduler, WhenBehind};
+use tryout::logic::schedule::{
+    Asha, AtMaxT, Fifo, HyperBand, MedianStopping, MoAsha, Pbt, Rounds, Scheduler, WhenBehind,
+};
 use tryout::logic::space::{Space, uniform};
 use tryout::testing::Saves;
 
 const RUNS: u32 = 10_000;
 
 /// How many kinds of schedulers there are.
-const KINDS: u8 = 9;
+const KINDS: u8 = 10;
 
 /// All of them, by number.
 fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
@@ -34,6 +36,10 @@ fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
         5 => Box::new(median()),
         6 => Box::new(median().when_behind(WhenBehind::PauseOnce)),
         7 => Box::new(pbt()),
+        8 => {
+            let several = [Objective::min("loss"), Objective::max("training_iteration"), Objective::max("loss")];
+            Box::new(MoAsha::new(several).max_t(longest).reduction_factor(2.0).memory(5))
+        }
         _ => Box::new(pbt().quantile_fraction(0.5).rounds(Rounds::Synchronous)),
     };
     scheduler.prepare(Some(&Objective::min("loss"))).expect("the settings are fine");

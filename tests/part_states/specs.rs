@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use tryout::logic::config::Config;
 use tryout::logic::metrics::Objective;
-use tryout::logic::schedule::{self, Asha, AtMaxT, Fifo, HyperBand, MedianStopping, Scheduler, WhenBehind};
+use tryout::logic::schedule::{self, Asha, AtMaxT, Fifo, HyperBand, MedianStopping, MoAsha, Scheduler, WhenBehind};
 use tryout::logic::search::{
     self, Capped, ConcurrencyLimiter, Crossover, Feedback, Nsga2, Points, Redraw, Repeater, Samples, Searcher,
     Suggestion, Variants,
@@ -100,6 +100,7 @@ fn schedulers_of_their_specs() {
         Box::new(asha.at_max_t(AtMaxT::RunOn).time_attr("epoch").objective(objective.clone())),
         Box::new(HyperBand::new().max_t(9).reduction_factor(2.0).at_max_t(AtMaxT::RunOn).objective(objective)),
         Box::new(median.when_behind(WhenBehind::PauseOnce)),
+        Box::new(MoAsha::new([Objective::max("score"), Objective::min("size")]).max_t(7).memory(9).time_attr("epoch")),
     ];
     for scheduler in schedulers {
         let spec = scheduler.spec().expect("it can be said");
@@ -135,7 +136,7 @@ fn nothing_is_made_of_what_nobody_knows() {
     let error = schedule::from_spec(&spec("Astra", json!({}))).map(drop).expect_err("there is none");
     assert_eq!(
         chain(error),
-        "there is no scheduler called `Astra`; there are Asha, Fifo, HyperBand, MedianStopping, Pbt"
+        "there is no scheduler called `Astra`; there are Asha, Fifo, HyperBand, MedianStopping, MoAsha, Pbt"
     );
     let error = stop::from_spec(&spec("when", json!({}))).map(drop).expect_err("it is a function");
     assert!(chain(error).starts_with("there is no stop rule called `when`; there are all, any, at_least"));

@@ -18,6 +18,7 @@ mod asha;
 mod fifo;
 mod hyperband;
 mod median;
+mod moasha;
 mod number;
 mod pbt;
 mod saved;
@@ -27,6 +28,7 @@ pub use asha::Asha;
 pub use fifo::Fifo;
 pub use hyperband::HyperBand;
 pub use median::{MedianStopping, WhenBehind};
+pub use moasha::MoAsha;
 pub use pbt::{Pbt, Rounds};
 pub use spec::from_spec;
 
