@@ -19,7 +19,7 @@ pub use crate::logic::metrics::{Metrics, Mode, Objective, Report, Scope, Value};
 pub use crate::logic::objects::{ObjectName, object};
 pub use crate::logic::pool::{AbandonPolicy, ResourceError, ResourceRequest, Resources, Reuse};
 pub use crate::logic::schedule::{
-    Asha, AtMaxT, Fifo, HyperBand, MedianStopping, Pbt, ResourceChanging, Rounds, WhenBehind,
+    Asha, AtMaxT, Fifo, HyperBand, MedianStopping, MoAsha, Pbt, ResourceChanging, Rounds, WhenBehind,
 };
 pub use crate::logic::search::Samples;
 pub use crate::logic::space::{

@@ -10,7 +10,8 @@ use rig::{Rig, rig, searcher};
 use tryout::logic::event::{Ending, Outcome, RunFailure};
 use tryout::logic::metrics::Objective;
 use tryout::logic::schedule::{
-    Asha, AtMaxT, Distribution, Fifo, HyperBand, MedianStopping, Pbt, ResourceChanging, Rounds, Scheduler, WhenBehind,
+    Asha, AtMaxT, Distribution, Fifo, HyperBand, MedianStopping, MoAsha, Pbt, ResourceChanging, Rounds, Scheduler,
+    WhenBehind,
 };
 use tryout::logic::space::{Space, uniform};
 use tryout::testing::Saves;
@@ -18,7 +19,7 @@ use tryout::testing::Saves;
 const RUNS: u32 = 10_000;
 
 /// How many kinds of schedulers there are.
-const KINDS: u8 = 11;
+const KINDS: u8 = 12;
 
 /// All of them, by number.
 fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
@@ -38,6 +39,10 @@ fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
         7 => Box::new(pbt()),
         8 => Box::new(ResourceChanging::new(HyperBand::new().max_t(longest)).limit(1)),
         9 => Box::new(ResourceChanging::new(pbt()).distribution(Distribution::TopJob)),
+        10 => {
+            let several = [Objective::min("loss"), Objective::max("training_iteration"), Objective::max("loss")];
+            Box::new(MoAsha::new(several).max_t(longest).reduction_factor(2.0).memory(5))
+        }
         _ => Box::new(pbt().quantile_fraction(0.5).rounds(Rounds::Synchronous)),
     };
     scheduler.prepare(Some(&Objective::min("loss"))).expect("the settings are fine");

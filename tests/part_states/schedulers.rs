@@ -8,7 +8,7 @@ use tryout::logic::decision::Decision;
 use tryout::logic::event::Ending;
 use tryout::logic::ids::TrialId;
 use tryout::logic::metrics::{Mode, Objective};
-use tryout::logic::schedule::{Asha, AtMaxT, Cohort, Fifo, HyperBand, MedianStopping, Scheduler, WhenBehind};
+use tryout::logic::schedule::{Asha, AtMaxT, Cohort, Fifo, HyperBand, MedianStopping, MoAsha, Scheduler, WhenBehind};
 use tryout::logic::trial::Status;
 use tryout::testing::Renewed;
 
@@ -23,6 +23,7 @@ enum Made {
     Asha(Box<Asha>),
     HyperBand(HyperBand),
     Median(MedianStopping),
+    MoAsha(MoAsha),
 }
 
 impl Made {
@@ -32,6 +33,7 @@ impl Made {
             Made::Asha(asha) => asha,
             Made::HyperBand(hyperband) => Box::new(hyperband),
             Made::Median(median) => Box::new(median),
+            Made::MoAsha(moasha) => Box::new(moasha),
         };
         scheduler.prepare(Some(&Objective { metric: "score".to_owned(), mode })).expect("valid settings");
         scheduler
@@ -55,7 +57,16 @@ fn made() -> impl Strategy<Value = Made> {
         let median = MedianStopping::new().time_attr("training_iteration").grace_period(grace.into());
         Made::Median(median.min_samples(samples).min_time_slice(slice.into()).when_behind(when_behind))
     });
-    prop_oneof![1 => Just(Made::Fifo), 8 => asha, 8 => hyperband, 8 => median]
+    let objectives = prop_oneof![
+        1 => Just(vec![]),
+        2 => Just(vec![Objective::min("score"), Objective::max("training_iteration")]),
+        1 => Just(vec![Objective::min("score"), Objective::max("score"), Objective::min("training_iteration")]),
+    ];
+    let moasha =
+        (objectives, 1..30_u64, factor(), 2..12_u32, at_max_t()).prop_map(|(all, max_t, factor, memory, at)| {
+            Made::MoAsha(MoAsha::new(all).max_t(max_t).reduction_factor(factor).memory(memory).at_max_t(at))
+        });
+    prop_oneof![1 => Just(Made::Fifo), 8 => asha, 8 => hyperband, 8 => median, 8 => moasha]
 }
 
 /// What happens to one of the running trials.
@@ -198,6 +209,7 @@ fn a_trial_that_has_ended_costs_a_number_a_rung() {
     let a_trial = |made: Made, each: u64| (run(made.clone(), 2000, each) - run(made, 1000, each)) / 1000;
     assert!(a_trial(Made::Asha(Box::new(Asha::new().max_t(4))), 1) <= 10);
     assert!(a_trial(Made::HyperBand(HyperBand::new().max_t(9)), 1) <= 10);
+    assert_eq!(a_trial(Made::MoAsha(MoAsha::new([]).max_t(4)), 1), 0, "it has its memory, and no more");
     let median = MedianStopping::new().time_attr("training_iteration").grace_period(0.0);
     assert!(a_trial(Made::Median(median), 1) <= 60);
 }

@@ -1,9 +1,9 @@
 //! The schedulers of this module, made from their settings as data.
 
-use super::{Asha, Fifo, HyperBand, MedianStopping, Pbt, ResourceChanging, Scheduler};
+use super::{Asha, Fifo, HyperBand, MedianStopping, MoAsha, Pbt, ResourceChanging, Scheduler};
 use crate::logic::spec::{PartSpec, SpecError};
 
-const KNOWN: [&str; 6] = ["Asha", "Fifo", "HyperBand", "MedianStopping", "Pbt", "ResourceChanging"];
+const KNOWN: &[&str] = &["Asha", "Fifo", "HyperBand", "MedianStopping", "MoAsha", "Pbt", "ResourceChanging"];
 
 /// The scheduler that `spec` describes: one like that which [said it](Scheduler::spec), with nothing of its past.
 ///
@@ -25,8 +25,9 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn Scheduler>, SpecError> {
         "Fifo" => Box::new(Fifo),
         "HyperBand" => Box::new(spec.read::<HyperBand>()?),
         "MedianStopping" => Box::new(spec.read::<MedianStopping>()?),
+        "MoAsha" => Box::new(spec.read::<MoAsha>()?),
         "Pbt" => Box::new(spec.read::<Pbt>()?),
         "ResourceChanging" => Box::new(ResourceChanging::from_spec(spec)?),
-        _ => return Err(spec.unknown("scheduler", &KNOWN)),
+        _ => return Err(spec.unknown("scheduler", KNOWN)),
     })
 }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use self::bracket::{Bracket, Judgement, MOST_RUNGS, milestones};
+use self::bracket::{Bracket, Judgement};
+pub(super) use self::bracket::{MOST_RUNGS, milestones};
+pub(super) use self::reason::share;
 use self::run::Run;
 use super::{AtMaxT, Cohort, ScheduleError, Scheduler, settle_objective};
 use crate::logic::config::Config;

@@ -11,7 +11,7 @@ pub(super) fn behind(milestone: f64, (value, cut_off): (f64, f64), factor: f64, 
 }
 
 /// The part of the trials that a rung stops.
-fn share(factor: f64) -> Cow<'static, str> {
+pub(in crate::logic::schedule) fn share(factor: f64) -> Cow<'static, str> {
     if factor == 2.0 {
         "half".into()
     } else if factor == 3.0 {
