@@ -71,6 +71,7 @@ type Rule = Arc<dyn Fn(TrialId, &Report, &dyn Cohort) -> Option<ResourceRequest>
 /// let scheduler = ResourceChanging::new(Asha::new().max_t(100)).unit(Resources::cpus(1)).limit(3);
 /// # let trainable = function("t", |_: Config, trial| { trial.report([("loss", 1.0)])?; Ok(()) });
 /// let experiment = Experiment::new("growing", trainable)
+///     .space(Space::new().with("x", uniform(0.0, 1.0)))
 ///     .samples(4)
 ///     .resources(Resources::cpus(8))
 ///     .objective(Objective::min("loss"))
