@@ -69,6 +69,7 @@ fn schedulers() {
         Pbt::new().time_attr("training_iteration").perturbation_interval(4.0).mutations(mutations).seed(3)
     };
     conformance::scheduler(move || Box::new(pbt()));
+    conformance::scheduler(|| Box::new(ResourceChanging::new(Asha::new().max_t(81))));
     conformance::scheduler(move || Box::new(pbt().quantile_fraction(0.5).rounds(Rounds::Synchronous)));
 }
 

@@ -10,7 +10,8 @@ use rig::{Rig, rig, searcher};
 use tryout::logic::event::{Ending, Outcome, RunFailure};
 use tryout::logic::metrics::Objective;
 use tryout::logic::schedule::{
-    Asha, AtMaxT, Fifo, HyperBand, MedianStopping, MoAsha, Pbt, Rounds, Scheduler, WhenBehind,
+    Asha, AtMaxT, Distribution, Fifo, HyperBand, MedianStopping, MoAsha, Pbt, ResourceChanging, Rounds, Scheduler,
+    WhenBehind,
 };
 use tryout::logic::space::{Space, uniform};
 use tryout::testing::Saves;
@@ -18,7 +19,7 @@ use tryout::testing::Saves;
 const RUNS: u32 = 10_000;
 
 /// How many kinds of schedulers there are.
-const KINDS: u8 = 10;
+const KINDS: u8 = 12;
 
 /// All of them, by number.
 fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
@@ -36,7 +37,9 @@ fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
         5 => Box::new(median()),
         6 => Box::new(median().when_behind(WhenBehind::PauseOnce)),
         7 => Box::new(pbt()),
-        8 => {
+        8 => Box::new(ResourceChanging::new(HyperBand::new().max_t(longest)).limit(1)),
+        9 => Box::new(ResourceChanging::new(pbt()).distribution(Distribution::TopJob)),
+        10 => {
             let several = [Objective::min("loss"), Objective::max("training_iteration"), Objective::max("loss")];
             Box::new(MoAsha::new(several).max_t(longest).reduction_factor(2.0).memory(5))
         }

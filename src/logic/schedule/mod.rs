@@ -21,6 +21,7 @@ mod median;
 mod moasha;
 mod number;
 mod pbt;
+mod resources;
 mod saved;
 mod spec;
 
@@ -30,6 +31,7 @@ pub use hyperband::HyperBand;
 pub use median::{MedianStopping, WhenBehind};
 pub use moasha::MoAsha;
 pub use pbt::{Pbt, Rounds};
+pub use resources::{Distribution, Growth, ResourceChanging};
 pub use spec::from_spec;
 
 /// What a scheduler may know of the other trials.

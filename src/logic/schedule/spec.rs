@@ -1,9 +1,9 @@
 //! The schedulers of this module, made from their settings as data.
 
-use super::{Asha, Fifo, HyperBand, MedianStopping, MoAsha, Pbt, Scheduler};
+use super::{Asha, Fifo, HyperBand, MedianStopping, MoAsha, Pbt, ResourceChanging, Scheduler};
 use crate::logic::spec::{PartSpec, SpecError};
 
-const KNOWN: [&str; 6] = ["Asha", "Fifo", "HyperBand", "MedianStopping", "MoAsha", "Pbt"];
+const KNOWN: &[&str] = &["Asha", "Fifo", "HyperBand", "MedianStopping", "MoAsha", "Pbt", "ResourceChanging"];
 
 /// The scheduler that `spec` describes: one like that which [said it](Scheduler::spec), with nothing of its past.
 ///
@@ -27,6 +27,7 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn Scheduler>, SpecError> {
         "MedianStopping" => Box::new(spec.read::<MedianStopping>()?),
         "MoAsha" => Box::new(spec.read::<MoAsha>()?),
         "Pbt" => Box::new(spec.read::<Pbt>()?),
-        _ => return Err(spec.unknown("scheduler", &KNOWN)),
+        "ResourceChanging" => Box::new(ResourceChanging::from_spec(spec)?),
+        _ => return Err(spec.unknown("scheduler", KNOWN)),
     })
 }
