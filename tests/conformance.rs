@@ -207,3 +207,19 @@ fn async_function_backends() {
     };
     in_a_system(|| conformance::backend(|| case(make(), Arc::new(MemoryStore::new()))));
 }
+
+#[cfg(all(feature = "cma-es", feature = "gp"))]
+#[test]
+fn searchers_that_model_the_space() {
+    use tryout::logic::search::{CmaEs, GaussianProcess};
+    let space = || {
+        let adam = Space::new().with("beta", uniform(0.8, 1.0));
+        let optimizer = choice([Space::new(), adam]);
+        Space::new().with("x", uniform(0.0, 1.0)).with("n", int(1, 9)).with("o", optimizer)
+    };
+    let cma = move || CmaEs::new(space(), 5).expect("it can be modelled");
+    conformance::searcher(move || Box::new(cma()));
+    conformance::searcher(move || Box::new(cma().population(5).sigma(0.4)));
+    let gp = move || GaussianProcess::new(space(), 5).expect("it can be modelled").startup(3);
+    conformance::searcher(move || Box::new(Capped::new(Box::new(gp()), 25)));
+}

@@ -8,13 +8,17 @@ use super::spec::PartSpec;
 use super::state::{PartState, StateError};
 
 mod capped;
+#[cfg(feature = "cma-es")]
+mod cma;
+#[cfg(feature = "gp")]
+mod gp;
 mod limiter;
 mod nsga2;
 mod points;
 mod repeater;
 mod setting;
 mod spec;
-#[cfg(feature = "tpe")]
+#[cfg(any(feature = "tpe", feature = "cma-es", feature = "gp"))]
 mod study;
 #[cfg(feature = "tpe")]
 mod tpe;
@@ -24,6 +28,10 @@ mod variants;
 mod tests;
 
 pub use capped::Capped;
+#[cfg(feature = "cma-es")]
+pub use cma::CmaEs;
+#[cfg(feature = "gp")]
+pub use gp::GaussianProcess;
 pub use limiter::{ConcurrencyLimiter, Feedback};
 pub use nsga2::{Crossover, Nsga2};
 pub use points::Points;

@@ -5,7 +5,11 @@ use crate::logic::spec::{PartSpec, SpecError};
 
 const KNOWN: &[&str] = &[
     "Capped",
+    #[cfg(feature = "cma-es")]
+    "CmaEs",
     "ConcurrencyLimiter",
+    #[cfg(feature = "gp")]
+    "GaussianProcess",
     "Nsga2",
     "Points",
     "Repeater",
@@ -34,6 +38,10 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn Searcher>, SpecError> {
             let capped::Settings { most, inner } = spec.read()?;
             Box::new(Capped::new(from_spec(&inner)?, most))
         }
+        #[cfg(feature = "cma-es")]
+        "CmaEs" => Box::new(super::CmaEs::from_spec(spec)?),
+        #[cfg(feature = "gp")]
+        "GaussianProcess" => Box::new(super::GaussianProcess::from_spec(spec)?),
         "ConcurrencyLimiter" => {
             let limiter::Settings { limit, feedback, inner } = spec.read()?;
             let limited = ConcurrencyLimiter::new(from_spec(&inner)?, limit).map_err(|error| spec.refuse(error))?;

@@ -1,0 +1,3 @@
+//! Schedulers on learning curves.
+
+pub(crate) fn print() {}

@@ -1,0 +1,84 @@
+//! How good searchers and schedulers are, on functions and curves whose answers are known: `cargo bench --bench quality`.
+
+mod curves;
+mod functions;
+
+use tryout::logic::event::Ending;
+use tryout::logic::ids::{RunId, TrialId};
+use tryout::logic::metrics::{Counters, Metrics, Objective};
+use tryout::logic::search::{Nsga2, Searcher, Suggestion, Variants};
+use tryout::logic::space::Space;
+
+use functions::{FUNCTIONS, Function};
+
+/// So many runs each: the seeds are 0, 1, 2 and so on.
+const SEEDS: u64 = 20;
+/// So many evaluations a run.
+const BUDGET: u32 = 100;
+
+/// Makes a searcher of a space, from a seed; none if it can't search such a space.
+type Make = fn(Space, u64) -> Option<Box<dyn Searcher>>;
+
+fn searchers() -> Vec<(&'static str, Make)> {
+    let random: Make = |space, seed| Some(Box::new(Variants::new(space, seed).ok()?.samples(u64::from(BUDGET))));
+    let nsga: Make =
+        |space, seed| Some(Box::new(Nsga2::new(space, &[Objective::min("value")], seed).ok()?.population(20)));
+    let mut all = vec![("random", random), ("NSGA-II (20)", nsga)];
+    #[cfg(feature = "sobol")]
+    all.push(("Sobol", |space, seed| Some(Box::new(tryout::logic::search::QuasiRandom::new(space, seed).ok()?))));
+    #[cfg(feature = "tpe")]
+    all.push(("TPE", |space, seed| Some(Box::new(tryout::logic::search::Tpe::new(space, seed).ok()?))));
+    #[cfg(feature = "cma-es")]
+    all.push(("CMA-ES", |space, seed| Some(Box::new(tryout::logic::search::CmaEs::new(space, seed).ok()?))));
+    #[cfg(feature = "gp")]
+    all.push(("GP", |space, seed| Some(Box::new(tryout::logic::search::GaussianProcess::new(space, seed).ok()?))));
+    all
+}
+
+/// The best value after the whole budget, one trial at a time.
+fn best(make: Make, function: &Function, seed: u64) -> Option<f64> {
+    let mut searcher = make((function.space)(), seed)?;
+    searcher.prepare(Some(&Objective::min("value"))).ok()?;
+    let mut best = f64::INFINITY;
+    for number in 0..BUDGET {
+        let trial = TrialId::new(RunId::new(1), number);
+        let Ok(Suggestion::Next(config)) = searcher.suggest(trial) else { break };
+        let value = (function.value)(&config);
+        best = best.min(value);
+        let metrics = Metrics::from([("value", value)]);
+        let report = Counters::default().stamp(trial, metrics, std::time::Duration::ZERO, 0.0);
+        searcher.on_end(trial, Ending::Done, Some(&report));
+    }
+    Some(best)
+}
+
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+fn functions() {
+    let names: Vec<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
+    println!("Median best of {SEEDS} seeds above the least value, {BUDGET} evaluations:\n");
+    println!("| searcher | {} | seconds a run |\n|---|{}---|", names.join(" | "), "---|".repeat(names.len()));
+    for (name, make) in searchers() {
+        let began = std::time::Instant::now();
+        let cells: Vec<String> = FUNCTIONS
+            .iter()
+            .map(|function| {
+                let found: Option<Vec<f64>> = (0..SEEDS).map(|seed| best(make, function, seed)).collect();
+                found.map_or("-".to_owned(), |found| format!("{:.3}", median(found) - function.least))
+            })
+            .collect();
+        let seconds = began.elapsed().as_secs_f64() / (SEEDS as f64 * FUNCTIONS.len() as f64);
+        println!("| {name} | {} | {seconds:.3} |", cells.join(" | "));
+    }
+}
+
+fn main() {
+    // `cargo test` builds and starts every bench: nothing is measured there.
+    if std::env::args().any(|argument| argument == "--bench") {
+        functions();
+        curves::print();
+    }
+}
