@@ -37,6 +37,9 @@ fn schedulers() {
     conformance::scheduler(|| Box::new(Fifo));
     conformance::scheduler(|| Box::new(Asha::new().max_t(81).reduction_factor(3.0)));
     conformance::scheduler(|| Box::new(Asha::new().max_t(81).brackets(3).seed(4)));
+    let promotion = || Asha::new().max_t(81).reduction_factor(3.0).form(AshaForm::Promotion);
+    conformance::scheduler(move || Box::new(promotion()));
+    conformance::scheduler(move || Box::new(promotion().max_t(50).brackets(3).seed(4)));
     let grid = || MedianStopping::new().time_attr("training_iteration").grace_period(3.0);
     conformance::scheduler(|| Box::new(grid()));
     conformance::scheduler(|| Box::new(HyperBand::new().max_t(81)));

@@ -8,7 +8,7 @@ use tryout::logic::decision::Decision;
 use tryout::logic::event::Ending;
 use tryout::logic::ids::TrialId;
 use tryout::logic::metrics::{Mode, Objective};
-use tryout::logic::schedule::{Asha, AtMaxT, Cohort, Fifo, HyperBand, MedianStopping, Scheduler, WhenBehind};
+use tryout::logic::schedule::{Asha, AshaForm, AtMaxT, Cohort, Fifo, HyperBand, MedianStopping, Scheduler, WhenBehind};
 use tryout::logic::trial::Status;
 use tryout::testing::Renewed;
 
@@ -44,9 +44,9 @@ fn made() -> impl Strategy<Value = Made> {
     let when_behind = prop_oneof![Just(WhenBehind::Stop), Just(WhenBehind::PauseOnce)];
     let asha =
         (1..30_u64, factor(), 1..4_u32, at_max_t(), any::<u64>()).prop_map(|(max_t, factor, brackets, at, seed)| {
-            Made::Asha(Box::new(
-                Asha::new().max_t(max_t).reduction_factor(factor).brackets(brackets).at_max_t(at).seed(seed),
-            ))
+            let form = if seed % 2 == 0 { AshaForm::Stopping } else { AshaForm::Promotion };
+            let asha = Asha::new().max_t(max_t).reduction_factor(factor).brackets(brackets).form(form);
+            Made::Asha(Box::new(asha.at_max_t(at).seed(seed)))
         });
     let hyperband = (1..30_u64, factor(), at_max_t()).prop_map(|(max_t, factor, at)| {
         Made::HyperBand(HyperBand::new().max_t(max_t).reduction_factor(factor).at_max_t(at))
@@ -197,6 +197,8 @@ fn a_trial_that_has_ended_costs_a_number_a_rung() {
     };
     let a_trial = |made: Made, each: u64| (run(made.clone(), 2000, each) - run(made, 1000, each)) / 1000;
     assert!(a_trial(Made::Asha(Box::new(Asha::new().max_t(4))), 1) <= 10);
+    let promotion = Asha::new().max_t(4).form(AshaForm::Promotion);
+    assert!(a_trial(Made::Asha(Box::new(promotion)), 1) <= 10);
     assert!(a_trial(Made::HyperBand(HyperBand::new().max_t(9)), 1) <= 10);
     let median = MedianStopping::new().time_attr("training_iteration").grace_period(0.0);
     assert!(a_trial(Made::Median(median), 1) <= 60);

@@ -22,7 +22,7 @@ mod number;
 mod saved;
 mod spec;
 
-pub use asha::Asha;
+pub use asha::{Asha, AshaForm};
 pub use fifo::Fifo;
 pub use hyperband::HyperBand;
 pub use median::{MedianStopping, WhenBehind};
