@@ -44,6 +44,12 @@ fn schedulers() {
     conformance::scheduler(|| Box::new(grid()));
     conformance::scheduler(|| Box::new(HyperBand::new().max_t(81)));
     conformance::scheduler(|| Box::new(HyperBand::new().max_t(27).reduction_factor(2.0)));
+    let pbt = || {
+        let mutations = Space::new().with("x", uniform(0.0, 1.0));
+        Pbt::new().time_attr("training_iteration").perturbation_interval(4.0).mutations(mutations).seed(3)
+    };
+    conformance::scheduler(move || Box::new(pbt()));
+    conformance::scheduler(move || Box::new(pbt().quantile_fraction(0.5).rounds(Rounds::Synchronous)));
 }
 
 #[derive(serde::Deserialize)]

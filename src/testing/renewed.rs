@@ -130,6 +130,10 @@ impl Scheduler for Renewed<dyn Scheduler> {
         });
     }
 
+    fn on_resume(&mut self, trial: TrialId) {
+        self.call(|part| part.on_resume(trial));
+    }
+
     fn on_retry(&mut self, trial: TrialId, cohort: &dyn Cohort) -> Vec<Directive> {
         self.call(|part| part.on_retry(trial, cohort))
     }

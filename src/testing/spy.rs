@@ -62,6 +62,10 @@ impl Scheduler for Spy<dyn Scheduler> {
         self.inner.complete(trial, config);
     }
 
+    fn on_resume(&mut self, trial: TrialId) {
+        self.inner.on_resume(trial);
+    }
+
     fn on_retry(&mut self, trial: TrialId, cohort: &dyn Cohort) -> Vec<Directive> {
         self.inner.on_retry(trial, cohort)
     }

@@ -72,7 +72,10 @@ fn failures_checkpoints_and_outcomes_are_flat() {
     );
     assert_eq!((&lines[1]["checkpoint"]["id"], &lines[1]["checkpoint"]["bytes"]), (&checkpoint, &json!(12)));
     assert_eq!(lines[2], json!({"at": 4.0, "event": "deleted", "checkpoint": checkpoint}));
-    assert_eq!(lines[3], json!({"at": 4.0, "event": "restored", "checkpoint": checkpoint, "iteration": 9}));
+    assert_eq!(
+        lines[3],
+        json!({"at": 4.0, "event": "restored", "trial": checkpoint["trial"], "checkpoint": checkpoint, "iteration": 9})
+    );
     assert_eq!(lines[4]["by"], "drain");
     assert_eq!((&lines[5]["attempt"], &lines[5]["worker"], &lines[5]["lease"]), (&json!(2), &json!(3), &json!(8)));
     assert_eq!(lines[6], json!({"at": 5.0, "event": "finished", "outcome": "completed"}));

@@ -124,7 +124,10 @@ fn nothing_is_made_of_what_nobody_knows() {
         format!("{error}{source}")
     };
     let error = schedule::from_spec(&spec("Astra", json!({}))).map(drop).expect_err("there is none");
-    assert_eq!(chain(error), "there is no scheduler called `Astra`; there are Asha, Fifo, HyperBand, MedianStopping");
+    assert_eq!(
+        chain(error),
+        "there is no scheduler called `Astra`; there are Asha, Fifo, HyperBand, MedianStopping, Pbt"
+    );
     let error = stop::from_spec(&spec("when", json!({}))).map(drop).expect_err("it is a function");
     assert!(chain(error).starts_with("there is no stop rule called `when`; there are all, any, at_least"));
     let error = schedule::from_spec(&spec("Asha", json!({"max_t": "long"}))).map(drop).expect_err("it isn't a number");

@@ -154,7 +154,13 @@ impl Engine {
                 live.standing = Standing::Ending(Ending::Client);
                 Some(TrialOrder::Stop)
             }
-            (_, Some(_)) => Some(TrialOrder::Pause),
+            (standing, Some(_)) => {
+                // Its answer is waited for: the run isn't stuck until then.
+                if matches!(standing, Standing::None) {
+                    live.standing = Standing::Pause { resume: false };
+                }
+                Some(TrialOrder::Pause)
+            }
             (_, None) => None,
         };
         match order {

@@ -343,6 +343,10 @@ impl Cohort for Ledger {
         self.get(trial).map(|record| &*record.config)
     }
 
+    fn has_checkpoint(&self, trial: TrialId) -> bool {
+        self.get(trial).is_some_and(|record| record.inherited.is_some() || !record.checkpoints.is_empty())
+    }
+
     fn request(&self, trial: TrialId) -> Option<&Arc<ResourceRequest>> {
         self.live(trial).map(|live| &live.request)
     }

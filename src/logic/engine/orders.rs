@@ -38,7 +38,10 @@ impl Engine {
                 self.expect_live(trial, "be paused")?;
                 self.pause_trial(trial, PausedBy::Client, None, now, out);
             }
-            ClientOrder::Resume(trial) => self.unpause(trial, now, out)?,
+            ClientOrder::Resume(trial) => {
+                self.unpause(trial, now, out)?;
+                self.scheduler.call(|scheduler| scheduler.on_resume(trial));
+            }
             ClientOrder::Save(trial) => {
                 let status = self.expect_live(trial, "be saved")?;
                 if status != Status::Running {

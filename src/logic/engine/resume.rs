@@ -246,7 +246,10 @@ impl Engine {
             (Some(at), _) => self.ledger.back_off(trial, at),
             (None, Some(PausedBy::Client)) if paused => {}
             (None, Some(PausedBy::Scheduler)) if paused => self.ledger.park(trial),
-            _ => self.ledger.enqueue(trial),
+            _ => {
+                self.ledger.enqueue(trial);
+                self.scheduler.call(|scheduler| scheduler.on_resume(trial));
+            }
         }
         let (status, iteration) = self.ledger.get(trial).map_or((Status::Pending, 0), |r| (r.status, r.reported));
         self.tell(now, out, || EventKind::Returned { trial, config: config.clone(), status, iteration });

@@ -19,6 +19,7 @@ mod fifo;
 mod hyperband;
 mod median;
 mod number;
+mod pbt;
 mod saved;
 mod spec;
 
@@ -26,6 +27,7 @@ pub use asha::{Asha, AshaForm};
 pub use fifo::Fifo;
 pub use hyperband::HyperBand;
 pub use median::{MedianStopping, WhenBehind};
+pub use pbt::{Pbt, Rounds};
 pub use spec::from_spec;
 
 /// What a scheduler may know of the other trials.
@@ -37,6 +39,11 @@ pub trait Cohort {
     /// The configuration of a trial, as it is now.
     fn config(&self, _trial: TrialId) -> Option<&Config> {
         None
+    }
+
+    /// Whether a trial has a checkpoint that another could go on from.
+    fn has_checkpoint(&self, _trial: TrialId) -> bool {
+        true
     }
 
     /// What a trial needs; none if it has ended, or nobody can say.
@@ -118,6 +125,10 @@ pub trait Scheduler: Send {
     fn on_retry(&mut self, _trial: TrialId, _cohort: &dyn Cohort) -> Vec<Directive> {
         Vec::new()
     }
+
+    /// A trial stands in the line again, for another reason than this scheduler's: a client resumed it, or a resumed run
+    /// brought it back.
+    fn on_resume(&mut self, _trial: TrialId) {}
 
     /// A trial ended, in whatever way; called exactly once for each.
     fn on_end(

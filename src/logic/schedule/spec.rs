@@ -1,9 +1,9 @@
 //! The schedulers of this module, made from their settings as data.
 
-use super::{Asha, Fifo, HyperBand, MedianStopping, Scheduler};
+use super::{Asha, Fifo, HyperBand, MedianStopping, Pbt, Scheduler};
 use crate::logic::spec::{PartSpec, SpecError};
 
-const KNOWN: [&str; 4] = ["Asha", "Fifo", "HyperBand", "MedianStopping"];
+const KNOWN: [&str; 5] = ["Asha", "Fifo", "HyperBand", "MedianStopping", "Pbt"];
 
 /// The scheduler that `spec` describes: one like that which [said it](Scheduler::spec), with nothing of its past.
 ///
@@ -25,6 +25,7 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn Scheduler>, SpecError> {
         "Fifo" => Box::new(Fifo),
         "HyperBand" => Box::new(spec.read::<HyperBand>()?),
         "MedianStopping" => Box::new(spec.read::<MedianStopping>()?),
+        "Pbt" => Box::new(spec.read::<Pbt>()?),
         _ => return Err(spec.unknown("scheduler", &KNOWN)),
     })
 }

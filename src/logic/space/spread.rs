@@ -1,5 +1,8 @@
 //! Where a value lies in its range, as a number from 0 to 1, and back.
 
+use serde_json::Value;
+
+use super::domain::Domain;
 use super::range::{FloatRange, IntRange, Normal, Scale, multiple};
 
 /// No normal value is further out than at these, so that none is infinite.
@@ -92,6 +95,30 @@ impl Normal {
             if quantile(middle) < wanted { low = middle } else { high = middle }
         }
         (low + high) / 2.0
+    }
+}
+
+impl Domain {
+    /// The value of a range that is next to `value`; none of what isn't a range, and of NaN.
+    pub(crate) fn nearest(&self, value: f64) -> Option<Value> {
+        if value.is_nan() {
+            return None;
+        }
+        match self {
+            Domain::Float(range) => {
+                let inside = value.clamp(range.low, range.high);
+                Some(if range.contains(inside) { inside } else { range.at(range.part(inside)) }.into())
+            }
+            Domain::Normal(normal) => {
+                let value = normal.quantum.map_or(value, |step| multiple((value / step).round(), step));
+                Some(value.clamp(f64::MIN, f64::MAX).into())
+            }
+            Domain::Int(range) => {
+                let inside = (value.round() as i64).clamp(range.low, range.last());
+                Some(if range.contains(inside) { inside } else { range.at(range.part(inside)) }.into())
+            }
+            _ => None,
+        }
     }
 }
 

@@ -90,11 +90,7 @@ impl Engine {
                 }
             }
             EventKind::Paused { by, reason, .. } => self.recall_paused(trial, *by, reason),
-            EventKind::Resumed { .. } => match self.ledger.live_mut(trial) {
-                Some(live) if live.state == State::Paused => self.ledger.enqueue(trial),
-                Some(live) => live.standing = Standing::Pause { resume: true },
-                None => {}
-            },
+            EventKind::Resumed { .. } => self.recall_resumed(trial),
             EventKind::Stopping { ending, reason, .. } => {
                 self.set_standing(trial, Standing::Ending(*ending), reason.clone());
             }
@@ -118,6 +114,17 @@ impl Engine {
                 self.recall_end(trial, end);
             }
             _ => {}
+        }
+    }
+
+    fn recall_resumed(&mut self, trial: TrialId) {
+        match self.ledger.live_mut(trial) {
+            Some(live) if live.state == State::Paused => self.ledger.enqueue(trial),
+            Some(live) => live.standing = Standing::Pause { resume: true },
+            None => {}
+        }
+        if !self.recalled.untold.scheduler {
+            self.scheduler.call(|scheduler| scheduler.on_resume(trial));
         }
     }
 

@@ -1,0 +1,344 @@
+//! Population-based training: the weak go on as mutated copies of the strong.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use self::mutate::{Mutations, Refusal, Step};
+use self::turn::Run;
+use super::{Buffering, Cohort, ScheduleError, Scheduler, settle_objective};
+use crate::logic::config::Config;
+use crate::logic::decision::{Directive, Verdict};
+use crate::logic::event::Ending;
+use crate::logic::ids::TrialId;
+use crate::logic::metrics::{Objective, Report};
+use crate::logic::space::Space;
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, float};
+
+mod mutate;
+mod population;
+mod saved;
+mod turn;
+
+const NAME: &str = "Pbt";
+
+/// When the members of a population are compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rounds {
+    /// Each at its own intervals, with what the others have reported by then. Nobody waits for anybody.
+    #[default]
+    Asynchronous,
+    /// All together, once each has been trained for another interval. (Ray Tune: `synch=True`.)
+    Synchronous,
+}
+
+/// A function that has the last word on a copy's configuration.
+type Explore = Arc<dyn Fn(Config) -> Config + Send + Sync>;
+
+/// Population-based training: at intervals, a trial in the worse part of the population becomes a copy of one in the
+/// better part, takes over its checkpoint, and goes on with a configuration that differs a little.
+///
+/// When to use it: where what is good changes in the course of training, such as learning rates and regularisation: it
+/// finds a schedule, not a point. The trainable must be able to save and restore. All members train from the beginning to
+/// the end, so nothing is saved by ending trials early.
+///
+/// - **Exploit.** Of the trials that haven't ended and have a score, the best and the worst
+///   [`quantile_fraction`](Pbt::quantile_fraction) are told apart, at most half of them each. A trial in the better part
+///   is saved; one in the worse part becomes a copy of one drawn from the better part. A copy's times are its donor's, so
+///   that neither is compared again before another interval is over. See [`Directive::Exploit`] for what it waits for: nothing.
+/// - **Explore.** Each value of [`mutations`](Pbt::mutations) is drawn anew with
+///   [`resample_probability`](Pbt::resample_probability). Otherwise a number from a range is multiplied by one of the two
+///   [`perturbation_factors`](Pbt::perturbation_factors) and kept within the range, whole numbers rounded; and of a choice
+///   the option before or after it is taken. Then [`explore`](Pbt::explore) has the last word.
+/// - A value that a new trial's configuration lacks is drawn when it is added.
+/// - With fewer places than trials, the least trained go first, each for an interval.
+/// - In [synchronous rounds](Rounds::Synchronous) each trial pauses at the end of a round. The last one to get there, or
+///   to end, lets all be compared.
+/// - NaN is no score. A report without the time attribute changes nothing; each report must have the metric.
+///
+/// Costs O(log n) a report with n members, and O(log n) for each member at the end of a synchronous round.
+///
+/// ```
+/// use tryout::prelude::*;
+///
+/// let pbt = Pbt::new()
+///     .time_attr("training_iteration")
+///     .perturbation_interval(5.0)
+///     .mutations(Space::new().with("lr", log_uniform(1e-4, 1e-1)).with("batch", choice([16, 32, 64])));
+/// # let trainable = function("t", |config: Config, trial| { trial.report([("loss", config.number("lr").unwrap_or(0.0))])?; Ok(()) });
+/// let experiment = Experiment::new("schedules", trainable)
+///     .space(Space::new().with("lr", log_uniform(1e-4, 1e-1)).with("batch", 32))
+///     .samples(8)
+///     .objective(Objective::min("loss"))
+///     .scheduler(pbt);
+/// # experiment.run()?;
+/// # Ok::<(), RunError>(())
+/// ```
+///
+/// Source: Jaderberg et al. 2017, "Population Based Training of Neural Networks"; intervals, quantiles, factors and
+/// rounds are those of Ray Tune's `PopulationBasedTraining`. Unlike there, a number never leaves its range.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pbt {
+    time_attr: String,
+    #[serde(with = "float")]
+    perturbation_interval: f64,
+    #[serde(with = "float")]
+    burn_in: f64,
+    #[serde(with = "float")]
+    quantile_fraction: f64,
+    #[serde(with = "float")]
+    resample_probability: f64,
+    perturbation_factors: (f64, f64),
+    rounds: Rounds,
+    mutations: Space,
+    seed: u64,
+    objective: Option<Objective>,
+    #[serde(skip)]
+    explore: Option<Explore>,
+    #[serde(skip)]
+    run: Option<Run>,
+}
+
+impl fmt::Debug for Pbt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(NAME).field("rounds", &self.rounds).field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+impl Default for Pbt {
+    fn default() -> Self {
+        Self {
+            time_attr: "time_total_s".to_owned(),
+            perturbation_interval: 60.0,
+            burn_in: 0.0,
+            quantile_fraction: 0.25,
+            resample_probability: 0.25,
+            perturbation_factors: (1.2, 0.8),
+            rounds: Rounds::Asynchronous,
+            mutations: Space::new(),
+            seed: 0,
+            objective: None,
+            explore: None,
+            run: None,
+        }
+    }
+}
+
+impl Pbt {
+    /// With the defaults: intervals of 60 by `time_total_s`, quarters, asynchronous. [`mutations`](Pbt::mutations) or
+    /// [`explore`](Pbt::explore) must be given.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The name of the metric or automatic key that is a trial's time, in whatever unit. Default `time_total_s`.
+    #[must_use]
+    pub fn time_attr(mut self, time_attr: impl Into<String>) -> Self {
+        self.time_attr = time_attr.into();
+        self
+    }
+
+    /// How long a trial is trained before it is compared again; above 0. Default 60.
+    #[must_use]
+    pub fn perturbation_interval(mut self, interval: f64) -> Self {
+        self.perturbation_interval = interval;
+        self
+    }
+
+    /// The time before which no trial is compared; from 0. Default 0.
+    #[must_use]
+    pub fn burn_in(mut self, burn_in: f64) -> Self {
+        self.burn_in = burn_in;
+        self
+    }
+
+    /// How much of the population the better part is, and the worse; from 0 to 0.5. Default 0.25.
+    #[must_use]
+    pub fn quantile_fraction(mut self, fraction: f64) -> Self {
+        self.quantile_fraction = fraction;
+        self
+    }
+
+    /// How often a value is drawn anew instead of moved; from 0 to 1. Default 0.25.
+    #[must_use]
+    pub fn resample_probability(mut self, probability: f64) -> Self {
+        self.resample_probability = probability;
+        self
+    }
+
+    /// What a number is multiplied by, one or the other. Default 1.2 and 0.8.
+    #[must_use]
+    pub fn perturbation_factors(mut self, up: f64, down: f64) -> Self {
+        self.perturbation_factors = (up, down);
+        self
+    }
+
+    /// When the members are compared. Default [`Rounds::Asynchronous`].
+    #[must_use]
+    pub fn rounds(mut self, rounds: Rounds) -> Self {
+        self.rounds = rounds;
+        self
+    }
+
+    /// The values that differ in a copy, by the same names and nesting as in the configuration: ranges, and choices among
+    /// plain values.
+    #[must_use]
+    pub fn mutations(mut self, mutations: Space) -> Self {
+        self.mutations = mutations;
+        self
+    }
+
+    /// Has the last word on a copy's configuration, once for each copy. With it the settings can't be
+    /// [said as data](Scheduler::spec).
+    #[must_use]
+    pub fn explore(mut self, explore: impl Fn(Config) -> Config + Send + Sync + 'static) -> Self {
+        self.explore = Some(Arc::new(explore));
+        self
+    }
+
+    /// What all draws follow from. Default 0.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// What counts. Not needed if the experiment has an objective.
+    #[must_use]
+    pub fn objective(mut self, objective: Objective) -> Self {
+        self.objective = Some(objective);
+        self
+    }
+
+    fn check(&self) -> Result<Mutations, ScheduleError> {
+        let refuse = |setting, value: String, expected| {
+            Err(ScheduleError::Setting { scheduler: NAME, setting, value, expected })
+        };
+        let within = |number: f64, most: f64| (0.0..=most).contains(&number);
+        if self.time_attr.is_empty() {
+            return refuse("time_attr", "empty".to_owned(), "the name of a metric, as in `training_iteration`");
+        }
+        if !self.perturbation_interval.is_finite() || self.perturbation_interval <= 0.0 {
+            return refuse("perturbation_interval", self.perturbation_interval.to_string(), "finite and above 0");
+        }
+        if !within(self.burn_in, f64::MAX) {
+            return refuse("burn_in", self.burn_in.to_string(), "a finite number from 0 on");
+        }
+        if !within(self.quantile_fraction, 0.5) {
+            return refuse("quantile_fraction", self.quantile_fraction.to_string(), "from 0 to 0.5");
+        }
+        if !within(self.resample_probability, 1.0) {
+            return refuse("resample_probability", self.resample_probability.to_string(), "from 0 to 1");
+        }
+        let (up, down) = self.perturbation_factors;
+        if !up.is_finite() || !down.is_finite() {
+            return refuse("perturbation_factors", format!("{up} and {down}"), "two finite numbers");
+        }
+        let mutations = match Mutations::new(self.mutations.clone()) {
+            Ok(mutations) => mutations,
+            Err(Refusal::Space(error)) => {
+                return refuse("mutations", format!("wrong: {error}"), "a space that can be drawn from");
+            }
+            Err(Refusal::Kind(path, found)) => {
+                return refuse(
+                    "mutations",
+                    format!("{found} at `{path}`"),
+                    "a range, a choice of plain values, or a map of these",
+                );
+            }
+        };
+        if mutations.is_empty() && self.explore.is_none() {
+            return refuse("mutations", "empty".to_owned(), "given, or `explore` must be: else a copy is only a copy");
+        }
+        Ok(mutations)
+    }
+
+    /// The time and the score (more is better) in `report`, if it has both.
+    fn read(&self, report: &Report) -> Option<(f64, f64)> {
+        let objective = self.objective.as_ref()?;
+        let time = report.number(&self.time_attr).filter(|time| time.is_finite())?;
+        // -0.0 and 0.0 are the same time.
+        Some((time + 0.0, objective.score(report.number(&objective.metric)?)))
+    }
+
+    fn step(&self) -> Step {
+        Step { resample: self.resample_probability, factors: self.perturbation_factors }
+    }
+}
+
+impl Scheduler for Pbt {
+    fn on_report(&mut self, trial: TrialId, report: &Report, cohort: &dyn Cohort) -> Verdict {
+        match self.read(report) {
+            Some((time, score)) => self.reported(trial, time, score, cohort),
+            None => Verdict::CONTINUE,
+        }
+    }
+
+    fn complete(&mut self, trial: TrialId, config: &mut Config) {
+        if let Some(run) = &self.run {
+            run.mutations.complete(config, self.seed, u64::from(trial.number()));
+        }
+    }
+
+    fn on_add(&mut self, trial: TrialId, _: &Config) {
+        if let Some(run) = &mut self.run {
+            run.population.join(trial);
+        }
+    }
+
+    fn on_retry(&mut self, trial: TrialId, _: &dyn Cohort) -> Vec<Directive> {
+        self.on_resume(trial);
+        Vec::new()
+    }
+
+    fn on_resume(&mut self, trial: TrialId) {
+        if let Some(run) = &mut self.run {
+            run.population.wait(trial);
+        }
+    }
+
+    fn on_end(&mut self, trial: TrialId, _: Ending, _: Option<&Report>, cohort: &dyn Cohort) -> Vec<Directive> {
+        self.ended(trial, cohort)
+    }
+
+    fn choose(&mut self, cohort: &dyn Cohort) -> Option<TrialId> {
+        self.next(cohort)
+    }
+
+    /// Checks the settings; before it, every report is answered with "go on".
+    fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), ScheduleError> {
+        let mutations = self.check()?;
+        settle_objective(NAME, &mut self.objective, objective)?;
+        let first = self.perturbation_interval.max(self.burn_in);
+        self.run = Some(Run::new(self.quantile_fraction, mutations, first));
+        Ok(())
+    }
+
+    fn objectives(&self) -> &[Objective] {
+        self.objective.as_slice()
+    }
+
+    fn buffering(&self) -> Buffering {
+        Buffering::Refused
+    }
+
+    fn save(&self) -> Option<PartState> {
+        self.saved()
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        self.take_up(state)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        if self.explore.is_some() { None } else { PartSpec::new(NAME, self) }
+    }
+
+    fn name(&self) -> &str {
+        NAME
+    }
+}
