@@ -18,7 +18,9 @@ pub use crate::logic::ids::TrialId;
 pub use crate::logic::metrics::{Metrics, Mode, Objective, Report, Scope, Value};
 pub use crate::logic::objects::{ObjectName, object};
 pub use crate::logic::pool::{AbandonPolicy, ResourceError, ResourceRequest, Resources, Reuse};
-pub use crate::logic::schedule::{Asha, AshaForm, AtMaxT, Fifo, HyperBand, MedianStopping, Pbt, Rounds, WhenBehind};
+pub use crate::logic::schedule::{
+    Asha, AshaForm, AtMaxT, Fifo, Filling, HyperBand, MedianStopping, Pbt, Rounds, WhenBehind,
+};
 pub use crate::logic::search::Samples;
 pub use crate::logic::space::{
     Domain, Outside, Space, SpaceError, choice, depends, grid, int, list, log_int, log_uniform, normal, uniform,

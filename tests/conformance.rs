@@ -44,6 +44,8 @@ fn schedulers() {
     conformance::scheduler(|| Box::new(grid()));
     conformance::scheduler(|| Box::new(HyperBand::new().max_t(81)));
     conformance::scheduler(|| Box::new(HyperBand::new().max_t(27).reduction_factor(2.0)));
+    conformance::scheduler(|| Box::new(HyperBand::for_bohb().max_t(81)));
+    conformance::scheduler(|| Box::new(HyperBand::for_bohb().max_t(9).at_max_t(AtMaxT::RunOn)));
     let pbt = || {
         let mutations = Space::new().with("x", uniform(0.0, 1.0));
         Pbt::new().time_attr("training_iteration").perturbation_interval(4.0).mutations(mutations).seed(3)

@@ -13,13 +13,15 @@ use tryout::logic::decision::Verdict;
 use tryout::logic::event::Ending;
 use tryout::logic::ids::{RunId, TrialId};
 use tryout::logic::metrics::{Metrics, Mode, Objective, Report};
-use tryout::logic::schedule::{Asha, AshaForm, AtMaxT, Cohort, HyperBand, MedianStopping, Scheduler, WhenBehind};
+use tryout::logic::schedule::{
+    Asha, AshaForm, AtMaxT, Cohort, Filling, HyperBand, MedianStopping, Scheduler, WhenBehind,
+};
 use tryout::logic::trial::Status;
 
 /// Settings of either scheduler.
 #[derive(Clone, Debug)]
 enum Made {
-    HyperBand { max_t: u64, factor: f64, at_max_t: AtMaxT },
+    HyperBand { max_t: u64, factor: f64, at_max_t: AtMaxT, filling: Filling },
     Promotion { max_t: u64, factor: f64, at_max_t: AtMaxT, brackets: u32 },
     Median { grace: u32, samples: u32, slice: u32, when_behind: WhenBehind },
 }
@@ -27,8 +29,9 @@ enum Made {
 impl Made {
     fn prepared(&self, mode: Mode) -> Box<dyn Scheduler> {
         let mut scheduler: Box<dyn Scheduler> = match *self {
-            Made::HyperBand { max_t, factor, at_max_t } => {
-                Box::new(HyperBand::new().max_t(max_t).reduction_factor(factor).at_max_t(at_max_t))
+            Made::HyperBand { max_t, factor, at_max_t, filling } => {
+                let hyperband = HyperBand::new().max_t(max_t).reduction_factor(factor).at_max_t(at_max_t);
+                Box::new(hyperband.filling(filling))
             }
             Made::Promotion { max_t, factor, at_max_t, brackets } => {
                 let asha = Asha::new().max_t(max_t).reduction_factor(factor).at_max_t(at_max_t);
@@ -51,10 +54,11 @@ impl Made {
 fn made() -> impl Strategy<Value = Made> {
     let at_max_t = || prop_oneof![Just(AtMaxT::Stop), Just(AtMaxT::RunOn)];
     let factor = || prop_oneof![3 => (2..5_u32).prop_map(f64::from), 1 => 1.3..4.0_f64];
+    let filling = prop_oneof![Just(Filling::SmallestFirst), Just(Filling::LargestFirst)];
     let when_behind = prop_oneof![Just(WhenBehind::Stop), Just(WhenBehind::PauseOnce)];
     prop_oneof![
-        2 => (1..30_u64, factor(), at_max_t())
-            .prop_map(|(max_t, factor, at_max_t)| Made::HyperBand { max_t, factor, at_max_t }),
+        3 => (1..30_u64, factor(), at_max_t(), filling)
+            .prop_map(|(max_t, factor, at_max_t, filling)| Made::HyperBand { max_t, factor, at_max_t, filling }),
         2 => (1..30_u64, factor(), at_max_t(), 1..4_u32)
             .prop_map(|(max_t, factor, at_max_t, brackets)| Made::Promotion { max_t, factor, at_max_t, brackets }),
         1 => (0..6_u32, 1..5_u32, 0..4_u32, when_behind)

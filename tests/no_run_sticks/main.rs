@@ -18,7 +18,7 @@ use tryout::testing::Saves;
 const RUNS: u32 = 10_000;
 
 /// How many kinds of schedulers there are.
-const KINDS: u8 = 11;
+const KINDS: u8 = 13;
 
 /// All of them, by number.
 fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
@@ -39,6 +39,8 @@ fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
         7 => Box::new(pbt()),
         8 => Box::new(pbt().quantile_fraction(0.5).rounds(Rounds::Synchronous)),
         9 => Box::new(promotion()),
+        11 => Box::new(HyperBand::for_bohb().max_t(longest)),
+        12 => Box::new(HyperBand::for_bohb().max_t(longest).reduction_factor(2.0).at_max_t(AtMaxT::RunOn)),
         _ => Box::new(promotion().reduction_factor(2.0).brackets(2).at_max_t(AtMaxT::RunOn).seed(seed)),
     };
     scheduler.prepare(Some(&Objective::min("loss"))).expect("the settings are fine");

@@ -8,7 +8,9 @@ use tryout::logic::decision::Decision;
 use tryout::logic::event::Ending;
 use tryout::logic::ids::TrialId;
 use tryout::logic::metrics::{Mode, Objective};
-use tryout::logic::schedule::{Asha, AshaForm, AtMaxT, Cohort, Fifo, HyperBand, MedianStopping, Scheduler, WhenBehind};
+use tryout::logic::schedule::{
+    Asha, AshaForm, AtMaxT, Cohort, Fifo, Filling, HyperBand, MedianStopping, Scheduler, WhenBehind,
+};
 use tryout::logic::trial::Status;
 use tryout::testing::Renewed;
 
@@ -48,8 +50,9 @@ fn made() -> impl Strategy<Value = Made> {
             let asha = Asha::new().max_t(max_t).reduction_factor(factor).brackets(brackets).form(form);
             Made::Asha(Box::new(asha.at_max_t(at).seed(seed)))
         });
-    let hyperband = (1..30_u64, factor(), at_max_t()).prop_map(|(max_t, factor, at)| {
-        Made::HyperBand(HyperBand::new().max_t(max_t).reduction_factor(factor).at_max_t(at))
+    let filling = prop_oneof![Just(Filling::SmallestFirst), Just(Filling::LargestFirst)];
+    let hyperband = (1..30_u64, factor(), at_max_t(), filling).prop_map(|(max_t, factor, at, filling)| {
+        Made::HyperBand(HyperBand::new().max_t(max_t).reduction_factor(factor).at_max_t(at).filling(filling))
     });
     let median = (0..6_u32, 1..5_u32, 0..4_u32, when_behind).prop_map(|(grace, samples, slice, when_behind)| {
         let median = MedianStopping::new().time_attr("training_iteration").grace_period(grace.into());

@@ -25,7 +25,7 @@ mod spec;
 
 pub use asha::{Asha, AshaForm};
 pub use fifo::Fifo;
-pub use hyperband::HyperBand;
+pub use hyperband::{Filling, HyperBand};
 pub use median::{MedianStopping, WhenBehind};
 pub use pbt::{Pbt, Rounds};
 pub use spec::from_spec;
