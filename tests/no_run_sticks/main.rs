@@ -10,7 +10,8 @@ use rig::{Rig, rig, searcher};
 use tryout::logic::event::{Ending, Outcome, RunFailure};
 use tryout::logic::metrics::Objective;
 use tryout::logic::schedule::{
-    Asha, AshaForm, AtMaxT, Fifo, HyperBand, MedianStopping, Pbt, Rounds, Scheduler, WhenBehind,
+    Asha, AshaForm, AtMaxT, Fifo, HyperBand, MedianStopping, Patient, Pbt, Percentile, Rounds, Scheduler, Threshold,
+    WhenBehind, Wilcoxon,
 };
 use tryout::logic::space::{Space, uniform};
 use tryout::testing::Saves;
@@ -18,7 +19,7 @@ use tryout::testing::Saves;
 const RUNS: u32 = 10_000;
 
 /// How many kinds of schedulers there are.
-const KINDS: u8 = 13;
+const KINDS: u8 = 18;
 
 /// All of them, by number.
 fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
@@ -41,6 +42,11 @@ fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
         9 => Box::new(promotion()),
         11 => Box::new(HyperBand::for_bohb().max_t(longest)),
         12 => Box::new(HyperBand::for_bohb().max_t(longest).reduction_factor(2.0).at_max_t(AtMaxT::RunOn)),
+        13 => Box::new(Percentile::new().startup_trials(1)),
+        14 => Box::new(Threshold::new().upper(0.9)),
+        15 => Box::new(Wilcoxon::new().p_threshold(0.3)),
+        16 => Box::new(Patient::new(1).of(HyperBand::new().max_t(longest))),
+        17 => Box::new(Patient::new(1).of(promotion())),
         _ => Box::new(promotion().reduction_factor(2.0).brackets(2).at_max_t(AtMaxT::RunOn).seed(seed)),
     };
     scheduler.prepare(Some(&Objective::min("loss"))).expect("the settings are fine");

@@ -9,8 +9,10 @@ use tryout::logic::event::Ending;
 use tryout::logic::ids::TrialId;
 use tryout::logic::metrics::{Mode, Objective};
 use tryout::logic::schedule::{
-    Asha, AshaForm, AtMaxT, Cohort, Fifo, Filling, HyperBand, MedianStopping, Scheduler, WhenBehind,
+    Asha, AshaForm, AtMaxT, Cohort, Fifo, Filling, HyperBand, MedianStopping, Patient, Percentile, Scheduler,
+    Threshold, WhenBehind, Wilcoxon,
 };
+use tryout::logic::spec::PartSpec;
 use tryout::logic::trial::Status;
 use tryout::testing::Renewed;
 
@@ -25,18 +27,43 @@ enum Made {
     Asha(Box<Asha>),
     HyperBand(HyperBand),
     Median(MedianStopping),
+    Percentile(Percentile),
+    Threshold(Threshold),
+    Wilcoxon(Wilcoxon),
+    Patient(u32, f64, Option<Box<Made>>),
 }
 
 impl Made {
     fn prepared(&self, mode: Mode) -> Box<dyn Scheduler> {
-        let mut scheduler: Box<dyn Scheduler> = match self.clone() {
+        let mut scheduler = self.bare();
+        scheduler.prepare(Some(&Objective { metric: "score".to_owned(), mode })).expect("valid settings");
+        scheduler
+    }
+
+    fn bare(&self) -> Box<dyn Scheduler> {
+        match self.clone() {
             Made::Fifo => Box::new(Fifo),
             Made::Asha(asha) => asha,
             Made::HyperBand(hyperband) => Box::new(hyperband),
             Made::Median(median) => Box::new(median),
-        };
-        scheduler.prepare(Some(&Objective { metric: "score".to_owned(), mode })).expect("valid settings");
-        scheduler
+            Made::Percentile(percentile) => Box::new(percentile),
+            Made::Threshold(threshold) => Box::new(threshold),
+            Made::Wilcoxon(wilcoxon) => Box::new(wilcoxon),
+            Made::Patient(patience, min_delta, inner) => {
+                let patient = Patient::new(patience).min_delta(min_delta);
+                match inner.as_deref() {
+                    None => Box::new(patient),
+                    // The settings of each of them can be said.
+                    Some(inner) => {
+                        let spec = |scheduler: &dyn Scheduler| scheduler.spec().expect("it can be said");
+                        let mut settings = spec(&patient).settings;
+                        settings["inner"] = serde_json::to_value(spec(&*inner.bare())).expect("it can be written");
+                        tryout::logic::schedule::from_spec(&PartSpec { kind: "Patient".into(), settings })
+                            .expect("it can be made")
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -58,7 +85,25 @@ fn made() -> impl Strategy<Value = Made> {
         let median = MedianStopping::new().time_attr("training_iteration").grace_period(grace.into());
         Made::Median(median.min_samples(samples).min_time_slice(slice.into()).when_behind(when_behind))
     });
-    prop_oneof![1 => Just(Made::Fifo), 8 => asha, 8 => hyperband, 8 => median]
+    let percentile =
+        (0..=4_u32, 0..3_u32, 1..3_u32, 0..4_u32, 1..4_u32).prop_map(|(share, startup, least, warm, each)| {
+            let percentile =
+                Percentile::new().percentile(f64::from(25 * share)).startup_trials(startup).min_trials(least);
+            Made::Percentile(percentile.warm_up(warm.into()).interval(each.into()))
+        });
+    let threshold = (-3..0_i32, 0..9_u32, 0..4_u32).prop_map(|(lower, upper, warm)| {
+        Made::Threshold(Threshold::new().lower(lower.into()).upper(upper.into()).warm_up(warm.into()))
+    });
+    let wilcoxon = (0.0..=1.0_f64, 0..5_u32)
+        .prop_map(|(p, steps)| Made::Wilcoxon(Wilcoxon::new().p_threshold(p).startup_steps(steps)));
+    let bare = prop_oneof![
+        1 => Just(Made::Fifo), 8 => asha, 8 => hyperband, 8 => median, 4 => percentile, 2 => threshold, 3 => wilcoxon
+    ];
+    let bare = bare.boxed();
+    let inside = prop::option::weighted(0.8, bare.clone().prop_map(Box::new));
+    let patient =
+        (0..5_u32, 0.0..2.0_f64, inside).prop_map(|(patience, delta, inner)| Made::Patient(patience, delta, inner));
+    prop_oneof![5 => bare, 1 => patient]
 }
 
 /// What happens to one of the running trials.
@@ -205,4 +250,8 @@ fn a_trial_that_has_ended_costs_a_number_a_rung() {
     assert!(a_trial(Made::HyperBand(HyperBand::new().max_t(9)), 1) <= 10);
     let median = MedianStopping::new().time_attr("training_iteration").grace_period(0.0);
     assert!(a_trial(Made::Median(median), 1) <= 60);
+    assert!(a_trial(Made::Percentile(Percentile::new()), 1) <= 10);
+    assert_eq!(a_trial(Made::Wilcoxon(Wilcoxon::new()), 9), 0);
+    assert_eq!(a_trial(Made::Threshold(Threshold::new().upper(9.0)), 9), 0);
+    assert_eq!(a_trial(Made::Patient(3, 0.0, None), 9), 0);
 }

@@ -19,16 +19,26 @@ mod fifo;
 mod hyperband;
 mod median;
 mod number;
+mod patient;
 mod pbt;
+mod percentile;
+mod quantile;
 mod saved;
 mod spec;
+mod steps;
+mod threshold;
+mod wilcoxon;
 
 pub use asha::{Asha, AshaForm};
 pub use fifo::Fifo;
 pub use hyperband::{Filling, HyperBand};
 pub use median::{MedianStopping, WhenBehind};
+pub use patient::Patient;
 pub use pbt::{Pbt, Rounds};
+pub use percentile::Percentile;
 pub use spec::from_spec;
+pub use threshold::Threshold;
+pub use wilcoxon::Wilcoxon;
 
 /// What a scheduler may know of the other trials.
 pub trait Cohort {

@@ -1,9 +1,10 @@
 //! The schedulers of this module, made from their settings as data.
 
-use super::{Asha, Fifo, HyperBand, MedianStopping, Pbt, Scheduler};
+use super::{Asha, Fifo, HyperBand, MedianStopping, Patient, Pbt, Percentile, Scheduler, Threshold, Wilcoxon};
 use crate::logic::spec::{PartSpec, SpecError};
 
-const KNOWN: [&str; 5] = ["Asha", "Fifo", "HyperBand", "MedianStopping", "Pbt"];
+const KNOWN: [&str; 9] =
+    ["Asha", "Fifo", "HyperBand", "MedianStopping", "Patient", "Pbt", "Percentile", "Threshold", "Wilcoxon"];
 
 /// The scheduler that `spec` describes: one like that which [said it](Scheduler::spec), with nothing of its past.
 ///
@@ -25,7 +26,11 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn Scheduler>, SpecError> {
         "Fifo" => Box::new(Fifo),
         "HyperBand" => Box::new(spec.read::<HyperBand>()?),
         "MedianStopping" => Box::new(spec.read::<MedianStopping>()?),
+        "Patient" => Box::new(Patient::from_spec(spec)?),
         "Pbt" => Box::new(spec.read::<Pbt>()?),
+        "Percentile" => Box::new(spec.read::<Percentile>()?),
+        "Threshold" => Box::new(spec.read::<Threshold>()?),
+        "Wilcoxon" => Box::new(spec.read::<Wilcoxon>()?),
         _ => return Err(spec.unknown("scheduler", &KNOWN)),
     })
 }
