@@ -32,7 +32,8 @@ const PART: &str = "Wilcoxon";
 /// - Nobody is judged before [`startup_steps`](Wilcoxon::startup_steps) steps in common. Trials with steps that the best
 ///   one doesn't have are judged by the others.
 /// - A trial that has reported NaN or an infinity isn't judged, nor is anybody while the best one has.
-/// - The test is exact for up to 50 steps of which none are equal, else it goes by the normal approximation.
+/// - The test is exact for up to 50 steps if no two differences are of one size, and for up to 13 in any case; else it
+///   goes by the normal approximation.
 /// - A report without the metric, or without the time attribute, changes nothing; nor does one at a time that the trial
 ///   had reached before.
 ///

@@ -1,7 +1,10 @@
 //! The signed-rank test of Wilcoxon: how likely differences as large as these are if there is no difference.
 
-/// Up to so many differences the exact distribution is used.
+/// Up to so many differences the exact distribution is used, if no two are of one size and none is zero.
 const MOST_EXACT: usize = 50;
+
+/// Up to so many otherwise: it has to be counted anew each time.
+const MOST_COUNTED: usize = 13;
 
 /// The exact distributions that were needed so far.
 #[derive(Clone, Debug, Default)]
@@ -15,14 +18,17 @@ pub(super) struct SignedRank {
 impl SignedRank {
     /// The probability of differences as large as these or larger, if positive and negative ones are equally likely.
     ///
-    /// Up to 50 differences without zeros and of different sizes it is exact, to rounding; else by the normal
-    /// approximation, corrected for equal sizes. The ranks of zeros count half. All must be finite.
+    /// Up to 50 differences without zeros and of different sizes it is exact, to rounding, and up to 13 of any; else it
+    /// goes by the normal approximation, corrected for equal sizes. The ranks of zeros count half. All must be finite.
     pub(super) fn probability_of_greater(&mut self, differences: &[f64]) -> f64 {
-        let Ranks { positive, ties, zeros } = ranks(differences);
+        let Ranks { positive, signed, ties, zeros } = ranks(differences);
         let count = differences.len();
         if ties == 0.0 && zeros == 0 && count <= MOST_EXACT {
             // Without ties all ranks are whole numbers.
             return self.exact(count, positive as usize);
+        }
+        if count <= MOST_COUNTED {
+            return counted(&signed);
         }
         let n = count as f64;
         let mean = n * (n + 1.0) / 4.0;
@@ -66,6 +72,8 @@ impl SignedRank {
 struct Ranks {
     /// The sum of the ranks of positive differences, and half of that of zeros.
     positive: f64,
+    /// Twice the rank of each difference that isn't zero, which is a whole number, and whether the difference is positive.
+    signed: Vec<(usize, bool)>,
     /// The sum of t³ - t over all groups of t equal sizes.
     ties: f64,
     zeros: usize,
@@ -74,7 +82,7 @@ struct Ranks {
 fn ranks(differences: &[f64]) -> Ranks {
     let mut sorted = differences.to_vec();
     sorted.sort_unstable_by(|a, b| a.abs().total_cmp(&b.abs()));
-    let mut found = Ranks { positive: 0.0, ties: 0.0, zeros: 0 };
+    let mut found = Ranks { positive: 0.0, signed: Vec::new(), ties: 0.0, zeros: 0 };
     let mut before = 0.0;
     for group in sorted.chunk_by(|a, b| a.abs() == b.abs()) {
         let size = group.len() as f64;
@@ -90,10 +98,27 @@ fn ranks(differences: &[f64]) -> Ranks {
                 0.0
             };
             found.positive += rank * share;
-            found.zeros += usize::from(*difference == 0.0);
+            if *difference == 0.0 {
+                found.zeros += 1;
+            } else {
+                found.signed.push(((2.0 * rank) as usize, *difference > 0.0));
+            }
         }
     }
     found
+}
+
+/// The probability of a sum of positive ranks as large as this or larger, over all signs that these ranks could have.
+fn counted(signed: &[(usize, bool)]) -> f64 {
+    let sum: usize = signed.iter().filter(|(_, positive)| *positive).map(|(rank, _)| rank).sum();
+    let mut ways = vec![1.0];
+    for (rank, _) in signed {
+        let mut more = ways.clone();
+        more.resize(ways.len() + rank, 0.0);
+        more.iter_mut().skip(*rank).zip(&ways).for_each(|(with, before)| *with += before);
+        ways = more;
+    }
+    ways.iter().skip(sum).sum::<f64>() / ways.iter().sum::<f64>()
 }
 
 /// The probability of a normal variable to be above `z`.
@@ -149,13 +174,26 @@ mod tests {
     }
 
     #[test]
-    fn zeros_and_ties_go_by_the_normal_approximation() {
-        assert_eq!(p(&[0.0; 7]), 0.5);
-        // Ranks 1.5, 1.5 and 3 of 3: the variance is (3 * 4 * 7 - 6 / 2) / 24.
-        let z = (4.5 - 3.0) / (81.0_f64 / 24.0).sqrt();
-        assert!((p(&[1.0, -1.0, 2.0]) - upper_tail(z)).abs() < 1e-15);
+    fn a_few_zeros_and_ties_are_counted() {
+        assert_eq!(p(&[0.0; 7]), 1.0);
+        // Ranks 1.5, 1.5 and 3: of the eight sums, 4.5 is reached by 1.5 + 3 twice, and by all.
+        assert_eq!(p(&[1.0, -1.0, 2.0]), 3.0 / 8.0);
+        assert_eq!(p(&[0.0, 1.0, 1.0]), 1.0 / 4.0);
+    }
+
+    #[test]
+    fn many_zeros_and_ties_go_by_the_normal_approximation() {
+        assert_eq!(p(&[0.0; 14]), 0.5);
+        // Ranks 1.5, 1.5 and 3 to 14: the variance is (14 * 15 * 29 - 6 / 2) / 24.
+        let mut differences = ranked(14, &[1, 14]);
+        differences[1] = 1.0;
+        let z = (105.0 - 1.5 - 14.0 - 52.5) / ((6090.0_f64 - 3.0) / 24.0).sqrt();
+        assert!((p(&differences) - upper_tail(z)).abs() < 1e-15);
         // Half of the zero's rank.
-        assert!((p(&[0.0, 1.0]) - upper_tail((2.5 - 1.5) / (30.0_f64 / 24.0).sqrt())).abs() < 1e-15);
+        let mut differences = ranked(14, &[14]);
+        differences[0] = 0.0;
+        let z = (105.0 - 0.5 - 14.0 - 52.5) / (6090.0_f64 / 24.0).sqrt();
+        assert!((p(&differences) - upper_tail(z)).abs() < 1e-15);
         assert!((upper_tail(1.959_963_984_540_054) - 0.025).abs() < 1e-15, "the normal table");
     }
 
