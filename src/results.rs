@@ -8,7 +8,7 @@ use crate::logic::checkpoint::CheckpointId;
 use crate::logic::engine::{Totals, TrialRecord};
 use crate::logic::event::Outcome;
 use crate::logic::ids::TrialId;
-use crate::logic::metrics::{Objective, Report, Scope};
+use crate::logic::metrics::{Objective, Report, Scope, pareto};
 use crate::logic::trial::Status;
 use crate::ports::store::{CheckpointReader, Store, StoreError};
 
@@ -110,6 +110,31 @@ impl Results {
             reported.dedup();
             ResultsError::NoBest { trials: self.trials.len(), metric: objective.metric.clone(), reported }
         })
+    }
+
+    /// The trials that no other dominates: for each of them, whoever is better by one of `objectives` is worse by another. In the
+    /// order of their creation, judged over `scope`; equal ones are all there. A trial without a finite value for each
+    /// objective is left out, so it is empty if none has them all.
+    ///
+    /// ```
+    /// # use tryout::prelude::*;
+    /// # fn example(results: Results) {
+    /// let objectives = [Objective::max("accuracy"), Objective::min("seconds")];
+    /// for trial in results.pareto(&objectives, Scope::Last) {
+    ///     println!("{}: {:?}", trial.config, trial.last);
+    /// }
+    /// # }
+    /// ```
+    pub fn pareto(&self, objectives: &[Objective], scope: Scope) -> Vec<&TrialRecord> {
+        let mut front = pareto::Front::new();
+        for trial in &self.trials {
+            let value = |objective| self.value_by(trial, objective, scope).filter(|value| value.is_finite());
+            let scores = objectives.iter().map(|objective| value(objective).map(|value| objective.score(value)));
+            if let Some(scores) = scores.collect::<Option<Vec<f64>>>().filter(|scores| !scores.is_empty()) {
+                front.insert(trial, scores);
+            }
+        }
+        front.into_keys().collect()
     }
 
     /// The report of a trial with its best value of `objective`, among those that were kept; of equals the first.

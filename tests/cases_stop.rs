@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use common::{report, trial};
 use tryout::logic::ids::TrialId;
-use tryout::logic::metrics::{Metrics, Objective, Report};
+use tryout::logic::metrics::{Metrics, Mode, Objective, Report};
 use tryout::logic::stop::{self, Progress, StopError, StopReason, StopRule};
 use tryout::logic::time::Moment;
 
@@ -74,6 +74,17 @@ fn case_o_07_settings_that_cannot_work_are_refused() {
     assert_eq!(setting(stop::at_most("", 1.0).validate()), "at_most: the metric");
     assert_eq!(setting(stop::best_reached(Objective::min("loss"), f64::NAN).validate()), "best_reached: the target");
     assert_eq!(setting(stop::best_reached(Objective::min(""), 1.0).validate()), "best_reached: the metric");
+    let experiment = || stop::experiment_plateau(Objective::min("loss"));
+    assert_eq!(setting(experiment().top(0).validate()), "experiment_plateau: the number of best values");
+    assert_eq!(setting(experiment().top(1).validate()), "experiment_plateau: the number of best values");
+    assert_eq!(setting(experiment().std(0.0).validate()), "experiment_plateau: the standard deviation");
+    assert_eq!(setting(stop::trial_plateau("loss").std(-1.0).validate()), "trial_plateau: the standard deviation");
+    assert_eq!(setting(stop::trial_plateau("loss").num_results(1).validate()), "trial_plateau: the number of results");
+    let threshold = stop::trial_plateau("loss").threshold(Mode::Min, f64::NAN);
+    assert_eq!(setting(threshold.validate()), "trial_plateau: the threshold");
+    let improvement = |trials| stop::no_improvement(Objective::min("loss"), trials);
+    assert_eq!(setting(improvement(0).validate()), "no_improvement: the number of trials");
+    assert_eq!(setting(improvement(1).min_delta(f64::INFINITY).validate()), "no_improvement: min_delta");
     assert_eq!(stop::at_most("loss", f64::NEG_INFINITY).validate(), Ok(()));
     assert_eq!(
         stop::at_least("loss", f64::NAN).validate().expect_err("NaN").to_string(),

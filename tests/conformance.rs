@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tryout::edge::store::{DirStore, MemoryStore};
-use tryout::logic::search::{Capped, ConcurrencyLimiter, Feedback, Points, Repeater, Variants};
+use tryout::logic::search::{Capped, ConcurrencyLimiter, Crossover, Feedback, Nsga2, Points, Repeater, Variants};
 use tryout::prelude::*;
 use tryout::testing::conformance::{self, BackendCase};
 
@@ -32,6 +32,26 @@ fn searchers() {
     });
 }
 
+/// Everything that a frame has, conditional variables too.
+fn mixed() -> Space {
+    let sgd = Space::new().with("name", "sgd").with("momentum", uniform(0.0, 1.0).quantized(0.1));
+    Space::new()
+        .with("lr", log_uniform(1e-4, 1e-1))
+        .with("depth", int(1, 5))
+        .with("optimizer", choice([sgd, Space::new().with("name", "adam")]))
+        .with("noise", normal(0.0, 0.3))
+}
+
+#[test]
+fn evolving_searchers() {
+    let one = || Nsga2::new(mixed(), &[], 3).expect("the space is fine").population(7);
+    conformance::searcher(move || Box::new(one()));
+    let several = [Objective::min("loss"), Objective::max("training_iteration")];
+    let two = move || Nsga2::new(mixed(), &several, 0).expect("the space is fine").population(5).mutation_prob(0.3);
+    conformance::searcher(move || Box::new(two().crossover(Crossover::Uniform)));
+    conformance::searcher(move || Box::new(Repeater::new(one(), 2).expect("fine")));
+}
+
 #[test]
 fn schedulers() {
     conformance::scheduler(|| Box::new(Fifo));
@@ -51,6 +71,9 @@ fn schedulers() {
     conformance::scheduler(|| Box::new(Patient::new(0).of(Percentile::new().startup_trials(1))));
     conformance::scheduler(|| Box::new(Patient::new(2).of(Asha::new().max_t(81))));
     conformance::scheduler(|| Box::new(Patient::new(1).of(HyperBand::new().max_t(9))));
+    let several = || [Objective::min("loss"), Objective::max("training_iteration"), Objective::min("time_this_iter_s")];
+    conformance::scheduler(|| Box::new(MoAsha::new(several()).max_t(81).reduction_factor(3.0).memory(20)));
+    conformance::scheduler(|| Box::new(MoAsha::new([]).max_t(27)));
     conformance::scheduler(|| Box::new(HyperBand::new().max_t(81)));
     conformance::scheduler(|| Box::new(HyperBand::new().max_t(27).reduction_factor(2.0)));
     conformance::scheduler(|| Box::new(HyperBand::for_bohb().max_t(81)));
@@ -60,6 +83,7 @@ fn schedulers() {
         Pbt::new().time_attr("training_iteration").perturbation_interval(4.0).mutations(mutations).seed(3)
     };
     conformance::scheduler(move || Box::new(pbt()));
+    conformance::scheduler(|| Box::new(ResourceChanging::new(Asha::new().max_t(81))));
     conformance::scheduler(move || Box::new(pbt().quantile_fraction(0.5).rounds(Rounds::Synchronous)));
 }
 

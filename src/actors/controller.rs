@@ -17,7 +17,7 @@ use super::post::post_to;
 use super::supervisor::WorkerSupervisor;
 use super::trial::TrialActor;
 use crate::logic::checkpoint::CheckpointId;
-use crate::logic::engine::{ClientOrder, Engine, EngineInput, EngineOutput, OrderError, Watched};
+use crate::logic::engine::{ClientOrder, Engine, EngineInput, EngineOutput, Errand, OrderError, Watched};
 use crate::logic::event::{EventKind, ExperimentEvent};
 use crate::logic::ids::TrialId;
 use crate::logic::pool::Demand;
@@ -231,6 +231,20 @@ impl Controller {
         ctx.notify(ToController::Journal(JournalNotice::Recovered));
     }
 
+    /// Has the searcher think on a thread of its own, which comes to its end with the suggestion.
+    fn ask(&self, errand: Errand, ctx: &Context<Self>) {
+        let (asked, controller) = (errand.clone(), ctx.address());
+        let think = move || {
+            asked.run();
+            post_to(&controller, ToController::Suggested(asked));
+        };
+        if let Err(error) = std::thread::Builder::new().name("tryout-searcher".to_owned()).spawn(think) {
+            log::warn!("the searcher gets no thread of its own ({error}): the run waits while it thinks");
+            errand.run();
+            post_to(&ctx.address(), ToController::Suggested(errand));
+        }
+    }
+
     fn carry_out_one(&mut self, said: EngineOutput, ctx: &mut Context<Self>) {
         match said {
             EngineOutput::Create { trial, config, request, past } => {
@@ -252,6 +266,7 @@ impl Controller {
                     post_to(address, ToTrial::Order(order));
                 }
             }
+            EngineOutput::Ask(errand) => self.ask(errand, ctx),
             EngineOutput::Retire(trial) => {
                 if let Some(address) = self.trials.remove(&trial) {
                     post_to(&address, ToTrial::Retire);
@@ -299,6 +314,7 @@ impl Handler<ToController> for Controller {
                 return;
             }
             ToController::Journal(notice) => return self.on_journal(notice, ctx),
+            ToController::Suggested(errand) => EngineInput::Returned(errand),
             ToController::Dropped => EngineInput::StaleFact,
             ToController::Noticed(kind) => EngineInput::Notice(kind),
             ToController::PoolClosed => EngineInput::PoolClosed,
@@ -335,6 +351,7 @@ impl Handler<Inspect> for Controller {
             total: self.engine.expected(),
             totals: self.engine.totals(),
             held: self.keeper.held(),
+            thinking: self.engine.searcher_away().map(Arc::from),
             journal: self.keeper.backlog(),
         })
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::{Message, Recipient};
 
-use crate::logic::engine::{ClientOrder, OrderError, Totals, TrialRecord, Waiting};
+use crate::logic::engine::{ClientOrder, Errand, OrderError, Totals, TrialRecord, Waiting};
 use crate::logic::event::EventKind;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::pool::{Demand, PoolCounts, Resources, WhyWaiting};
@@ -65,6 +65,8 @@ pub struct RunStatus {
     pub totals: Totals,
     /// Why no results are processed at the moment, if none are: the journal can't be written, or is far behind.
     pub held: Option<Arc<str>>,
+    /// The searcher that makes its next suggestion beside the run, if one does.
+    pub thinking: Option<Arc<str>>,
     /// How far the journal is behind; none if there is none.
     pub journal: Option<Backlog>,
 }
@@ -121,6 +123,8 @@ pub(super) enum ToController {
     Begin,
     /// A trial's fact.
     Trial(TrialId, TrialFact),
+    /// The searcher is back, with its suggestion.
+    Suggested(Errand),
     /// A fact was dropped because its lease was over.
     Dropped,
     /// Something that observers should hear of.

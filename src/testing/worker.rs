@@ -151,7 +151,7 @@ impl ScriptedWorker {
             let full =
                 reports.len() >= limits.reports.get() as usize || limits.time.is_some_and(|most| elapsed >= most);
             let end = match () {
-                () if self.script.done_at == Some(iteration) => BatchEnd::Done,
+                () if self.script.done_at.is_some_and(|last| iteration >= last) => BatchEnd::Done,
                 () if due => BatchEnd::CheckpointDue,
                 () if full => BatchEnd::Limit,
                 () => continue,

@@ -1,5 +1,6 @@
 //! Whatever is drawn — settings, faults, orders of clients, the order of messages — every simulated run keeps the rules.
 
+mod away;
 mod budget;
 mod rig;
 

@@ -156,7 +156,7 @@ pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn
         fail_fast: rig.fail_fast,
         history: History::None,
         request: same_for_all(Arc::new(ResourceRequest::default())),
-        resources: Resources::cpus(8),
+        resources: Resources::cpus(rig.cpus),
     };
     let budget = rig.budget.map(|seconds| stop::experiment_time(Duration::from_secs(seconds)));
     let rules: Vec<Box<dyn StopRule>> = budget.into_iter().map(|rule| Box::new(rule) as Box<dyn StopRule>).collect();

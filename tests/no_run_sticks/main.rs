@@ -10,8 +10,8 @@ use rig::{Rig, rig, searcher};
 use tryout::logic::event::{Ending, Outcome, RunFailure};
 use tryout::logic::metrics::Objective;
 use tryout::logic::schedule::{
-    Asha, AshaForm, AtMaxT, Fifo, HyperBand, MedianStopping, Patient, Pbt, Percentile, Rounds, Scheduler, Threshold,
-    WhenBehind, Wilcoxon,
+    Asha, AshaForm, AtMaxT, Distribution, Fifo, HyperBand, MedianStopping, MoAsha, Patient, Pbt, Percentile,
+    ResourceChanging, Rounds, Scheduler, Threshold, WhenBehind, Wilcoxon,
 };
 use tryout::logic::space::{Space, uniform};
 use tryout::testing::Saves;
@@ -19,7 +19,7 @@ use tryout::testing::Saves;
 const RUNS: u32 = 10_000;
 
 /// How many kinds of schedulers there are.
-const KINDS: u8 = 18;
+const KINDS: u8 = 21;
 
 /// All of them, by number.
 fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
@@ -38,15 +38,21 @@ fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
         5 => Box::new(median()),
         6 => Box::new(median().when_behind(WhenBehind::PauseOnce)),
         7 => Box::new(pbt()),
-        8 => Box::new(pbt().quantile_fraction(0.5).rounds(Rounds::Synchronous)),
-        9 => Box::new(promotion()),
-        11 => Box::new(HyperBand::for_bohb().max_t(longest)),
+        8 => Box::new(ResourceChanging::new(HyperBand::new().max_t(longest)).limit(1)),
+        9 => Box::new(ResourceChanging::new(pbt()).distribution(Distribution::TopJob)),
+        10 => {
+            let several = [Objective::min("loss"), Objective::max("training_iteration"), Objective::max("loss")];
+            Box::new(MoAsha::new(several).max_t(longest).reduction_factor(2.0).memory(5))
+        }
+        11 => Box::new(pbt().quantile_fraction(0.5).rounds(Rounds::Synchronous)),
         12 => Box::new(HyperBand::for_bohb().max_t(longest).reduction_factor(2.0).at_max_t(AtMaxT::RunOn)),
         13 => Box::new(Percentile::new().startup_trials(1)),
         14 => Box::new(Threshold::new().upper(0.9)),
         15 => Box::new(Wilcoxon::new().p_threshold(0.3)),
         16 => Box::new(Patient::new(1).of(HyperBand::new().max_t(longest))),
         17 => Box::new(Patient::new(1).of(promotion())),
+        18 => Box::new(promotion()),
+        19 => Box::new(HyperBand::for_bohb().max_t(longest)),
         _ => Box::new(promotion().reduction_factor(2.0).brackets(2).at_max_t(AtMaxT::RunOn).seed(seed)),
     };
     scheduler.prepare(Some(&Objective::min("loss"))).expect("the settings are fine");

@@ -9,7 +9,7 @@ use tryout::logic::event::Ending;
 use tryout::logic::ids::TrialId;
 use tryout::logic::metrics::{Mode, Objective};
 use tryout::logic::schedule::{
-    Asha, AshaForm, AtMaxT, Cohort, Fifo, Filling, HyperBand, MedianStopping, Patient, Percentile, Scheduler,
+    Asha, AshaForm, AtMaxT, Cohort, Fifo, Filling, HyperBand, MedianStopping, MoAsha, Patient, Percentile, Scheduler,
     Threshold, WhenBehind, Wilcoxon,
 };
 use tryout::logic::spec::PartSpec;
@@ -31,6 +31,7 @@ enum Made {
     Threshold(Threshold),
     Wilcoxon(Wilcoxon),
     Patient(u32, f64, Option<Box<Made>>),
+    MoAsha(MoAsha),
 }
 
 impl Made {
@@ -46,6 +47,7 @@ impl Made {
             Made::Asha(asha) => asha,
             Made::HyperBand(hyperband) => Box::new(hyperband),
             Made::Median(median) => Box::new(median),
+            Made::MoAsha(moasha) => Box::new(moasha),
             Made::Percentile(percentile) => Box::new(percentile),
             Made::Threshold(threshold) => Box::new(threshold),
             Made::Wilcoxon(wilcoxon) => Box::new(wilcoxon),
@@ -85,6 +87,15 @@ fn made() -> impl Strategy<Value = Made> {
         let median = MedianStopping::new().time_attr("training_iteration").grace_period(grace.into());
         Made::Median(median.min_samples(samples).min_time_slice(slice.into()).when_behind(when_behind))
     });
+    let objectives = prop_oneof![
+        1 => Just(vec![]),
+        2 => Just(vec![Objective::min("score"), Objective::max("training_iteration")]),
+        1 => Just(vec![Objective::min("score"), Objective::max("score"), Objective::min("training_iteration")]),
+    ];
+    let moasha =
+        (objectives, 1..30_u64, factor(), 2..12_u32, at_max_t()).prop_map(|(all, max_t, factor, memory, at)| {
+            Made::MoAsha(MoAsha::new(all).max_t(max_t).reduction_factor(factor).memory(memory).at_max_t(at))
+        });
     let percentile =
         (0..=4_u32, 0..3_u32, 1..3_u32, 0..4_u32, 1..4_u32).prop_map(|(share, startup, least, warm, each)| {
             let percentile =
@@ -97,7 +108,7 @@ fn made() -> impl Strategy<Value = Made> {
     let wilcoxon = (0.0..=1.0_f64, 0..5_u32)
         .prop_map(|(p, steps)| Made::Wilcoxon(Wilcoxon::new().p_threshold(p).startup_steps(steps)));
     let bare = prop_oneof![
-        1 => Just(Made::Fifo), 8 => asha, 8 => hyperband, 8 => median, 4 => percentile, 2 => threshold, 3 => wilcoxon
+        1 => Just(Made::Fifo), 8 => asha, 8 => hyperband, 8 => median, 8 => moasha, 4 => percentile, 2 => threshold, 3 => wilcoxon
     ];
     let bare = bare.boxed();
     let inside = prop::option::weighted(0.8, bare.clone().prop_map(Box::new));
@@ -248,6 +259,7 @@ fn a_trial_that_has_ended_costs_a_number_a_rung() {
     let promotion = Asha::new().max_t(4).form(AshaForm::Promotion);
     assert!(a_trial(Made::Asha(Box::new(promotion)), 1) <= 10);
     assert!(a_trial(Made::HyperBand(HyperBand::new().max_t(9)), 1) <= 10);
+    assert_eq!(a_trial(Made::MoAsha(MoAsha::new([]).max_t(4)), 1), 0, "it has its memory, and no more");
     let median = MedianStopping::new().time_attr("training_iteration").grace_period(0.0);
     assert!(a_trial(Made::Median(median), 1) <= 60);
     assert!(a_trial(Made::Percentile(Percentile::new()), 1) <= 10);

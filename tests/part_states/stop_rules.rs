@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use tryout::logic::metrics::Objective;
+use tryout::logic::metrics::{Mode, Objective};
 use tryout::logic::stop::{self, Progress, StopRule};
 use tryout::logic::time::Moment;
 use tryout::testing::Renewed;
@@ -20,6 +20,9 @@ pub(crate) enum Made {
     AtLeast(&'static str, f64),
     AtMost(&'static str, f64),
     Best(f64),
+    TrialPlateau(f64, u32, u32, Option<f64>),
+    ExperimentPlateau(f64, u32, u32),
+    NoImprovement(u64, f64),
     Any(Vec<Made>),
     All(Vec<Made>),
 }
@@ -34,6 +37,16 @@ impl Made {
             Made::AtLeast(metric, bound) => Box::new(stop::at_least(*metric, *bound)),
             Made::AtMost(metric, bound) => Box::new(stop::at_most(*metric, *bound)),
             Made::Best(target) => Box::new(stop::best_reached(Objective::max("score"), *target)),
+            Made::TrialPlateau(std, num_results, grace, threshold) => {
+                let rule = stop::trial_plateau("score").std(*std).num_results(*num_results).grace(*grace);
+                Box::new(threshold.map_or(rule.clone(), |bound| rule.threshold(Mode::Min, bound)))
+            }
+            Made::ExperimentPlateau(std, top, patience) => {
+                Box::new(stop::experiment_plateau(Objective::max("score")).std(*std).top(*top).patience(*patience))
+            }
+            Made::NoImprovement(trials, min_delta) => {
+                Box::new(stop::no_improvement(Objective::min("score"), *trials).min_delta(*min_delta))
+            }
             Made::Any(made) => Box::new(stop::any(rules(made))),
             Made::All(made) => Box::new(stop::all(rules(made))),
         }
@@ -50,6 +63,10 @@ pub(crate) fn made() -> impl Strategy<Value = Made> {
         (metric(), bound()).prop_map(|(metric, bound)| Made::AtLeast(metric, bound)),
         (metric(), bound()).prop_map(|(metric, bound)| Made::AtMost(metric, bound)),
         bound().prop_map(Made::Best),
+        (0.1..3.0_f64, 2..5_u32, 0..6_u32, prop::option::of(bound()))
+            .prop_map(|(std, results, grace, threshold)| Made::TrialPlateau(std, results, grace, threshold)),
+        (0.1..3.0_f64, 2..5_u32, 0..4_u32).prop_map(|(std, top, patience)| Made::ExperimentPlateau(std, top, patience)),
+        (1..9_u64, 0.0..2.0_f64).prop_map(|(trials, min_delta)| Made::NoImprovement(trials, min_delta)),
     ];
     one.prop_recursive(3, 12, 4, |inner| {
         let several = || prop::collection::vec(inner.clone(), 1..4);
@@ -100,6 +117,22 @@ fn a_new_target_is_held_against_the_best_so_far() {
     let mut second = best(10.0);
     second.restore(state).expect("the objective is the same");
     assert!(!over(&mut second), "what was reached isn't enough any more");
+}
+
+#[test]
+fn a_plateau_goes_on_with_fewer_results_but_not_with_more() {
+    let rule = |results| stop::trial_plateau("score").num_results(results);
+    let mut first = rule(4);
+    for (iteration, score) in [(1, 5.0), (2, 1.0), (3, 1.0)] {
+        assert_eq!(first.check(trial(0), &report(trial(0), iteration, "score", score)), None);
+    }
+    let state = first.save().expect("it has one");
+    let stops = |rule: &mut dyn StopRule| rule.check(trial(0), &report(trial(0), 4, "score", 1.0)).is_some();
+    let mut fewer = rule(3);
+    fewer.restore(state.clone()).expect("they are known");
+    assert!(stops(&mut fewer) && !stops(&mut first));
+    let error = rule(5).restore(state).expect_err("the fifth isn't known");
+    assert!(error.to_string().contains("`the number of results` was 4 when it was saved and is 5 now"), "{error}");
 }
 
 #[test]

@@ -208,7 +208,7 @@ impl Engine {
 
     pub(super) fn searcher_hears_pause(&mut self, trial: TrialId) {
         let last = self.ledger.get(trial).and_then(|record| record.last.as_deref());
-        self.searcher.call(|searcher| searcher.on_pause(trial, last));
+        self.searcher.on_pause(trial, last);
     }
 
     /// The one way out: whatever ended a trial, everybody hears of it here, once.
@@ -238,7 +238,7 @@ impl Engine {
         let reported = (last.iteration() > 0).then_some(&*last);
         let ledger = &self.ledger;
         let directives = self.scheduler.call(|scheduler| scheduler.on_end(trial, ending, reported, ledger));
-        self.searcher.call(|searcher| searcher.on_end(trial, ending, reported));
+        self.searcher.on_end(trial, ending, reported);
         self.stop.call(|rule| rule.forget(trial));
         self.something_changed();
         self.tell(now, out, || EventKind::Ended { trial, status, ending, reason, last: last.clone() });

@@ -110,7 +110,7 @@ impl Engine {
             if folded.decision == Decision::Stop {
                 report.done = true;
             } else {
-                self.searcher.call(|searcher| searcher.on_report(trial, &report));
+                self.searcher.on_report(trial, &report);
             }
             if let Some(entry) = self.ledger.entry_mut(trial) {
                 entry.record.reported = report.iteration();

@@ -69,6 +69,10 @@ impl<T: ?Sized + Named> Guarded<T> {
         }
     }
 
+    pub(super) fn is_sound(&self) -> bool {
+        matches!(self.state, PartState::Sound)
+    }
+
     pub(super) fn fail(&mut self, message: String) {
         if matches!(self.state, PartState::Sound) {
             self.state = PartState::Failed(message);

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use super::seat::Errand;
 use crate::logic::checkpoint::CheckpointId;
 use crate::logic::config::Config;
 use crate::logic::event::{ExperimentEvent, Outcome};
@@ -24,6 +25,8 @@ pub enum EngineInput {
     Notice(crate::logic::event::EventKind),
     /// The moment that [`Engine::deadline`](super::Engine::deadline) named has come.
     Tick,
+    /// The searcher is back, with its suggestion.
+    Returned(Errand),
     /// All workers are gone.
     PoolClosed,
 }
@@ -44,6 +47,8 @@ pub enum EngineOutput {
     },
     /// To a trial.
     Trial(TrialId, TrialOrder),
+    /// To be run beside the engine, and brought back as [`EngineInput::Returned`].
+    Ask(Errand),
     /// To the observers.
     Event(ExperimentEvent),
     /// To the store: this checkpoint isn't needed any more.

@@ -3,13 +3,14 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use super::seat::Errand;
 use super::{Demand, Engine, EngineOutput};
 use crate::logic::config::Config;
 use crate::logic::event::{AddedBy, EventKind, Outcome, RunFailure};
 use crate::logic::failure::error_chain;
 use crate::logic::ids::TrialId;
 use crate::logic::schedule::Cohort;
-use crate::logic::search::Suggestion;
+use crate::logic::search::{Effort, Suggestion};
 use crate::logic::time::Moment;
 use crate::logic::trial::{State, Status, TrialOrder};
 
@@ -39,7 +40,7 @@ impl Engine {
 
     /// How many trials may exist that don't have a worker yet.
     fn ahead(&self) -> usize {
-        self.searcher.part.lookahead().max(1)
+        self.searcher.lookahead()
     }
 
     fn launch_one(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) -> bool {
@@ -65,20 +66,43 @@ impl Engine {
     fn fill(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
         while self.demand == Demand::Open && self.wants_trials() {
             let id = self.ledger.next_id();
-            match self.searcher.call(|searcher| searcher.suggest(id)) {
-                None => return,
-                Some(Err(error)) => {
-                    return self.searcher.fail(error_chain(&error));
-                }
-                Some(Ok(Suggestion::Next(config))) => {
-                    if let Err(message) = self.add(config, AddedBy::Searcher, now, out) {
-                        self.close(Outcome::Failed(RunFailure::Infeasible { trial: id, message }), out);
-                        return;
-                    }
-                }
-                Some(Ok(Suggestion::Wait)) => self.demand = Demand::Waits,
-                Some(Ok(Suggestion::Exhausted)) => self.demand = Demand::Exhausted,
+            if self.searcher.effort() == Effort::Heavy
+                && let Some(errand) = self.searcher.send(id)
+            {
+                self.demand = Demand::Away;
+                return out.push(EngineOutput::Ask(errand));
             }
+            match self.searcher.suggest(id) {
+                None => return,
+                Some(Err(error)) => return self.searcher.fail(error_chain(&error)),
+                Some(Ok(suggestion)) => self.suggested(suggestion, now, out),
+            }
+        }
+    }
+
+    /// The searcher is back from an errand.
+    pub(super) fn searcher_back(&mut self, errand: &Errand, now: Moment, out: &mut Vec<EngineOutput>) {
+        let suggestion = self.searcher.back(errand, self.ledger.next_id());
+        if self.demand != Demand::Away {
+            // The run was closed meanwhile.
+            return;
+        }
+        self.demand = Demand::Open;
+        if let Some(suggestion) = suggestion {
+            self.suggested(suggestion, now, out);
+        }
+    }
+
+    fn suggested(&mut self, suggestion: Suggestion, now: Moment, out: &mut Vec<EngineOutput>) {
+        match suggestion {
+            Suggestion::Next(config) => {
+                let trial = self.ledger.next_id();
+                if let Err(message) = self.add(config, AddedBy::Searcher, now, out) {
+                    self.close(Outcome::Failed(RunFailure::Infeasible { trial, message }), out);
+                }
+            }
+            Suggestion::Wait => self.demand = Demand::Waits,
+            Suggestion::Exhausted => self.demand = Demand::Exhausted,
         }
     }
 
@@ -125,8 +149,9 @@ impl Engine {
         }
         let (pending, paused) = (self.ledger.count(Status::Pending), self.ledger.count(Status::Paused));
         let message = match self.demand {
+            Demand::Away => return,
             Demand::Waits => {
-                format!("the searcher {} waits, but no trial runs that could end its wait", self.searcher.part.name())
+                format!("the searcher {} waits, but no trial runs that could end its wait", self.searcher.name())
             }
             _ if self.ledger.candidates() > 0 && self.has_room() => format!(
                 "the scheduler {} chooses none of {pending} pending and {paused} paused trials, and none runs",

@@ -12,6 +12,7 @@
 //! | `resume` | brings the trials of earlier sessions back |
 //! | `ledger` | all trials, with the lines and counts that make every look-up constant |
 //! | `entry` | what is known of one trial |
+//! | `seat` | the searcher, which may be away to think |
 //! | `guard` | calls the parts that users can write, and survives their panics |
 
 mod close;
@@ -26,6 +27,7 @@ mod ledger;
 mod orders;
 mod recall;
 mod resume;
+mod seat;
 mod settings;
 mod shelves;
 
@@ -37,6 +39,7 @@ pub use io::{ClientOrder, EngineInput, EngineOutput, OrderError, Waiting};
 pub use ledger::Ledger;
 pub use recall::{RecallError, Recalled};
 pub use resume::{OnResume, ParseResumeError, Resume};
+pub use seat::Errand;
 pub use settings::{AtEnd, Batching, EngineSettings, FailFast, History, RequestRule};
 
 use super::event::{EventKind, ExperimentEvent, Outcome};
@@ -46,6 +49,7 @@ use super::stop::{Progress, StopRule};
 use super::time::Moment;
 use close::Phase;
 use guard::Guarded;
+use seat::Seat;
 
 /// Whether anybody watches. Without observers no event is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,7 +80,7 @@ pub struct Totals {
 #[derive(Debug)]
 pub struct Engine {
     settings: EngineSettings,
-    searcher: Guarded<dyn Searcher>,
+    searcher: Seat,
     scheduler: Guarded<dyn Scheduler>,
     stop: Guarded<dyn StopRule>,
     /// The metrics that every report must have, each once.
@@ -103,6 +107,8 @@ enum Demand {
     Open,
     /// The searcher had nothing when it was last asked; something must change first.
     Waits,
+    /// The searcher is away, and comes back with a suggestion.
+    Away,
     Exhausted,
 }
 
@@ -122,7 +128,7 @@ impl Engine {
             ledger: Ledger::new(&settings),
             buffering: scheduler.buffering(),
             settings,
-            searcher: Guarded::new(searcher),
+            searcher: Seat::new(searcher),
             scheduler: Guarded::new(scheduler),
             stop: Guarded::new(stop),
             required,
@@ -164,9 +170,14 @@ impl Engine {
         std::mem::replace(&mut self.ledger, Ledger::new(&self.settings))
     }
 
+    /// The searcher's name, if it is away to think about its next suggestion.
+    pub fn searcher_away(&self) -> Option<&str> {
+        self.searcher.is_away().then(|| self.searcher.name())
+    }
+
     /// How many trials there will be, as far as the searcher knows.
     pub fn expected(&self) -> Option<u64> {
-        self.searcher.part.total()
+        self.searcher.total()
     }
 
     /// The next moment at which [`EngineInput::Tick`] is wanted.
@@ -185,6 +196,7 @@ impl Engine {
             EngineInput::StaleFact => self.totals.stale_facts += 1,
             EngineInput::Notice(kind) => self.tell(now, out, || kind),
             EngineInput::Tick => self.on_tick(now, out),
+            EngineInput::Returned(errand) => self.searcher_back(&errand, now, out),
             EngineInput::PoolClosed => self.finish(now, out),
         }
         self.settle(now, out);
@@ -247,7 +259,7 @@ impl Engine {
 
     fn part_failure(&mut self) -> Option<crate::logic::event::RunFailure> {
         use crate::logic::event::Part;
-        (self.searcher.failure(Part::Searcher))
+        (self.searcher.failure())
             .or_else(|| self.scheduler.failure(Part::Scheduler))
             .or_else(|| self.stop.failure(Part::StopRule))
     }

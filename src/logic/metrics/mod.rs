@@ -2,6 +2,7 @@
 
 mod named;
 mod objective;
+pub mod pareto;
 mod report;
 mod stats;
 mod value;

@@ -152,6 +152,17 @@ impl Resources {
         }
     }
 
+    /// The same and `times` times `unit`.
+    #[must_use]
+    pub fn grown(&self, unit: &Resources, times: u64) -> Self {
+        let mut grown = self.clone();
+        for (name, amount) in unit.iter() {
+            let more = amount.parts().saturating_mul(times);
+            grown.set(name, Amount(self.get(name).parts().saturating_add(more)));
+        }
+        grown
+    }
+
     /// Takes all of `other` away, or nothing if there isn't enough: then the answer is false.
     #[must_use]
     pub fn take(&mut self, other: &Resources) -> bool {

@@ -9,6 +9,7 @@ use super::state::{PartState, StateError};
 
 mod capped;
 mod limiter;
+mod nsga2;
 mod points;
 mod repeater;
 mod setting;
@@ -20,6 +21,7 @@ mod tests;
 
 pub use capped::Capped;
 pub use limiter::{ConcurrencyLimiter, Feedback};
+pub use nsga2::{Crossover, Nsga2};
 pub use points::Points;
 pub use repeater::Repeater;
 pub use setting::SearchSettingError;

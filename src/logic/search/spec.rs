@@ -1,9 +1,9 @@
 //! The searchers of this module, made from their settings as data.
 
-use super::{Capped, ConcurrencyLimiter, Points, Repeater, Searcher, Variants, capped, limiter, repeater};
+use super::{Capped, ConcurrencyLimiter, Nsga2, Points, Repeater, Searcher, Variants, capped, limiter, repeater};
 use crate::logic::spec::{PartSpec, SpecError};
 
-const KNOWN: [&str; 5] = ["Capped", "ConcurrencyLimiter", "Points", "Repeater", "Variants"];
+const KNOWN: [&str; 6] = ["Capped", "ConcurrencyLimiter", "Nsga2", "Points", "Repeater", "Variants"];
 
 /// The searcher that `spec` describes: one like that which [said it](Searcher::spec), from its beginning.
 ///
@@ -30,6 +30,7 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn Searcher>, SpecError> {
             let limited = ConcurrencyLimiter::new(from_spec(&inner)?, limit).map_err(|error| spec.refuse(error))?;
             Box::new(limited.feedback(feedback))
         }
+        "Nsga2" => Box::new(Nsga2::from_spec(spec)?),
         "Points" => Box::new(spec.read::<Points>()?),
         "Repeater" => {
             let repeater::Settings { repeat, index, inner } = spec.read()?;

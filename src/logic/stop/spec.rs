@@ -1,12 +1,24 @@
 //! The stop rules of this module, made from their settings as data.
 
 use super::{
-    ExperimentTime, MaxIterations, StopRule, TrialTime, all, any, at_least, at_most, best_reached, joined, threshold,
+    ExperimentPlateau, ExperimentTime, MaxIterations, NoImprovement, StopRule, TrialPlateau, TrialTime, all, any,
+    at_least, at_most, best_reached, joined, threshold,
 };
 use crate::logic::spec::{PartSpec, SpecError};
 
-const KNOWN: [&str; 8] =
-    ["all", "any", "at_least", "at_most", "best_reached", "experiment_time", "iterations", "trial_time"];
+const KNOWN: [&str; 11] = [
+    "all",
+    "any",
+    "at_least",
+    "at_most",
+    "best_reached",
+    "experiment_plateau",
+    "experiment_time",
+    "iterations",
+    "no_improvement",
+    "trial_plateau",
+    "trial_time",
+];
 
 /// The rule that `spec` describes: one like that which [said it](StopRule::spec), with nothing of its past.
 ///
@@ -35,8 +47,11 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn StopRule>, SpecError> {
             let super::best_reached::Settings { objective, target } = spec.read()?;
             Box::new(best_reached(objective, target))
         }
+        "experiment_plateau" => Box::new(ExperimentPlateau::of(spec.read()?)),
         "experiment_time" => Box::new(spec.read::<ExperimentTime>()?),
         "iterations" => Box::new(spec.read::<MaxIterations>()?),
+        "no_improvement" => Box::new(NoImprovement::of(spec.read()?)),
+        "trial_plateau" => Box::new(TrialPlateau::of(spec.read()?)),
         "trial_time" => Box::new(spec.read::<TrialTime>()?),
         _ => return Err(spec.unknown("stop rule", &KNOWN)),
     })

@@ -1,5 +1,7 @@
 //! The machines in the simulator: each takes a message, and what it says is sent on.
 
+use std::time::Duration;
+
 use super::{Message, Sim, SimError, SimWorker, Who};
 use crate::logic::engine::{Engine, EngineInput, EngineOutput};
 use crate::logic::event::{Ending, EventKind};
@@ -8,6 +10,9 @@ use crate::logic::pool::{Demand, PoolInput, PoolOutput};
 use crate::logic::time::Moment;
 use crate::logic::trial::{Handled, Trial, TrialInput, TrialOutput, WorkerOrder};
 use crate::testing::worker::ScriptedWorker;
+
+/// How long a searcher is away that is sent to think.
+const THOUGHT: Duration = Duration::from_millis(150);
 
 impl Sim {
     pub(super) fn engine<R>(&mut self, call: impl FnOnce(&mut Engine, Moment, &mut Vec<EngineOutput>) -> R) -> R {
@@ -26,6 +31,11 @@ impl Sim {
                 }
                 EngineOutput::Trial(id, order) => {
                     self.send(Who::Engine, Who::Trial(id), now, Message::Trial(TrialInput::Order(order)));
+                }
+                EngineOutput::Ask(errand) => {
+                    errand.run();
+                    let back = Message::Engine(EngineInput::Returned(errand));
+                    self.send(Who::Client, Who::Engine, now + THOUGHT, back);
                 }
                 EngineOutput::Forget(checkpoint) => {
                     self.forgotten.insert(checkpoint);

@@ -38,7 +38,7 @@ impl Engine {
                     return Err(RecallError::Numbering { found: *trial, expected });
                 }
                 if *by == AddedBy::Searcher && !untold.searcher {
-                    let replayed = self.searcher.call(|searcher| searcher.replay(*trial, config));
+                    let replayed = self.searcher.replay(*trial, config);
                     if let Some(Err(error)) = replayed {
                         self.searcher.fail(error_chain(&error));
                     }
@@ -228,7 +228,7 @@ impl Engine {
             self.scheduler.call(|scheduler| scheduler.on_report(trial, report, ledger));
         }
         if !untold.searcher && !report.done {
-            self.searcher.call(|searcher| searcher.on_report(trial, report));
+            self.searcher.on_report(trial, report);
         }
         self.totals.reports += 1;
         self.ledger.remember(trial, report);
@@ -265,7 +265,7 @@ impl Engine {
             self.scheduler.call(|scheduler| scheduler.on_end(trial, end.ending, last.as_deref(), ledger));
         }
         if !untold.searcher {
-            self.searcher.call(|searcher| searcher.on_end(trial, end.ending, last.as_deref()));
+            self.searcher.on_end(trial, end.ending, last.as_deref());
         }
         if !untold.stop {
             self.stop.call(|rule| rule.forget(trial));

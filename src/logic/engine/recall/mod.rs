@@ -96,7 +96,7 @@ impl Engine {
     /// The states of the parts, for a snapshot that holds everything up to now.
     pub fn part_states(&mut self) -> PartStates {
         let named = |name: &str, state| serde_json::json!({ "name": name, "state": state });
-        let searcher = self.searcher.call(|part| part.save().map(|state| named(part.name(), state))).flatten();
+        let searcher = self.searcher.save().map(|(name, state)| named(&name, state));
         let scheduler = self.scheduler.call(|part| part.save().map(|state| named(part.name(), state))).flatten();
         let stop = self.stop.call(|rule| rule.save().map(|state| named("stop", state))).flatten();
         PartStates { searcher, scheduler, stop }
@@ -118,10 +118,8 @@ impl Engine {
             }
         };
         let searcher = take("searcher", parts.searcher, &mut |name, state| {
-            let restored = self.searcher.call(|part| {
-                same_part(part.name(), name)?;
-                part.restore(state).map_err(|error| error_chain(&error))
-            });
+            same_part(self.searcher.name(), name)?;
+            let restored = self.searcher.restore(state).map(|restored| restored.map_err(|error| error_chain(&error)));
             restored.unwrap_or_else(|| Err("it panicked".to_owned()))
         });
         let scheduler = take("scheduler", parts.scheduler, &mut |name, state| {

@@ -4,7 +4,7 @@ use super::rung::Rung;
 use crate::logic::schedule::number::snapped;
 
 /// More rungs than this are refused: no factor that is of any use gives them.
-pub(super) const MOST_RUNGS: usize = 1000;
+pub(in crate::logic::schedule) const MOST_RUNGS: usize = 1000;
 
 /// What a bracket says of a score that was reported.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -60,7 +60,7 @@ impl Bracket {
 ///
 /// Whole factors are multiplied as integers, and others are rounded to a whole number within 1e-9 of them, so that no
 /// rung is lost to a logarithm that came out as 2.9999999999999996.
-pub(super) fn milestones(grace_period: u64, max_t: u64, factor: f64) -> Vec<f64> {
+pub(in crate::logic::schedule) fn milestones(grace_period: u64, max_t: u64, factor: f64) -> Vec<f64> {
     let whole = factor.fract() == 0.0 && (1.0..9e15).contains(&factor);
     let mut milestones = Vec::new();
     let mut exact = Some(u128::from(grace_period));

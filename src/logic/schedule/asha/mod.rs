@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use self::bracket::{Bracket, Judgement, milestones};
+use self::bracket::{Bracket, Judgement};
+pub(super) use self::bracket::{MOST_RUNGS, milestones};
 use self::gate::Standing;
 use self::promotion::{Answer, Dismissal, Promotion};
+pub(super) use self::reason::share;
 use self::run::Run;
 use super::{AtMaxT, Buffering, Cohort, ScheduleError, Scheduler, settle_objective};
 use crate::logic::config::Config;

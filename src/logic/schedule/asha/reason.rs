@@ -35,7 +35,7 @@ pub(super) fn dismissed(standing: Standing, value: f64, least: f64) -> String {
 }
 
 /// The part of the trials that a rung stops.
-fn share(factor: f64) -> Cow<'static, str> {
+pub(in crate::logic::schedule) fn share(factor: f64) -> Cow<'static, str> {
     if factor == 2.0 {
         "half".into()
     } else if factor == 3.0 {

@@ -1,0 +1,277 @@
+//! Asynchronous successive halving by several metrics: who is dominated by too many at a rung stops there.
+
+use std::collections::HashMap;
+
+use serde::{Deserialize, Serialize};
+
+use self::rung::{Rung, Standing};
+use super::asha::{MOST_RUNGS, milestones, share};
+use super::number::short;
+use super::{AtMaxT, Cohort, ScheduleError, Scheduler};
+use crate::logic::config::Config;
+use crate::logic::decision::{Directive, Verdict};
+use crate::logic::event::Ending;
+use crate::logic::ids::TrialId;
+use crate::logic::metrics::{Objective, Report, pareto};
+use crate::logic::spec::PartSpec;
+use crate::logic::state::{PartState, StateError, float};
+
+mod rung;
+mod saved;
+
+const PART: &str = "MoAsha";
+
+/// Stops the trials that are behind in several metrics at once: [`Asha`](super::Asha) for objectives that pull in different
+/// directions, as accuracy and size do. Of trials that are good at different things each goes on.
+///
+/// A trial is looked at when it reaches a *rung*: at the times `grace_period`, `grace_period * reduction_factor` and so on, up
+/// to `max_t`. There it is compared with those that came before it, the last [`memory`](MoAsha::memory) of them (256 if not
+/// said). They are sorted into fronts: nobody dominates those on the first (is nowhere worse and somewhere better), only those
+/// on the first dominate the ones on the second, and so on. On the same front, whoever has more room around it is the
+/// better one; both ends of a front have most. If `1 / reduction_factor` of all or more are better, the trial stops. The
+/// first one at a rung always goes on; so does one that reports NaN, which counts for nothing in what the others are compared
+/// with. Nobody is ever paused, and nobody comes back.
+///
+/// A trial that jumps over rungs is judged once, at the highest that it reached. A report without one of the metrics, or
+/// without the time attribute, changes nothing.
+///
+/// A report between rungs costs O(log rungs). One at a rung costs O(m log m) with `m` the memory for one or two objectives,
+/// and at most O(m²) for more; neither grows with the number of trials.
+///
+/// ```
+/// use tryout::prelude::*;
+///
+/// let moasha = MoAsha::new([Objective::max("accuracy"), Objective::min("latency")]).max_t(81).reduction_factor(3.0);
+/// assert_eq!(moasha.rungs(), [1.0, 3.0, 9.0, 27.0, 81.0]);
+/// ```
+///
+/// Source: Schmucker, Donini, Zafar, Salinas and Archambeau 2021, "Multi-objective Asynchronous Successive Halving", in its
+/// stopping form. Theirs fills the last front by an epsilon-net and compares with all trials; here it is the crowding distance
+/// of NSGA-II, which needs no scale, and the memory bounds what a report costs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MoAsha {
+    objectives: Vec<Objective>,
+    max_t: u64,
+    grace_period: u64,
+    #[serde(with = "float")]
+    reduction_factor: f64,
+    memory: u32,
+    at_max_t: AtMaxT,
+    time_attr: String,
+    #[serde(skip)]
+    rungs: Vec<Rung>,
+    /// How many rungs, from below, each trial has behind it.
+    #[serde(skip)]
+    passed: HashMap<TrialId, u32>,
+}
+
+impl Default for MoAsha {
+    fn default() -> Self {
+        Self {
+            objectives: Vec::new(),
+            max_t: 100,
+            grace_period: 1,
+            reduction_factor: 4.0,
+            memory: 256,
+            at_max_t: AtMaxT::Stop,
+            time_attr: "training_iteration".to_owned(),
+            rungs: Vec::new(),
+            passed: HashMap::new(),
+        }
+    }
+}
+
+impl MoAsha {
+    /// By `objectives`, each of them a metric that every report must have; if there are none, by the experiment's alone. With
+    /// the defaults: `max_t` 100, `grace_period` 1, `reduction_factor` 4, a `memory` of 256, by `training_iteration`.
+    pub fn new(objectives: impl IntoIterator<Item = Objective>) -> Self {
+        Self { objectives: objectives.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The time at which a trial is over, and where the last rung may stand; from 1. Default 100.
+    #[must_use]
+    pub fn max_t(mut self, max_t: u64) -> Self {
+        self.max_t = max_t;
+        self
+    }
+
+    /// The time of the first rung: nobody stops before it. From 1 to `max_t`. Default 1.
+    #[must_use]
+    pub fn grace_period(mut self, grace_period: u64) -> Self {
+        self.grace_period = grace_period;
+        self
+    }
+
+    /// One in how many goes on at a rung, and the ratio of a rung's time to that of the one below. Above 1, and large
+    /// enough to give no more than 1000 rungs. Default 4.
+    #[must_use]
+    pub fn reduction_factor(mut self, reduction_factor: f64) -> Self {
+        self.reduction_factor = reduction_factor;
+        self
+    }
+
+    /// With how many of those that were at a rung before it a trial is compared, the latest; from 2 to 10,000. Default 256.
+    #[must_use]
+    pub fn memory(mut self, memory: u32) -> Self {
+        self.memory = memory;
+        self
+    }
+
+    /// What becomes of a trial that reaches `max_t`. Default [`AtMaxT::Stop`].
+    #[must_use]
+    pub fn at_max_t(mut self, at_max_t: AtMaxT) -> Self {
+        self.at_max_t = at_max_t;
+        self
+    }
+
+    /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
+    /// `training_iteration`.
+    #[must_use]
+    pub fn time_attr(mut self, time_attr: impl Into<String>) -> Self {
+        self.time_attr = time_attr.into();
+        self
+    }
+
+    /// The times of the rungs, ascending, as the settings stand.
+    pub fn rungs(&self) -> Vec<f64> {
+        milestones(self.grace_period, self.max_t, self.reduction_factor)
+    }
+
+    fn check(&self) -> Result<(), ScheduleError> {
+        let refuse = |setting, value: String, expected| {
+            Err(ScheduleError::Setting { scheduler: PART, setting, value, expected })
+        };
+        if self.objectives.iter().any(|objective| objective.metric.is_empty()) {
+            return refuse(
+                "objectives",
+                "a metric without a name".to_owned(),
+                "names, as in `loss` or `test/accuracy`",
+            );
+        }
+        if self.max_t == 0 {
+            return refuse("max_t", self.max_t.to_string(), "at least 1");
+        }
+        if self.grace_period == 0 || self.grace_period > self.max_t {
+            return refuse("grace_period", self.grace_period.to_string(), "at least 1 and at most `max_t`");
+        }
+        if !self.reduction_factor.is_finite() || self.reduction_factor <= 1.0 {
+            return refuse("reduction_factor", self.reduction_factor.to_string(), "a finite number above 1");
+        }
+        if self.rungs().len() > MOST_RUNGS {
+            let expected = "so far above 1 that there are no more than 1000 rungs up to `max_t`";
+            return refuse("reduction_factor", self.reduction_factor.to_string(), expected);
+        }
+        if !(2..=10_000).contains(&self.memory) {
+            return refuse("memory", self.memory.to_string(), "from 2 to 10,000");
+        }
+        if self.time_attr.is_empty() {
+            return refuse("time_attr", "empty".to_owned(), "the name of a metric, as in `training_iteration`");
+        }
+        Ok(())
+    }
+
+    /// A run in which nobody has reported.
+    fn begin(&self) -> Vec<Rung> {
+        self.rungs().into_iter().map(Rung::new).collect()
+    }
+
+    /// The time and the scores in `report`, if it has all of them.
+    fn read(&self, report: &Report) -> Option<(f64, Vec<f64>)> {
+        let time = report.number(&self.time_attr)?;
+        let score = |objective: &Objective| Some(objective.score(report.number(&objective.metric)?));
+        Some((time, self.objectives.iter().map(score).collect::<Option<Vec<f64>>>()?))
+    }
+
+    /// Records a trial at the highest rung that it has reached, if it hasn't passed that. Answers how many were recorded there
+    /// before, and where it stands.
+    fn judge(&mut self, trial: TrialId, time: f64, scores: Vec<f64>) -> Option<(f64, u64, Standing)> {
+        let reached = self.rungs.partition_point(|rung| rung.milestone <= time);
+        let passed = self.passed.entry(trial).or_insert(0);
+        if reached <= *passed as usize {
+            return None;
+        }
+        *passed = u32::try_from(reached).unwrap_or(u32::MAX);
+        let rung = self.rungs.get_mut(reached.checked_sub(1)?)?;
+        if !pareto::is_complete(&scores) {
+            return None;
+        }
+        let (seen, standing) = (rung.seen, rung.place(&scores));
+        rung.record(scores, self.memory as usize);
+        Some((rung.milestone, seen, standing))
+    }
+
+    /// `rung 9: on front 3 of 5, in the worse three quarters (27 seen)`.
+    fn behind(&self, milestone: f64, seen: u64, standing: Standing) -> String {
+        let Standing { front, fronts, .. } = standing;
+        let (rung, worse) = (short(milestone), share(self.reduction_factor));
+        format!("rung {rung}: on front {front} of {fronts}, in the worse {worse} ({seen} seen)")
+    }
+}
+
+impl Scheduler for MoAsha {
+    fn on_report(&mut self, trial: TrialId, report: &Report, _: &dyn Cohort) -> Verdict {
+        let Some((time, scores)) = self.read(report) else { return Verdict::CONTINUE };
+        if self.at_max_t == AtMaxT::Stop && time >= self.max_t as f64 {
+            return Verdict::stop(format!("{} {time} has reached max_t {}", self.time_attr, self.max_t));
+        }
+        match self.judge(trial, time, scores) {
+            Some((milestone, seen, standing)) if standing.is_behind(self.reduction_factor) => {
+                Verdict::stop(self.behind(milestone, seen, standing))
+            }
+            _ => Verdict::CONTINUE,
+        }
+    }
+
+    fn on_add(&mut self, trial: TrialId, _: &Config) {
+        self.passed.entry(trial).or_insert(0);
+    }
+
+    /// Records the trial's last report at the rung it reached, if it isn't recorded there, and forgets the trial, but not one
+    /// that failed: it may be tried again by hand, and isn't to be counted twice.
+    fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>, _: &dyn Cohort) -> Vec<Directive> {
+        if ending == Ending::Error {
+            return Vec::new();
+        }
+        if let Some((time, scores)) = last.and_then(|report| self.read(report)) {
+            self.judge(trial, time, scores);
+        }
+        self.passed.remove(&trial);
+        Vec::new()
+    }
+
+    /// Checks the settings and sets the rungs up; before it, every report is answered with "go on". The experiment's objective
+    /// only says which trial is its best, unless there are no objectives here.
+    fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), ScheduleError> {
+        self.check()?;
+        if self.objectives.is_empty() {
+            self.objectives.extend(objective.cloned());
+        }
+        if self.objectives.is_empty() {
+            return Err(ScheduleError::NoObjective { scheduler: PART });
+        }
+        self.rungs = self.begin();
+        self.passed.clear();
+        Ok(())
+    }
+
+    fn objectives(&self) -> &[Objective] {
+        &self.objectives
+    }
+
+    fn save(&self) -> Option<PartState> {
+        self.saved()
+    }
+
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        self.take_up(state)
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new(PART, self)
+    }
+
+    fn name(&self) -> &str {
+        PART
+    }
+}
