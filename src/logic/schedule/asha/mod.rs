@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use self::bracket::{Bracket, Judgement};
 pub(super) use self::bracket::{MOST_RUNGS, milestones};
-use self::gate::Standing;
-use self::promotion::{Answer, Dismissal, Promotion};
+use self::promotion::{Answer, Promotion};
 pub(super) use self::reason::share;
 use self::run::Run;
+pub use self::settings::AshaForm;
 use super::{AtMaxT, Buffering, Cohort, ScheduleError, Scheduler, settle_objective};
 use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
@@ -25,27 +25,6 @@ mod run;
 mod rung;
 mod saved;
 mod settings;
-
-/// What becomes of a trial that isn't among the best at a rung.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AshaForm {
-    /// It is stopped. Nobody is ever paused, and nobody comes back. The first one at a rung always goes on.
-    #[default]
-    Stopping,
-    /// It is paused, and goes on once it is among the best `1 / reduction_factor` of those that were there. Nobody goes on
-    /// for having been there first.
-    Promotion,
-}
-
-impl std::fmt::Display for AshaForm {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            AshaForm::Stopping => "stopping",
-            AshaForm::Promotion => "promotion",
-        })
-    }
-}
 
 /// A run, in either form.
 #[derive(Clone, Debug)]
@@ -202,20 +181,6 @@ impl Asha {
         self
     }
 
-    /// The times of the rungs of each bracket, ascending, as the settings stand.
-    pub fn rungs(&self) -> Vec<Vec<f64>> {
-        let all = milestones(self.grace_period, self.max_t, self.reduction_factor);
-        (0..all.len().min(self.brackets as usize)).map(|first| all[first..].to_vec()).collect()
-    }
-
-    /// The probability of each bracket to get a new trial, as the settings stand; they sum to 1.
-    pub fn bracket_odds(&self) -> Vec<f64> {
-        // Relative to the largest power, which is the first, so that many rungs don't overflow.
-        let weights: Vec<f64> = self.rungs().iter().enumerate().map(|(fewer, _)| (-(fewer as f64)).exp()).collect();
-        let sum: f64 = weights.iter().sum();
-        weights.into_iter().map(|weight| weight / sum).collect()
-    }
-
     /// The bracket of a trial, from 0, until the trial is over.
     pub fn bracket_of(&self, trial: TrialId) -> Option<usize> {
         match self.run.as_ref()? {
@@ -228,27 +193,6 @@ impl Asha {
     fn read(&self, report: &Report) -> Option<(f64, f64)> {
         let objective = self.objective.as_ref()?;
         Some((report.number(&self.time_attr)?, objective.score(report.number(&objective.metric)?)))
-    }
-
-    /// The values of which these are the scores: scoring is its own inverse.
-    fn values(&self, score: f64, other: f64) -> (f64, f64) {
-        self.objective.as_ref().map_or((score, other), |objective| (objective.score(score), objective.score(other)))
-    }
-
-    fn waits(&self, standing: Standing, score: f64) -> Verdict {
-        let (value, least) = self.values(score, standing.least.unwrap_or(f64::NAN));
-        Verdict::pause(reason::waits(standing, value, least))
-    }
-
-    /// After the run came to rest: those who have no place end.
-    fn dismiss(&mut self, reporter: TrialId, cohort: &dyn Cohort) -> Vec<Directive> {
-        let Some(Going::Promotion(promotion)) = &mut self.run else { return Vec::new() };
-        let dismissals = promotion.dismiss(reporter, cohort);
-        let directive = |Dismissal { trial, score, standing }: Dismissal| {
-            let (value, least) = self.values(score, standing.least.unwrap_or(f64::NAN));
-            Directive::StopBecause(trial, reason::dismissed(standing, value, least).into())
-        };
-        dismissals.into_iter().map(directive).collect()
     }
 }
 

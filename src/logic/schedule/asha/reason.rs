@@ -3,7 +3,35 @@
 use std::borrow::Cow;
 
 use super::gate::Standing;
+use super::promotion::Dismissal;
+use super::{Asha, Going};
+use crate::logic::decision::{Directive, Verdict};
+use crate::logic::ids::TrialId;
+use crate::logic::schedule::Cohort;
 use crate::logic::schedule::number::{short, told_apart};
+
+impl Asha {
+    /// The values of which these are the scores: scoring is its own inverse.
+    pub(super) fn values(&self, score: f64, other: f64) -> (f64, f64) {
+        self.objective.as_ref().map_or((score, other), |objective| (objective.score(score), objective.score(other)))
+    }
+
+    pub(super) fn waits(&self, standing: Standing, score: f64) -> Verdict {
+        let (value, least) = self.values(score, standing.least.unwrap_or(f64::NAN));
+        Verdict::pause(waits(standing, value, least))
+    }
+
+    /// After the run came to rest: those who have no place end.
+    pub(super) fn dismiss(&mut self, reporter: TrialId, cohort: &dyn Cohort) -> Vec<Directive> {
+        let Some(Going::Promotion(promotion)) = &mut self.run else { return Vec::new() };
+        let dismissals = promotion.dismiss(reporter, cohort);
+        let directive = |Dismissal { trial, score, standing }: Dismissal| {
+            let (value, least) = self.values(score, standing.least.unwrap_or(f64::NAN));
+            Directive::StopBecause(trial, dismissed(standing, value, least).into())
+        };
+        dismissals.into_iter().map(directive).collect()
+    }
+}
 
 /// `rung 9: 0.41 is in the worse two thirds (cut-off 0.37, 27 seen)`.
 pub(super) fn behind(milestone: f64, (value, cut_off): (f64, f64), factor: f64, seen: usize) -> String {

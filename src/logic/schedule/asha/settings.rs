@@ -1,13 +1,50 @@
-//! What the settings come to: the checks, and a run at its beginning.
+//! What the settings come to: the form, the rungs, the checks, and a run at its beginning.
+
+use serde::{Deserialize, Serialize};
 
 use super::bracket::{Bracket, MOST_RUNGS, milestones};
 use super::gate::Gate;
 use super::promotion::Promotion;
 use super::run::Run;
-use super::{Asha, AshaForm, Going};
+use super::{Asha, Going};
 use crate::logic::schedule::ScheduleError;
 
+/// What becomes of a trial that isn't among the best at a rung.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AshaForm {
+    /// It is stopped. Nobody is ever paused, and nobody comes back. The first one at a rung always goes on.
+    #[default]
+    Stopping,
+    /// It is paused, and goes on once it is among the best `1 / reduction_factor` of those that were there. Nobody goes on
+    /// for having been there first.
+    Promotion,
+}
+
+impl std::fmt::Display for AshaForm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            AshaForm::Stopping => "stopping",
+            AshaForm::Promotion => "promotion",
+        })
+    }
+}
+
 impl Asha {
+    /// The times of the rungs of each bracket, ascending, as the settings stand.
+    pub fn rungs(&self) -> Vec<Vec<f64>> {
+        let all = milestones(self.grace_period, self.max_t, self.reduction_factor);
+        (0..all.len().min(self.brackets as usize)).map(|first| all[first..].to_vec()).collect()
+    }
+
+    /// The probability of each bracket to get a new trial, as the settings stand; they sum to 1.
+    pub fn bracket_odds(&self) -> Vec<f64> {
+        // Relative to the largest power, which is the first, so that many rungs don't overflow.
+        let weights: Vec<f64> = self.rungs().iter().enumerate().map(|(fewer, _)| (-(fewer as f64)).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.into_iter().map(|weight| weight / sum).collect()
+    }
+
     pub(super) fn check(&self) -> Result<(), ScheduleError> {
         let refuse = |setting, value: String, expected| {
             Err(ScheduleError::Setting { scheduler: "Asha", setting, value, expected })

@@ -6,15 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use super::number::{Ordered, short, told_apart};
 use super::quantile::Quantile;
-use super::saved::Measure;
 use super::steps::{self, Steps};
 use super::{Cohort, ScheduleError, Scheduler, settle_objective};
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
-use crate::logic::ids::{RunId, TrialId};
+use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
 use crate::logic::spec::PartSpec;
-use crate::logic::state::{Float, PartState, StateError, common_run, float, pack, same, unpack};
+use crate::logic::state::{PartState, StateError, float};
+
+mod saved;
 
 const PART: &str = "Percentile";
 
@@ -107,17 +108,6 @@ impl History {
         (time > before).then(|| self.scores.push((time, score)))?;
         Some(before)
     }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Saved {
-    measure: Measure,
-    percentile: Float,
-    run: RunId,
-    completed: u32,
-    steps: Vec<(Float, Vec<Float>)>,
-    /// Trial, best score, last time, and all times and scores.
-    live: Vec<(u32, Float, Float, Vec<(Float, Float)>)>,
 }
 
 impl Default for Percentile {
@@ -223,42 +213,6 @@ impl Percentile {
         format!(
             "{attr} {time}: the best, {best}, isn't among the best {percentile} % (cut-off {cut_off}, {seen} trials)"
         )
-    }
-
-    fn saved(&self) -> Option<PartState> {
-        let run = self.run.as_ref()?;
-        let pairs = |scores: &[(f64, f64)]| scores.iter().map(|(time, score)| (Float(*time), Float(*score))).collect();
-        let live = run.live.iter();
-        let mut live: Vec<_> =
-            live.map(|(trial, own)| (trial.number(), Float(own.best), Float(own.last), pairs(&own.scores))).collect();
-        live.sort_unstable_by_key(|(number, ..)| *number);
-        let column = |scores: &Quantile| scores.scores().into_iter().map(Float).collect();
-        let saved = Saved {
-            measure: Measure::new(&self.time_attr, self.objective.as_ref())?,
-            percentile: Float(self.percentile),
-            run: common_run(run.live.keys().copied())?,
-            completed: run.completed,
-            steps: run.steps.iter().map(|(Ordered(time), scores)| (Float(*time), column(scores))).collect(),
-            live,
-        };
-        pack(PART, &saved)
-    }
-
-    fn take_up(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        saved.measure.same(PART, &self.time_attr, self.objective.as_ref())?;
-        same(PART, "percentile", &saved.percentile.0, &self.percentile)?;
-        let mut run = Run { completed: saved.completed, ..Run::default() };
-        for (Float(time), scores) in saved.steps {
-            let column = run.steps.entry(Ordered(time)).or_insert_with(|| Quantile::new(self.below()));
-            scores.into_iter().for_each(|Float(score)| column.record(score));
-        }
-        for (number, Float(best), Float(last), scores) in saved.live {
-            let scores = scores.into_iter().map(|(time, score)| (time.0, score.0)).collect();
-            run.live.insert(TrialId::new(saved.run, number), History { best, last, scores });
-        }
-        self.run = Some(run);
-        Ok(())
     }
 }
 
