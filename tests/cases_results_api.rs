@@ -143,3 +143,41 @@ fn a_trial_is_found_by_its_id_and_no_other_is() {
     assert_eq!(results.name(), "by-id");
     assert!(results.took() > std::time::Duration::ZERO);
 }
+
+/// A trial for each pair of numbers; where there is no number, it isn't reported.
+fn pairs(name: &str, all: &'static [(Option<f64>, Option<f64>)]) -> Results {
+    let script = Script::new().step(|mock| {
+        let (a, b) = all[mock.n() as usize];
+        let given = [("a", a), ("b", b)].into_iter().filter_map(|(name, value)| Some((name, value?)));
+        Ok(Step::done(given.collect::<Metrics>()))
+    });
+    results(script.experiment(name).points(numbered(all.len() as u32)))
+}
+
+#[test]
+fn the_front_is_whoever_no_other_dominates() {
+    let results = pairs(
+        "front",
+        &[
+            (Some(1.0), Some(1.0)),
+            (Some(3.0), Some(5.0)),
+            (Some(0.0), Some(9.0)),
+            (Some(9.0), None),
+            (Some(1.0), Some(1.0)),
+            (Some(9.0), Some(f64::INFINITY)),
+            (Some(2.0), Some(5.0)),
+        ],
+    );
+    let numbers = |objectives: &[Objective], scope| -> Vec<u32> {
+        results.pareto(objectives, scope).iter().map(|trial| trial.id.number()).collect()
+    };
+    let (a, b) = (Objective::max("a"), Objective::min("b"));
+    for scope in [Scope::Last, Scope::Average, Scope::All] {
+        assert_eq!(numbers(&[a.clone(), b.clone()], scope), [0, 1, 4], "{scope:?}");
+    }
+    assert_eq!(numbers(&[a.clone(), Objective::max("b")], Scope::Last), [1, 2]);
+    assert_eq!(numbers(&[Objective::min("b")], Scope::Last), [0, 4], "with one objective it is the best ones");
+    assert!(numbers(&[], Scope::Last).is_empty() && numbers(&[Objective::max("c"), b], Scope::Last).is_empty());
+    let strange = pairs("front-nan", &[(Some(f64::NAN), Some(1.0)), (Some(1.0), Some(f64::NAN)), (None, None)]);
+    assert!(strange.pareto(&[a], Scope::Last).iter().all(|trial| trial.id.number() == 1));
+}

@@ -52,6 +52,24 @@ fn evolving_searchers() {
     conformance::searcher(move || Box::new(Repeater::new(one(), 2).expect("fine")));
 }
 
+#[cfg(feature = "tpe")]
+#[test]
+fn searchers_that_estimate_densities() {
+    use tryout::logic::search::{Model, Tpe};
+    let space = || {
+        let adam = Space::new().with("beta", uniform(0.8, 1.0));
+        let optimizer = choice([Space::new(), adam]);
+        Space::new()
+            .with("x", uniform(0.0, 1.0))
+            .with("n", int(1, 9))
+            .with("kind", choice(["a", "b"]))
+            .with("o", optimizer)
+    };
+    let tpe = move || Tpe::new(space(), 5).expect("it can be modelled");
+    conformance::searcher(move || Box::new(tpe()));
+    conformance::searcher(move || Box::new(Capped::new(Box::new(tpe().model(Model::ByBudget).startup(3)), 60)));
+}
+
 #[test]
 fn schedulers() {
     conformance::scheduler(|| Box::new(Fifo));

@@ -64,6 +64,8 @@ fn the_first_ones_say_what_they_promise() {
     assert!(printed("hello", &[]).starts_with("best: {\"x\":"));
     assert!(printed("custom_scheduler", &[]).contains("times the best"));
     assert!(printed("async_io", &[]).contains("50 trials awaited"));
+    let front = printed("multi_objective", &[]);
+    assert!(front.starts_with(" numbers  accuracy  configuration\n") && front.lines().count() > 9, "{front}");
     let resumed = printed("pause_resume", &[]);
     assert!(resumed.contains("is PAUSED: it waits for a client to resume it"), "{resumed}");
     assert!(resumed.contains("no step was lost"), "{resumed}");

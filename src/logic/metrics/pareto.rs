@@ -42,21 +42,21 @@ pub fn is_complete(point: &[f64]) -> bool {
 /// ```
 pub fn dominates(a: &[f64], b: &[f64]) -> bool {
     match (is_complete(a), is_complete(b)) {
-        (true, true) => a.iter().zip(b).all(|(a, b)| a >= b) && a.iter().zip(b).any(|(a, b)| a > b),
+        (true, true) => beats(a, b),
         (complete, other) => complete && !other,
     }
 }
 
-/// From the best by the first score to the worst, then by the second and so on, the incomplete ones last: so that no point
-/// is dominated by one that comes after it.
-fn from_the_best(a: &[f64], b: &[f64]) -> Ordering {
-    match (is_complete(a), is_complete(b)) {
-        // Not in a total order, in which 0 is above -0: dominance makes no difference between them.
-        (true, true) => b.partial_cmp(a).unwrap_or(Ordering::Equal),
-        (true, false) => Ordering::Less,
-        (false, true) => Ordering::Greater,
-        (false, false) => Ordering::Equal,
+/// Whether one complete point dominates another.
+fn beats(a: &[f64], b: &[f64]) -> bool {
+    let mut better = false;
+    for (a, b) in a.iter().zip(b) {
+        if a < b {
+            return false;
+        }
+        better |= a > b;
     }
+    better
 }
 
 /// The points by their fronts, as indices in ascending order: first those that no point dominates, then those that only
@@ -70,15 +70,18 @@ fn from_the_best(a: &[f64], b: &[f64]) -> Ordering {
 /// assert_eq!(fronts(&[[1.0, 1.0], [3.0, 0.0], [0.0, 2.0], [2.0, 2.0]]), [vec![1, 3], vec![0, 2]]);
 /// ```
 pub fn fronts<P: AsRef<[f64]>>(points: &[P]) -> Vec<Vec<usize>> {
-    let mut order: Vec<(usize, &[f64])> = points.iter().map(AsRef::as_ref).enumerate().collect();
-    order.sort_by(|(_, a), (_, b)| from_the_best(a, b));
+    let all = points.iter().map(AsRef::as_ref).enumerate();
+    let (mut complete, incomplete): (Vec<(usize, &[f64])>, Vec<_>) = all.partition(|(_, point)| is_complete(point));
+    // From the best by the first score to the worst, then by the second and so on, so that no point is dominated by one that
+    // comes after it. Not in a total order, in which 0 is above -0: dominance makes no difference between them.
+    complete.sort_by(|(_, a), (_, b)| b.partial_cmp(a).unwrap_or(Ordering::Equal));
     let mut fronts: Vec<Vec<(usize, &[f64])>> = Vec::new();
-    for (index, point) in order {
+    for (index, point) in complete {
         let dominated = |front: &Vec<(usize, &[f64])>| {
             // With two objectives the second only gets better along a front: whoever came last is the likeliest to
             // dominate, and nobody does if it doesn't.
             let enough = if point.len() <= 2 { 1 } else { front.len() };
-            front.iter().rev().take(enough).any(|(_, member)| dominates(member, point))
+            front.iter().rev().take(enough).any(|(_, member)| beats(member, point))
         };
         // Whoever is dominated in a front is dominated in all fronts before it.
         let place = fronts.partition_point(dominated);
@@ -87,10 +90,13 @@ pub fn fronts<P: AsRef<[f64]>>(points: &[P]) -> Vec<Vec<usize>> {
             None => fronts.push(vec![(index, point)]),
         }
     }
-    let mut indices: Vec<Vec<usize>> =
-        fronts.into_iter().map(|front| front.into_iter().map(|(index, _)| index).collect()).collect();
-    indices.iter_mut().for_each(|front| front.sort_unstable());
-    indices
+    fronts.extend((!incomplete.is_empty()).then_some(incomplete));
+    let indices = |front: Vec<(usize, &[f64])>| {
+        let mut indices: Vec<usize> = front.into_iter().map(|(index, _)| index).collect();
+        indices.sort_unstable();
+        indices
+    };
+    fronts.into_iter().map(indices).collect()
 }
 
 /// How far the neighbours of each of `points`, which are one front, lie apart, in their order: from 0, where points are

@@ -14,6 +14,10 @@ mod points;
 mod repeater;
 mod setting;
 mod spec;
+#[cfg(feature = "tpe")]
+mod study;
+#[cfg(feature = "tpe")]
+mod tpe;
 mod variants;
 
 #[cfg(test)]
@@ -26,6 +30,8 @@ pub use points::Points;
 pub use repeater::Repeater;
 pub use setting::SearchSettingError;
 pub use spec::from_spec;
+#[cfg(feature = "tpe")]
+pub use tpe::{Model, Tpe};
 pub use variants::{PresetWarning, Redraw, Samples, Variants};
 
 /// A searcher's answer to "what next?".

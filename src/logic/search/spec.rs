@@ -3,7 +3,16 @@
 use super::{Capped, ConcurrencyLimiter, Nsga2, Points, Repeater, Searcher, Variants, capped, limiter, repeater};
 use crate::logic::spec::{PartSpec, SpecError};
 
-const KNOWN: [&str; 6] = ["Capped", "ConcurrencyLimiter", "Nsga2", "Points", "Repeater", "Variants"];
+const KNOWN: &[&str] = &[
+    "Capped",
+    "ConcurrencyLimiter",
+    "Nsga2",
+    "Points",
+    "Repeater",
+    #[cfg(feature = "tpe")]
+    "Tpe",
+    "Variants",
+];
 
 /// The searcher that `spec` describes: one like that which [said it](Searcher::spec), from its beginning.
 ///
@@ -40,7 +49,9 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn Searcher>, SpecError> {
                 None => repeated,
             })
         }
+        #[cfg(feature = "tpe")]
+        "Tpe" => Box::new(super::Tpe::from_spec(spec)?),
         "Variants" => Box::new(Variants::from_spec(spec)?),
-        _ => return Err(spec.unknown("searcher", &KNOWN)),
+        _ => return Err(spec.unknown("searcher", KNOWN)),
     })
 }
