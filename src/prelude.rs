@@ -19,7 +19,8 @@ pub use crate::logic::metrics::{Metrics, Mode, Objective, Report, Scope, Value};
 pub use crate::logic::objects::{ObjectName, object};
 pub use crate::logic::pool::{AbandonPolicy, ResourceError, ResourceRequest, Resources, Reuse};
 pub use crate::logic::schedule::{
-    Asha, AtMaxT, Fifo, HyperBand, MedianStopping, MoAsha, Pbt, ResourceChanging, Rounds, WhenBehind,
+    Asha, AshaForm, AtMaxT, Fifo, Filling, HyperBand, MedianStopping, MoAsha, Patient, Pbt, Percentile,
+    ResourceChanging, Rounds, Threshold, WhenBehind, Wilcoxon,
 };
 pub use crate::logic::search::Samples;
 pub use crate::logic::space::{

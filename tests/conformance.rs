@@ -75,13 +75,27 @@ fn schedulers() {
     conformance::scheduler(|| Box::new(Fifo));
     conformance::scheduler(|| Box::new(Asha::new().max_t(81).reduction_factor(3.0)));
     conformance::scheduler(|| Box::new(Asha::new().max_t(81).brackets(3).seed(4)));
+    let promotion = || Asha::new().max_t(81).reduction_factor(3.0).form(AshaForm::Promotion);
+    conformance::scheduler(move || Box::new(promotion()));
+    conformance::scheduler(move || Box::new(promotion().max_t(50).brackets(3).seed(4)));
     let grid = || MedianStopping::new().time_attr("training_iteration").grace_period(3.0);
     conformance::scheduler(|| Box::new(grid()));
+    conformance::scheduler(|| Box::new(Percentile::new().startup_trials(2)));
+    conformance::scheduler(|| Box::new(Percentile::new().percentile(60.0).warm_up(3.0).interval(5.0).min_trials(3)));
+    conformance::scheduler(|| Box::new(Threshold::new().lower(0.05).upper(1.3).warm_up(2.0)));
+    conformance::scheduler(|| Box::new(Threshold::new().metric("loss").upper(1.0)));
+    conformance::scheduler(|| Box::new(Wilcoxon::new()));
+    conformance::scheduler(|| Box::new(Patient::new(3).min_delta(0.01)));
+    conformance::scheduler(|| Box::new(Patient::new(0).of(Percentile::new().startup_trials(1))));
+    conformance::scheduler(|| Box::new(Patient::new(2).of(Asha::new().max_t(81))));
+    conformance::scheduler(|| Box::new(Patient::new(1).of(HyperBand::new().max_t(9))));
     let several = || [Objective::min("loss"), Objective::max("training_iteration"), Objective::min("time_this_iter_s")];
     conformance::scheduler(|| Box::new(MoAsha::new(several()).max_t(81).reduction_factor(3.0).memory(20)));
     conformance::scheduler(|| Box::new(MoAsha::new([]).max_t(27)));
     conformance::scheduler(|| Box::new(HyperBand::new().max_t(81)));
     conformance::scheduler(|| Box::new(HyperBand::new().max_t(27).reduction_factor(2.0)));
+    conformance::scheduler(|| Box::new(HyperBand::for_bohb().max_t(81)));
+    conformance::scheduler(|| Box::new(HyperBand::for_bohb().max_t(9).at_max_t(AtMaxT::RunOn)));
     let pbt = || {
         let mutations = Space::new().with("x", uniform(0.0, 1.0));
         Pbt::new().time_attr("training_iteration").perturbation_interval(4.0).mutations(mutations).seed(3)

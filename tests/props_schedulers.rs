@@ -1,4 +1,4 @@
-//! HyperBand and the median stopping rule: whatever happens, nobody is left waiting, and names don't matter.
+//! Schedulers: whatever happens, nobody is left waiting, and names don't matter.
 
 mod common;
 
@@ -13,21 +13,44 @@ use tryout::logic::decision::Verdict;
 use tryout::logic::event::Ending;
 use tryout::logic::ids::{RunId, TrialId};
 use tryout::logic::metrics::{Metrics, Mode, Objective, Report};
-use tryout::logic::schedule::{AtMaxT, Cohort, HyperBand, MedianStopping, Scheduler, WhenBehind};
+use tryout::logic::schedule::{
+    Asha, AshaForm, AtMaxT, Cohort, Filling, HyperBand, MedianStopping, Patient, Percentile, Scheduler, Threshold,
+    WhenBehind, Wilcoxon,
+};
 use tryout::logic::trial::Status;
 
 /// Settings of either scheduler.
 #[derive(Clone, Debug)]
 enum Made {
-    HyperBand { max_t: u64, factor: f64, at_max_t: AtMaxT },
+    HyperBand { max_t: u64, factor: f64, at_max_t: AtMaxT, filling: Filling },
+    Promotion { max_t: u64, factor: f64, at_max_t: AtMaxT, brackets: u32 },
+    Percentile { percentile: f64, startup: u32, warm_up: u32 },
+    Threshold { lower: f64, warm_up: u32 },
+    Wilcoxon { p: f64, steps: u32 },
+    Patient { patience: u32, startup: Option<u32> },
     Median { grace: u32, samples: u32, slice: u32, when_behind: WhenBehind },
 }
 
 impl Made {
     fn prepared(&self, mode: Mode) -> Box<dyn Scheduler> {
         let mut scheduler: Box<dyn Scheduler> = match *self {
-            Made::HyperBand { max_t, factor, at_max_t } => {
-                Box::new(HyperBand::new().max_t(max_t).reduction_factor(factor).at_max_t(at_max_t))
+            Made::HyperBand { max_t, factor, at_max_t, filling } => {
+                let hyperband = HyperBand::new().max_t(max_t).reduction_factor(factor).at_max_t(at_max_t);
+                Box::new(hyperband.filling(filling))
+            }
+            Made::Promotion { max_t, factor, at_max_t, brackets } => {
+                let asha = Asha::new().max_t(max_t).reduction_factor(factor).at_max_t(at_max_t);
+                Box::new(asha.brackets(brackets).form(AshaForm::Promotion))
+            }
+            Made::Percentile { percentile, startup, warm_up } => {
+                let rule = Percentile::new().percentile(percentile).startup_trials(startup);
+                Box::new(rule.warm_up(warm_up.into()))
+            }
+            Made::Threshold { lower, warm_up } => Box::new(Threshold::new().lower(lower).warm_up(warm_up.into())),
+            Made::Wilcoxon { p, steps } => Box::new(Wilcoxon::new().p_threshold(p).startup_steps(steps)),
+            Made::Patient { patience, startup: None } => Box::new(Patient::new(patience)),
+            Made::Patient { patience, startup: Some(startup) } => {
+                Box::new(Patient::new(patience).of(Percentile::new().startup_trials(startup)))
             }
             Made::Median { grace, samples, slice, when_behind } => Box::new(
                 MedianStopping::new()
@@ -44,13 +67,21 @@ impl Made {
 }
 
 fn made() -> impl Strategy<Value = Made> {
-    let at_max_t = prop_oneof![Just(AtMaxT::Stop), Just(AtMaxT::RunOn)];
-    let factor = prop_oneof![3 => (2..5_u32).prop_map(f64::from), 1 => 1.3..4.0_f64];
+    let at_max_t = || prop_oneof![Just(AtMaxT::Stop), Just(AtMaxT::RunOn)];
+    let factor = || prop_oneof![3 => (2..5_u32).prop_map(f64::from), 1 => 1.3..4.0_f64];
+    let filling = prop_oneof![Just(Filling::SmallestFirst), Just(Filling::LargestFirst)];
     let when_behind = prop_oneof![Just(WhenBehind::Stop), Just(WhenBehind::PauseOnce)];
     prop_oneof![
-        2 => (1..30_u64, factor, at_max_t)
-            .prop_map(|(max_t, factor, at_max_t)| Made::HyperBand { max_t, factor, at_max_t }),
-        1 => (0..6_u32, 1..5_u32, 0..4_u32, when_behind)
+        3 => (1..30_u64, factor(), at_max_t(), filling)
+            .prop_map(|(max_t, factor, at_max_t, filling)| Made::HyperBand { max_t, factor, at_max_t, filling }),
+        2 => (1..30_u64, factor(), at_max_t(), 1..4_u32)
+            .prop_map(|(max_t, factor, at_max_t, brackets)| Made::Promotion { max_t, factor, at_max_t, brackets }),
+        1 => (0.0..100.0_f64, 0..4_u32, 0..4_u32)
+            .prop_map(|(percentile, startup, warm_up)| Made::Percentile { percentile, startup, warm_up }),
+        1 => (-9.0..9.0_f64, 0..4_u32).prop_map(|(lower, warm_up)| Made::Threshold { lower, warm_up }),
+        1 => (0.0..1.0_f64, 0..4_u32).prop_map(|(p, steps)| Made::Wilcoxon { p, steps }),
+        1 => (0..4_u32, prop::option::of(0..4_u32)).prop_map(|(patience, startup)| Made::Patient { patience, startup }),
+        2 => (0..6_u32, 1..5_u32, 0..4_u32, when_behind)
             .prop_map(|(grace, samples, slice, when_behind)| Made::Median { grace, samples, slice, when_behind }),
     ]
 }

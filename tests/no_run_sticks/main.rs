@@ -10,8 +10,8 @@ use rig::{Rig, rig, searcher};
 use tryout::logic::event::{Ending, Outcome, RunFailure};
 use tryout::logic::metrics::Objective;
 use tryout::logic::schedule::{
-    Asha, AtMaxT, Distribution, Fifo, HyperBand, MedianStopping, MoAsha, Pbt, ResourceChanging, Rounds, Scheduler,
-    WhenBehind,
+    Asha, AshaForm, AtMaxT, Distribution, Fifo, HyperBand, MedianStopping, MoAsha, Patient, Pbt, Percentile,
+    ResourceChanging, Rounds, Scheduler, Threshold, WhenBehind, Wilcoxon,
 };
 use tryout::logic::space::{Space, uniform};
 use tryout::testing::Saves;
@@ -19,7 +19,7 @@ use tryout::testing::Saves;
 const RUNS: u32 = 10_000;
 
 /// How many kinds of schedulers there are.
-const KINDS: u8 = 12;
+const KINDS: u8 = 21;
 
 /// All of them, by number.
 fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
@@ -28,6 +28,7 @@ fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
     let mutations = || Space::new().with("x", uniform(0.0, 1.0));
     let pbt =
         || Pbt::new().time_attr("training_iteration").perturbation_interval(2.0).mutations(mutations()).seed(seed);
+    let promotion = || Asha::new().max_t(longest).reduction_factor(3.0).form(AshaForm::Promotion);
     let mut scheduler: Box<dyn Scheduler> = match kind {
         0 => Box::new(Fifo),
         1 => Box::new(Asha::new().max_t(longest).reduction_factor(2.0)),
@@ -43,7 +44,16 @@ fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
             let several = [Objective::min("loss"), Objective::max("training_iteration"), Objective::max("loss")];
             Box::new(MoAsha::new(several).max_t(longest).reduction_factor(2.0).memory(5))
         }
-        _ => Box::new(pbt().quantile_fraction(0.5).rounds(Rounds::Synchronous)),
+        11 => Box::new(pbt().quantile_fraction(0.5).rounds(Rounds::Synchronous)),
+        12 => Box::new(HyperBand::for_bohb().max_t(longest).reduction_factor(2.0).at_max_t(AtMaxT::RunOn)),
+        13 => Box::new(Percentile::new().startup_trials(1)),
+        14 => Box::new(Threshold::new().upper(0.9)),
+        15 => Box::new(Wilcoxon::new().p_threshold(0.3)),
+        16 => Box::new(Patient::new(1).of(HyperBand::new().max_t(longest))),
+        17 => Box::new(Patient::new(1).of(promotion())),
+        18 => Box::new(promotion()),
+        19 => Box::new(HyperBand::for_bohb().max_t(longest)),
+        _ => Box::new(promotion().reduction_factor(2.0).brackets(2).at_max_t(AtMaxT::RunOn).seed(seed)),
     };
     scheduler.prepare(Some(&Objective::min("loss"))).expect("the settings are fine");
     scheduler

@@ -3,7 +3,9 @@
 use serde_json::json;
 use tryout::logic::config::Config;
 use tryout::logic::metrics::Objective;
-use tryout::logic::schedule::{Asha, Fifo, HyperBand, MedianStopping, Scheduler};
+use tryout::logic::schedule::{
+    Asha, AshaForm, Fifo, HyperBand, MedianStopping, Patient, Percentile, Scheduler, Wilcoxon,
+};
 use tryout::logic::search::{Capped, Points, Searcher};
 use tryout::logic::state::StateError;
 use tryout::logic::stop::{self, StopRule};
@@ -51,6 +53,22 @@ fn settings_without_which_the_progress_means_nothing() {
     let hyperband = || HyperBand::new().max_t(9);
     assert!(refusal(hyperband(), hyperband().max_t(27)).contains("`max_t` was 9 when it was saved and is 27 now"));
     assert!(refusal(hyperband(), hyperband().reduction_factor(2.0)).contains("`reduction_factor` was 3"));
+    let bohb = HyperBand::for_bohb().max_t(9);
+    assert!(
+        refusal(hyperband(), bohb).contains("`filling` was smallest_first when it was saved and is largest_first now")
+    );
+    let promotion = asha().form(AshaForm::Promotion);
+    assert!(refusal(asha(), promotion).contains("`form` was stopping when it was saved and is promotion now"));
+    let percentile = || Percentile::new().percentile(50.0);
+    assert!(refusal(percentile(), percentile().percentile(25.0)).contains("`percentile` was 50 when it was saved"));
+    assert!(
+        refusal(Wilcoxon::new(), Wilcoxon::new().time_attr("epoch")).contains("`time_attr` was training_iteration")
+    );
+    assert_eq!(
+        refusal(Patient::new(1).of(percentile()), Patient::new(1)),
+        "the state of the scheduler inside can't be taken up: this is that of Percentile"
+    );
+    assert!(refusal(Patient::new(1), Patient::new(1).of(percentile())).ends_with("that of a part that keeps nothing"));
     let median = || MedianStopping::new().grace_period(2.0);
     assert!(
         refusal(median(), median().grace_period(1.0)).contains("`grace_period` was 2 when it was saved and is 1 now")

@@ -8,7 +8,11 @@ use tryout::logic::decision::Decision;
 use tryout::logic::event::Ending;
 use tryout::logic::ids::TrialId;
 use tryout::logic::metrics::{Mode, Objective};
-use tryout::logic::schedule::{Asha, AtMaxT, Cohort, Fifo, HyperBand, MedianStopping, MoAsha, Scheduler, WhenBehind};
+use tryout::logic::schedule::{
+    Asha, AshaForm, AtMaxT, Cohort, Fifo, Filling, HyperBand, MedianStopping, MoAsha, Patient, Percentile, Scheduler,
+    Threshold, WhenBehind, Wilcoxon,
+};
+use tryout::logic::spec::PartSpec;
 use tryout::logic::trial::Status;
 use tryout::testing::Renewed;
 
@@ -23,20 +27,45 @@ enum Made {
     Asha(Box<Asha>),
     HyperBand(HyperBand),
     Median(MedianStopping),
+    Percentile(Percentile),
+    Threshold(Threshold),
+    Wilcoxon(Wilcoxon),
+    Patient(u32, f64, Option<Box<Made>>),
     MoAsha(MoAsha),
 }
 
 impl Made {
     fn prepared(&self, mode: Mode) -> Box<dyn Scheduler> {
-        let mut scheduler: Box<dyn Scheduler> = match self.clone() {
+        let mut scheduler = self.bare();
+        scheduler.prepare(Some(&Objective { metric: "score".to_owned(), mode })).expect("valid settings");
+        scheduler
+    }
+
+    fn bare(&self) -> Box<dyn Scheduler> {
+        match self.clone() {
             Made::Fifo => Box::new(Fifo),
             Made::Asha(asha) => asha,
             Made::HyperBand(hyperband) => Box::new(hyperband),
             Made::Median(median) => Box::new(median),
             Made::MoAsha(moasha) => Box::new(moasha),
-        };
-        scheduler.prepare(Some(&Objective { metric: "score".to_owned(), mode })).expect("valid settings");
-        scheduler
+            Made::Percentile(percentile) => Box::new(percentile),
+            Made::Threshold(threshold) => Box::new(threshold),
+            Made::Wilcoxon(wilcoxon) => Box::new(wilcoxon),
+            Made::Patient(patience, min_delta, inner) => {
+                let patient = Patient::new(patience).min_delta(min_delta);
+                match inner.as_deref() {
+                    None => Box::new(patient),
+                    // The settings of each of them can be said.
+                    Some(inner) => {
+                        let spec = |scheduler: &dyn Scheduler| scheduler.spec().expect("it can be said");
+                        let mut settings = spec(&patient).settings;
+                        settings["inner"] = serde_json::to_value(spec(&*inner.bare())).expect("it can be written");
+                        tryout::logic::schedule::from_spec(&PartSpec { kind: "Patient".into(), settings })
+                            .expect("it can be made")
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -46,12 +75,13 @@ fn made() -> impl Strategy<Value = Made> {
     let when_behind = prop_oneof![Just(WhenBehind::Stop), Just(WhenBehind::PauseOnce)];
     let asha =
         (1..30_u64, factor(), 1..4_u32, at_max_t(), any::<u64>()).prop_map(|(max_t, factor, brackets, at, seed)| {
-            Made::Asha(Box::new(
-                Asha::new().max_t(max_t).reduction_factor(factor).brackets(brackets).at_max_t(at).seed(seed),
-            ))
+            let form = if seed % 2 == 0 { AshaForm::Stopping } else { AshaForm::Promotion };
+            let asha = Asha::new().max_t(max_t).reduction_factor(factor).brackets(brackets).form(form);
+            Made::Asha(Box::new(asha.at_max_t(at).seed(seed)))
         });
-    let hyperband = (1..30_u64, factor(), at_max_t()).prop_map(|(max_t, factor, at)| {
-        Made::HyperBand(HyperBand::new().max_t(max_t).reduction_factor(factor).at_max_t(at))
+    let filling = prop_oneof![Just(Filling::SmallestFirst), Just(Filling::LargestFirst)];
+    let hyperband = (1..30_u64, factor(), at_max_t(), filling).prop_map(|(max_t, factor, at, filling)| {
+        Made::HyperBand(HyperBand::new().max_t(max_t).reduction_factor(factor).at_max_t(at).filling(filling))
     });
     let median = (0..6_u32, 1..5_u32, 0..4_u32, when_behind).prop_map(|(grace, samples, slice, when_behind)| {
         let median = MedianStopping::new().time_attr("training_iteration").grace_period(grace.into());
@@ -66,7 +96,25 @@ fn made() -> impl Strategy<Value = Made> {
         (objectives, 1..30_u64, factor(), 2..12_u32, at_max_t()).prop_map(|(all, max_t, factor, memory, at)| {
             Made::MoAsha(MoAsha::new(all).max_t(max_t).reduction_factor(factor).memory(memory).at_max_t(at))
         });
-    prop_oneof![1 => Just(Made::Fifo), 8 => asha, 8 => hyperband, 8 => median, 8 => moasha]
+    let percentile =
+        (0..=4_u32, 0..3_u32, 1..3_u32, 0..4_u32, 1..4_u32).prop_map(|(share, startup, least, warm, each)| {
+            let percentile =
+                Percentile::new().percentile(f64::from(25 * share)).startup_trials(startup).min_trials(least);
+            Made::Percentile(percentile.warm_up(warm.into()).interval(each.into()))
+        });
+    let threshold = (-3..0_i32, 0..9_u32, 0..4_u32).prop_map(|(lower, upper, warm)| {
+        Made::Threshold(Threshold::new().lower(lower.into()).upper(upper.into()).warm_up(warm.into()))
+    });
+    let wilcoxon = (0.0..=1.0_f64, 0..5_u32)
+        .prop_map(|(p, steps)| Made::Wilcoxon(Wilcoxon::new().p_threshold(p).startup_steps(steps)));
+    let bare = prop_oneof![
+        1 => Just(Made::Fifo), 8 => asha, 8 => hyperband, 8 => median, 8 => moasha, 4 => percentile, 2 => threshold, 3 => wilcoxon
+    ];
+    let bare = bare.boxed();
+    let inside = prop::option::weighted(0.8, bare.clone().prop_map(Box::new));
+    let patient =
+        (0..5_u32, 0.0..2.0_f64, inside).prop_map(|(patience, delta, inner)| Made::Patient(patience, delta, inner));
+    prop_oneof![5 => bare, 1 => patient]
 }
 
 /// What happens to one of the running trials.
@@ -208,8 +256,14 @@ fn a_trial_that_has_ended_costs_a_number_a_rung() {
     };
     let a_trial = |made: Made, each: u64| (run(made.clone(), 2000, each) - run(made, 1000, each)) / 1000;
     assert!(a_trial(Made::Asha(Box::new(Asha::new().max_t(4))), 1) <= 10);
+    let promotion = Asha::new().max_t(4).form(AshaForm::Promotion);
+    assert!(a_trial(Made::Asha(Box::new(promotion)), 1) <= 10);
     assert!(a_trial(Made::HyperBand(HyperBand::new().max_t(9)), 1) <= 10);
     assert_eq!(a_trial(Made::MoAsha(MoAsha::new([]).max_t(4)), 1), 0, "it has its memory, and no more");
     let median = MedianStopping::new().time_attr("training_iteration").grace_period(0.0);
     assert!(a_trial(Made::Median(median), 1) <= 60);
+    assert!(a_trial(Made::Percentile(Percentile::new()), 1) <= 10);
+    assert_eq!(a_trial(Made::Wilcoxon(Wilcoxon::new()), 9), 0);
+    assert_eq!(a_trial(Made::Threshold(Threshold::new().upper(9.0)), 9), 0);
+    assert_eq!(a_trial(Made::Patient(3, 0.0, None), 9), 0);
 }

@@ -4,7 +4,10 @@ use proptest::prelude::*;
 use serde_json::json;
 use tryout::logic::config::Config;
 use tryout::logic::metrics::Objective;
-use tryout::logic::schedule::{self, Asha, AtMaxT, Fifo, HyperBand, MedianStopping, MoAsha, Scheduler, WhenBehind};
+use tryout::logic::schedule::{
+    self, Asha, AshaForm, AtMaxT, Fifo, HyperBand, MedianStopping, MoAsha, Patient, Percentile, Scheduler, Threshold,
+    WhenBehind, Wilcoxon,
+};
 use tryout::logic::search::{
     self, Capped, ConcurrencyLimiter, Crossover, Feedback, Nsga2, Points, Redraw, Repeater, Samples, Searcher,
     Suggestion, Variants,
@@ -100,6 +103,13 @@ fn schedulers_of_their_specs() {
         Box::new(asha.at_max_t(AtMaxT::RunOn).time_attr("epoch").objective(objective.clone())),
         Box::new(HyperBand::new().max_t(9).reduction_factor(2.0).at_max_t(AtMaxT::RunOn).objective(objective)),
         Box::new(median.when_behind(WhenBehind::PauseOnce)),
+        Box::new(Asha::new().form(AshaForm::Promotion)),
+        Box::new(HyperBand::for_bohb().max_t(27)),
+        Box::new(Percentile::new().percentile(12.5).startup_trials(0).min_trials(9).warm_up(0.1).interval(1e-3)),
+        Box::new(Threshold::new().upper(1e300).metric("norm").time_attr("epoch")),
+        Box::new(Wilcoxon::new().p_threshold(0.01).startup_steps(7)),
+        Box::new(Patient::new(7).min_delta(0.25).objective(Objective::min("loss"))),
+        Box::new(Patient::new(0).of(Patient::new(1).of(Threshold::new().lower(-1.0)))),
         Box::new(MoAsha::new([Objective::max("score"), Objective::min("size")]).max_t(7).memory(9).time_attr("epoch")),
     ];
     for scheduler in schedulers {

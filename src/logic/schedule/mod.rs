@@ -20,19 +20,29 @@ mod hyperband;
 mod median;
 mod moasha;
 mod number;
+mod patient;
 mod pbt;
+mod percentile;
+mod quantile;
 mod resources;
 mod saved;
 mod spec;
+mod steps;
+mod threshold;
+mod wilcoxon;
 
-pub use asha::Asha;
+pub use asha::{Asha, AshaForm};
 pub use fifo::Fifo;
-pub use hyperband::HyperBand;
+pub use hyperband::{Filling, HyperBand};
 pub use median::{MedianStopping, WhenBehind};
 pub use moasha::MoAsha;
+pub use patient::Patient;
 pub use pbt::{Pbt, Rounds};
+pub use percentile::Percentile;
 pub use resources::{Distribution, Growth, ResourceChanging};
 pub use spec::from_spec;
+pub use threshold::Threshold;
+pub use wilcoxon::Wilcoxon;
 
 /// What a scheduler may know of the other trials.
 pub trait Cohort {

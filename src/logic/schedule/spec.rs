@@ -1,9 +1,24 @@
 //! The schedulers of this module, made from their settings as data.
 
-use super::{Asha, Fifo, HyperBand, MedianStopping, MoAsha, Pbt, ResourceChanging, Scheduler};
+use super::{
+    Asha, Fifo, HyperBand, MedianStopping, MoAsha, Patient, Pbt, Percentile, ResourceChanging, Scheduler, Threshold,
+    Wilcoxon,
+};
 use crate::logic::spec::{PartSpec, SpecError};
 
-const KNOWN: &[&str] = &["Asha", "Fifo", "HyperBand", "MedianStopping", "MoAsha", "Pbt", "ResourceChanging"];
+const KNOWN: &[&str] = &[
+    "Asha",
+    "Fifo",
+    "HyperBand",
+    "MedianStopping",
+    "MoAsha",
+    "Patient",
+    "Pbt",
+    "Percentile",
+    "ResourceChanging",
+    "Threshold",
+    "Wilcoxon",
+];
 
 /// The scheduler that `spec` describes: one like that which [said it](Scheduler::spec), with nothing of its past.
 ///
@@ -26,8 +41,12 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn Scheduler>, SpecError> {
         "HyperBand" => Box::new(spec.read::<HyperBand>()?),
         "MedianStopping" => Box::new(spec.read::<MedianStopping>()?),
         "MoAsha" => Box::new(spec.read::<MoAsha>()?),
+        "Patient" => Box::new(Patient::from_spec(spec)?),
         "Pbt" => Box::new(spec.read::<Pbt>()?),
+        "Percentile" => Box::new(spec.read::<Percentile>()?),
         "ResourceChanging" => Box::new(ResourceChanging::from_spec(spec)?),
+        "Threshold" => Box::new(spec.read::<Threshold>()?),
+        "Wilcoxon" => Box::new(spec.read::<Wilcoxon>()?),
         _ => return Err(spec.unknown("scheduler", KNOWN)),
     })
 }

@@ -1,12 +1,14 @@
-//! Asynchronous successive halving: trials that are behind at a rung stop there; nobody waits for anybody.
+//! Asynchronous successive halving: trials that are behind at a rung stop there, or wait until they aren't.
 
 use serde::{Deserialize, Serialize};
 
 use self::bracket::{Bracket, Judgement};
 pub(super) use self::bracket::{MOST_RUNGS, milestones};
+use self::promotion::{Answer, Promotion};
 pub(super) use self::reason::share;
 use self::run::Run;
-use super::{AtMaxT, Cohort, ScheduleError, Scheduler, settle_objective};
+pub use self::settings::AshaForm;
+use super::{AtMaxT, Buffering, Cohort, ScheduleError, Scheduler, settle_objective};
 use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
@@ -16,18 +18,38 @@ use crate::logic::spec::PartSpec;
 use crate::logic::state::{PartState, StateError, float};
 
 mod bracket;
+mod gate;
+mod promotion;
 mod reason;
 mod run;
 mod rung;
 mod saved;
+mod settings;
 
-/// Stops the trials that are behind: asynchronous successive halving, in its stopping form.
+/// A run, in either form.
+#[derive(Clone, Debug)]
+enum Going {
+    Stopping(Run<Bracket>),
+    Promotion(Promotion),
+}
+
+/// Stops the trials that are behind, or has them wait: asynchronous successive halving, in both its forms.
 ///
-/// A trial is looked at when it reaches a *rung*: at the times `grace_period`, `grace_period * reduction_factor`,
+/// In the *stopping* form, the default, a trial is looked at when it reaches a *rung*: at the times `grace_period`, `grace_period * reduction_factor`,
 /// `grace_period * reduction_factor²` and so on, up to `max_t`. If it is worse there than the best
 /// `1 / reduction_factor` of those that were there before it, it stops. The first one at a rung always goes on; so does
 /// one that reports NaN, which counts for nothing in what the others are compared with. Nobody is ever paused, and
 /// nobody comes back.
+///
+/// In the *promotion* form it waits at the rung instead, and is promoted as soon as it is among the best
+/// `1 / reduction_factor` of all that were there, NaN being worse than any number. Where there is room, the best one of
+/// the highest rung at which somebody can be promoted goes on, else a new trial begins. Nobody waits at `max_t`. If
+/// nothing runs any more and no other trial is to come, the rungs are closed: `n / reduction_factor` places are rounded
+/// up, those who have one go on, and the others end.
+///
+/// When to use which: the stopping form needs no checkpoints and keeps the workers busy with trials that are there, but
+/// the first ones at a rung go on however bad they are. The promotion form spends nothing on those, if a trial can be
+/// paused cheaply and there are many times more trials than workers.
 ///
 /// A trial that jumps over rungs is judged once, at the highest that it reached. A report without the metric, or without
 /// the time attribute, changes nothing.
@@ -36,7 +58,7 @@ mod saved;
 /// that would have no rung at all are left out. A new trial is put into a bracket of `K` rungs with a probability
 /// proportional to `e^K`, drawn from [`seed`](Asha::seed).
 ///
-/// A report costs O(log n) with n trials seen at its rung.
+/// A report costs O(log n) with n trials seen at its rung, and so does the choice of the next trial.
 ///
 /// ```
 /// use tryout::prelude::*;
@@ -45,8 +67,14 @@ mod saved;
 /// assert_eq!(asha.rungs(), [[1.0, 3.0, 9.0, 27.0, 81.0]]);
 /// ```
 ///
-/// Source: Li et al. 2018, "A System for Massively Parallel Hyperparameter Tuning"; the stopping form and the brackets
-/// are those of Ray Tune's `AsyncHyperBandScheduler`.
+/// ```
+/// use tryout::prelude::*;
+///
+/// let asha = Asha::new().max_t(27).reduction_factor(3.0).form(AshaForm::Promotion);
+/// ```
+///
+/// Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", MLSys, algorithm 2, for the promotion
+/// form; the stopping form and the brackets are those of Ray Tune's `AsyncHyperBandScheduler`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Asha {
@@ -59,8 +87,9 @@ pub struct Asha {
     time_attr: String,
     objective: Option<Objective>,
     seed: u64,
+    form: AshaForm,
     #[serde(skip)]
-    run: Option<Run>,
+    run: Option<Going>,
 }
 
 impl Default for Asha {
@@ -74,6 +103,7 @@ impl Default for Asha {
             time_attr: "training_iteration".to_owned(),
             objective: None,
             seed: 0,
+            form: AshaForm::Stopping,
             run: None,
         }
     }
@@ -144,55 +174,19 @@ impl Asha {
         self
     }
 
-    /// The times of the rungs of each bracket, ascending, as the settings stand.
-    pub fn rungs(&self) -> Vec<Vec<f64>> {
-        let all = milestones(self.grace_period, self.max_t, self.reduction_factor);
-        (0..all.len().min(self.brackets as usize)).map(|first| all[first..].to_vec()).collect()
-    }
-
-    /// The probability of each bracket to get a new trial, as the settings stand; they sum to 1.
-    pub fn bracket_odds(&self) -> Vec<f64> {
-        // Relative to the largest power, which is the first, so that many rungs don't overflow.
-        let weights: Vec<f64> = self.rungs().iter().enumerate().map(|(fewer, _)| (-(fewer as f64)).exp()).collect();
-        let sum: f64 = weights.iter().sum();
-        weights.into_iter().map(|weight| weight / sum).collect()
+    /// What becomes of those that aren't among the best at a rung. Default [`AshaForm::Stopping`].
+    #[must_use]
+    pub fn form(mut self, form: AshaForm) -> Self {
+        self.form = form;
+        self
     }
 
     /// The bracket of a trial, from 0, until the trial is over.
     pub fn bracket_of(&self, trial: TrialId) -> Option<usize> {
-        self.run.as_ref()?.bracket_of(trial)
-    }
-
-    fn check(&self) -> Result<(), ScheduleError> {
-        let refuse = |setting, value: String, expected| {
-            Err(ScheduleError::Setting { scheduler: "Asha", setting, value, expected })
-        };
-        if self.max_t == 0 {
-            return refuse("max_t", self.max_t.to_string(), "at least 1");
+        match self.run.as_ref()? {
+            Going::Stopping(run) => run.bracket_of(trial),
+            Going::Promotion(promotion) => promotion.run.bracket_of(trial),
         }
-        if self.grace_period == 0 || self.grace_period > self.max_t {
-            return refuse("grace_period", self.grace_period.to_string(), "at least 1 and at most `max_t`");
-        }
-        if !self.reduction_factor.is_finite() || self.reduction_factor <= 1.0 {
-            return refuse("reduction_factor", self.reduction_factor.to_string(), "a finite number above 1");
-        }
-        if milestones(self.grace_period, self.max_t, self.reduction_factor).len() > MOST_RUNGS {
-            let expected = "so far above 1 that there are no more than 1000 rungs up to `max_t`";
-            return refuse("reduction_factor", self.reduction_factor.to_string(), expected);
-        }
-        if self.brackets == 0 {
-            return refuse("brackets", self.brackets.to_string(), "at least 1");
-        }
-        if self.time_attr.is_empty() {
-            return refuse("time_attr", "empty".to_owned(), "the name of a metric, as in `training_iteration`");
-        }
-        Ok(())
-    }
-
-    /// A run in which nobody has reported.
-    fn begin(&self) -> Run {
-        let brackets = self.rungs().iter().map(|times| Bracket::new(times, self.reduction_factor)).collect();
-        Run::new(brackets, self.bracket_odds(), self.seed)
     }
 
     /// The time and the score (more is better) in `report`, if it has both.
@@ -200,33 +194,38 @@ impl Asha {
         let objective = self.objective.as_ref()?;
         Some((report.number(&self.time_attr)?, objective.score(report.number(&objective.metric)?)))
     }
-
-    fn judge(&mut self, trial: TrialId, time: f64, score: f64) -> Judgement {
-        self.run.as_mut().map_or(Judgement::NoRung, |run| run.judge(trial, time, score))
-    }
 }
 
 impl Scheduler for Asha {
-    fn on_report(&mut self, trial: TrialId, report: &Report, _: &dyn Cohort) -> Verdict {
+    fn on_report(&mut self, trial: TrialId, report: &Report, cohort: &dyn Cohort) -> Verdict {
         let Some((time, score)) = self.read(report) else { return Verdict::CONTINUE };
         if self.at_max_t == AtMaxT::Stop && time >= self.max_t as f64 {
             return Verdict::stop(format!("{} {time} has reached max_t {}", self.time_attr, self.max_t));
         }
-        match (self.judge(trial, time, score), &self.objective) {
-            (Judgement::Bad { milestone, cut_off, seen }, Some(objective)) => Verdict::stop(reason::behind(
-                milestone,
-                // Scoring is its own inverse.
-                (objective.score(score), objective.score(cut_off)),
-                self.reduction_factor,
-                seen,
-            )),
-            _ => Verdict::CONTINUE,
+        match &mut self.run {
+            None => Verdict::CONTINUE,
+            Some(Going::Stopping(run)) => match run.judge(trial, time, score) {
+                Judgement::Bad { milestone, cut_off, seen } => {
+                    let values = self.values(score, cut_off);
+                    Verdict::stop(reason::behind(milestone, values, self.reduction_factor, seen))
+                }
+                _ => Verdict::CONTINUE,
+            },
+            Some(Going::Promotion(promotion)) => {
+                let verdict = match promotion.report(trial, time, score) {
+                    Answer::GoOn => Verdict::CONTINUE,
+                    Answer::Wait(standing) => self.waits(standing, score),
+                };
+                Verdict { directives: self.dismiss(trial, cohort), ..verdict }
+            }
         }
     }
 
     fn on_add(&mut self, trial: TrialId, _: &Config) {
-        if let Some(run) = &mut self.run {
-            run.add(trial);
+        match &mut self.run {
+            None => {}
+            Some(Going::Stopping(run)) => run.add(trial),
+            Some(Going::Promotion(promotion)) => promotion.run.add(trial),
         }
     }
 
@@ -235,17 +234,31 @@ impl Scheduler for Asha {
     /// The last report is new to this scheduler if a stop rule or `max_t` answered it. Of a trial that ends while it is
     /// pending or paused, it has been judged before, and recording it again changes nothing; hence only errors need
     /// telling apart. A trial that failed may be tried again by hand: its place is kept, so that it isn't counted twice.
-    fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>, _: &dyn Cohort) -> Vec<Directive> {
-        if ending == Ending::Error {
-            return Vec::new();
+    fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>, cohort: &dyn Cohort) -> Vec<Directive> {
+        let failed = ending == Ending::Error;
+        let last = last.and_then(|report| self.read(report)).filter(|_| !failed);
+        match &mut self.run {
+            None => {}
+            Some(Going::Promotion(promotion)) if failed => promotion.let_go(trial),
+            Some(Going::Promotion(promotion)) => promotion.end(trial, last),
+            Some(Going::Stopping(_)) if failed => {}
+            Some(Going::Stopping(run)) => {
+                if let Some((time, score)) = last {
+                    run.judge(trial, time, score);
+                }
+                run.forget(trial);
+            }
         }
-        if let Some((time, score)) = last.and_then(|report| self.read(report)) {
-            self.judge(trial, time, score);
+        self.dismiss(trial, cohort)
+    }
+
+    /// In the stopping form the first pending trial, else the one that was paused first. In the promotion form who is to
+    /// be promoted, else the first pending trial.
+    fn choose(&mut self, cohort: &dyn Cohort) -> Option<TrialId> {
+        match &mut self.run {
+            Some(Going::Promotion(promotion)) => promotion.choose(cohort),
+            _ => cohort.first_pending().or_else(|| cohort.first_paused()),
         }
-        if let Some(run) = &mut self.run {
-            run.forget(trial);
-        }
-        Vec::new()
     }
 
     /// Checks the settings and sets the rungs up; before it, every report is answered with "go on".
@@ -254,6 +267,14 @@ impl Scheduler for Asha {
         settle_objective("Asha", &mut self.objective, objective)?;
         self.run = Some(self.begin());
         Ok(())
+    }
+
+    /// In the promotion form a trial must not run past its rung while its reports wait.
+    fn buffering(&self) -> Buffering {
+        match self.form {
+            AshaForm::Stopping => Buffering::Allowed,
+            AshaForm::Promotion => Buffering::Refused,
+        }
     }
 
     fn objectives(&self) -> &[Objective] {

@@ -1,13 +1,65 @@
-//! Why a trial was stopped at a rung, in words a person can read.
+//! Why a trial was stopped or paused at a rung, in words a person can read.
 
 use std::borrow::Cow;
 
+use super::gate::Standing;
+use super::promotion::Dismissal;
+use super::{Asha, Going};
+use crate::logic::decision::{Directive, Verdict};
+use crate::logic::ids::TrialId;
+use crate::logic::schedule::Cohort;
 use crate::logic::schedule::number::{short, told_apart};
+
+impl Asha {
+    /// The values of which these are the scores: scoring is its own inverse.
+    pub(super) fn values(&self, score: f64, other: f64) -> (f64, f64) {
+        self.objective.as_ref().map_or((score, other), |objective| (objective.score(score), objective.score(other)))
+    }
+
+    pub(super) fn waits(&self, standing: Standing, score: f64) -> Verdict {
+        let (value, least) = self.values(score, standing.least.unwrap_or(f64::NAN));
+        Verdict::pause(waits(standing, value, least))
+    }
+
+    /// After the run came to rest: those who have no place end.
+    pub(super) fn dismiss(&mut self, reporter: TrialId, cohort: &dyn Cohort) -> Vec<Directive> {
+        let Some(Going::Promotion(promotion)) = &mut self.run else { return Vec::new() };
+        let dismissals = promotion.dismiss(reporter, cohort);
+        let directive = |Dismissal { trial, score, standing }: Dismissal| {
+            let (value, least) = self.values(score, standing.least.unwrap_or(f64::NAN));
+            Directive::StopBecause(trial, dismissed(standing, value, least).into())
+        };
+        dismissals.into_iter().map(directive).collect()
+    }
+}
 
 /// `rung 9: 0.41 is in the worse two thirds (cut-off 0.37, 27 seen)`.
 pub(super) fn behind(milestone: f64, (value, cut_off): (f64, f64), factor: f64, seen: usize) -> String {
     let (shown, cut) = told_apart(value, cut_off);
     format!("rung {}: {shown} is in the worse {} (cut-off {cut}, {seen} seen)", short(milestone), share(factor))
+}
+
+/// `rung 9: 0.41 isn't among the best 9 of 27 yet (the last of them has 0.37)`.
+pub(super) fn waits(standing: Standing, value: f64, least: f64) -> String {
+    let Standing { milestone, places, seen, needed, .. } = standing;
+    if places == 0 {
+        let milestone = short(milestone);
+        return format!("rung {milestone}: {} waits for others ({seen} of {needed} were there)", short(value));
+    }
+    let (shown, least) = told_apart(value, least);
+    let milestone = short(milestone);
+    format!("rung {milestone}: {shown} isn't among the best {places} of {seen} yet (the last of them has {least})")
+}
+
+/// `rung 9: 0.41 isn't among the best 9 of 27 (the last of them has 0.37), and no others are to come`.
+pub(super) fn dismissed(standing: Standing, value: f64, least: f64) -> String {
+    let Standing { milestone, places, seen, .. } = standing;
+    let (shown, least) = told_apart(value, least);
+    format!(
+        "rung {}: {shown} isn't among the best {places} of {seen} (the last of them has {least}), and no others are to \
+         come",
+        short(milestone)
+    )
 }
 
 /// The part of the trials that a rung stops.

@@ -10,8 +10,8 @@ use crate::logic::ids::TrialId;
 
 /// What is known once the settings are fixed.
 #[derive(Clone, Debug)]
-pub(super) struct Run {
-    pub(super) brackets: Vec<Bracket>,
+pub(super) struct Run<B> {
+    pub(super) brackets: Vec<B>,
     odds: Vec<f64>,
     pub(super) random: ChaCha8Rng,
     pub(super) members: HashMap<TrialId, Member>,
@@ -25,9 +25,9 @@ pub(super) struct Member {
     pub(super) passed: u32,
 }
 
-impl Run {
+impl<B> Run<B> {
     /// Nobody has reported yet. `odds` has one probability a bracket; they sum to 1.
-    pub(super) fn new(brackets: Vec<Bracket>, odds: Vec<f64>, seed: u64) -> Self {
+    pub(super) fn new(brackets: Vec<B>, odds: Vec<f64>, seed: u64) -> Self {
         Self { brackets, odds, random: ChaCha8Rng::seed_from_u64(seed), members: HashMap::new() }
     }
 
@@ -41,23 +41,13 @@ impl Run {
         self.join(trial);
     }
 
-    /// Judges a trial's score in its bracket; a trial that is new joins first.
-    pub(super) fn judge(&mut self, trial: TrialId, time: f64, score: f64) -> Judgement {
-        let mut member = self.join(trial);
-        let judgement = self.brackets[member.bracket as usize].judge(&mut member.passed, time, score);
-        if judgement != Judgement::NoRung {
-            self.members.insert(trial, member);
-        }
-        judgement
-    }
-
     /// Drops the trial's place; what it recorded stays.
     pub(super) fn forget(&mut self, trial: TrialId) {
         self.members.remove(&trial);
     }
 
     /// The trial's place; a new one draws its bracket.
-    fn join(&mut self, trial: TrialId) -> Member {
+    pub(super) fn join(&mut self, trial: TrialId) -> Member {
         if let Some(member) = self.members.get(&trial) {
             return *member;
         }
@@ -78,5 +68,17 @@ impl Run {
             }
         }
         0 // the odds sum to a hair less than 1; the first is the likeliest
+    }
+}
+
+impl Run<Bracket> {
+    /// Judges a trial's score in its bracket; a trial that is new joins first.
+    pub(super) fn judge(&mut self, trial: TrialId, time: f64, score: f64) -> Judgement {
+        let mut member = self.join(trial);
+        let judgement = self.brackets[member.bracket as usize].judge(&mut member.passed, time, score);
+        if judgement != Judgement::NoRung {
+            self.members.insert(trial, member);
+        }
+        judgement
     }
 }

@@ -1,28 +1,18 @@
-//! One rung: the scores that trials had when they reached it, and the cut-off among them in logarithmic time.
+//! One rung: the time at which it is reached, and the scores that trials had there.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-
-use crate::logic::schedule::number::Ordered;
+use crate::logic::schedule::quantile::Quantile;
 
 /// A milestone and the scores recorded at it.
-///
-/// The quantile never changes and scores only ever come, so the two scores between which the cut-off lies are kept on
-/// top of two heaps: recording costs O(log n), asking O(1), and a score takes eight bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Rung {
     milestone: f64,
-    quantile: f64,
-    lower: BinaryHeap<Ordered>,
-    upper: BinaryHeap<Reverse<Ordered>>,
+    scores: Quantile,
 }
 
 impl Rung {
     /// An empty rung at `milestone` that all but the best `1 / reduction_factor` are to fall short of.
     pub(super) fn new(milestone: f64, reduction_factor: f64) -> Self {
-        // By way of percent, as the reference does: the last bit of the interpolation depends on it.
-        let percent = (1.0 - 1.0 / reduction_factor) * 100.0;
-        Self { milestone, quantile: percent / 100.0, lower: BinaryHeap::new(), upper: BinaryHeap::new() }
+        Self { milestone, scores: Quantile::new((1.0 - 1.0 / reduction_factor) * 100.0) }
     }
 
     /// The time at which it is reached.
@@ -32,119 +22,21 @@ impl Rung {
 
     /// How many scores it has; NaN isn't counted.
     pub(super) fn seen(&self) -> usize {
-        self.lower.len() + self.upper.len()
+        self.scores.seen()
     }
 
     /// The scores it has, ascending.
     pub(super) fn scores(&self) -> Vec<f64> {
-        let all = self.lower.iter().copied().chain(self.upper.iter().map(|score| score.0));
-        let mut scores: Vec<f64> = all.map(|score| score.0).collect();
-        scores.sort_unstable_by(f64::total_cmp);
-        scores
+        self.scores.scores()
     }
 
     /// Takes `score` into account from now on. NaN changes nothing.
     pub(super) fn record(&mut self, score: f64) {
-        if score.is_nan() {
-            return;
-        }
-        let score = Ordered(score);
-        match self.lower.peek() {
-            Some(top) if score < *top => self.lower.push(score),
-            _ => self.upper.push(Reverse(score)),
-        }
-        let (below, _) = position(self.seen(), self.quantile);
-        while self.lower.len() <= below {
-            let Some(Reverse(score)) = self.upper.pop() else { break };
-            self.lower.push(score);
-        }
-        while self.lower.len() > below + 1 {
-            let Some(score) = self.lower.pop() else { break };
-            self.upper.push(Reverse(score));
-        }
+        self.scores.record(score);
     }
 
-    /// The score below which a trial is stopped, interpolated linearly between the two recorded scores around the
-    /// quantile; none while there is no score. It equals numpy's `nanpercentile` to the last bit for finite scores.
+    /// The score below which a trial is stopped; none while there is no score.
     pub(super) fn cut_off(&self) -> Option<f64> {
-        let low = self.lower.peek()?.0;
-        let high = self.upper.peek().map_or(low, |score| score.0.0);
-        let (_, fraction) = position(self.seen(), self.quantile);
-        Some(interpolate(low, high, fraction))
-    }
-}
-
-/// Where the quantile of `count` sorted scores lies: the index below it and the fraction of the way to the next.
-fn position(count: usize, quantile: f64) -> (usize, f64) {
-    let exact = count.saturating_sub(1) as f64 * quantile;
-    (exact.floor() as usize, exact - exact.floor())
-}
-
-/// From the nearer end, as numpy does.
-fn interpolate(low: f64, high: f64, fraction: f64) -> f64 {
-    if low == high || fraction == 0.0 {
-        return low; // infinite scores would give NaN below
-    }
-    let difference = high - low;
-    if fraction < 0.5 { low + difference * fraction } else { high - difference * (1.0 - fraction) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn cut_off_of_sorted(scores: &[f64], factor: f64) -> Option<f64> {
-        let mut sorted: Vec<f64> = scores.iter().copied().filter(|score| !score.is_nan()).collect();
-        sorted.sort_by(f64::total_cmp);
-        let exact = (sorted.len().checked_sub(1)?) as f64 * (((1.0 - 1.0 / factor) * 100.0) / 100.0);
-        let low = sorted[exact.floor() as usize];
-        let high = *sorted.get(exact.floor() as usize + 1).unwrap_or(&low);
-        Some(interpolate(low, high, exact - exact.floor()))
-    }
-
-    fn score() -> impl Strategy<Value = f64> {
-        prop_oneof![
-            6 => -1e6..1e6_f64,
-            3 => (-3..3_i32).prop_map(f64::from),
-            1 => Just(f64::NAN),
-            1 => prop_oneof![Just(f64::INFINITY), Just(f64::NEG_INFINITY)],
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn equals_a_sorted_vector(
-            scores in prop::collection::vec(score(), 0..200),
-            factor in prop_oneof![(2..10_u32).prop_map(f64::from), 1.0001..40.0_f64],
-        ) {
-            let mut rung = Rung::new(1.0, factor);
-            for (index, score) in scores.iter().enumerate() {
-                rung.record(*score);
-                let (found, expected) = (rung.cut_off(), cut_off_of_sorted(&scores[..=index], factor));
-                prop_assert_eq!(found.map(f64::to_bits), expected.map(f64::to_bits), "after {}", index + 1);
-            }
-        }
-    }
-
-    #[test]
-    fn the_values_that_numpy_gives() {
-        let mut rung = Rung::new(1.0, 4.0);
-        assert_eq!(rung.cut_off(), None);
-        rung.record(f64::NAN);
-        assert_eq!((rung.cut_off(), rung.seen()), (None, 0));
-        let mut cut_offs = Vec::new();
-        for score in [3.0, 1.0, 4.0, 1.0, 5.0] {
-            rung.record(score);
-            cut_offs.push(rung.cut_off().unwrap_or(f64::NAN));
-        }
-        assert_eq!(cut_offs, [3.0, 2.5, 3.5, 3.25, 4.0]);
-    }
-
-    #[test]
-    fn a_diverged_score_cuts_nobody_off_by_itself() {
-        let mut rung = Rung::new(1.0, 2.0);
-        rung.record(f64::NEG_INFINITY);
-        assert_eq!(rung.cut_off(), Some(f64::NEG_INFINITY));
+        self.scores.cut_off()
     }
 }

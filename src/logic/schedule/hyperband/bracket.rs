@@ -49,6 +49,20 @@ pub(super) struct Bracket {
     pub(super) next_seat: u64,
     pub(super) work_done: f64,
     work_planned: f64,
+    /// The milestone after the last halving.
+    last: u64,
+}
+
+/// How far a bracket is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// The time up to which its trials run now.
+    pub(super) milestone: u64,
+    pub(super) members: usize,
+    /// How many of its members haven't got there.
+    pub(super) behind: usize,
+    /// How many more it takes.
+    pub(super) missing: u64,
 }
 
 impl Bracket {
@@ -64,6 +78,7 @@ impl Bracket {
             next_seat: 0,
             work_done: 0.0,
             work_planned: work,
+            last: plan.last(start),
         }
     }
 
@@ -204,8 +219,16 @@ impl Bracket {
         (self.work_done / self.work_planned).clamp(0.0, 1.0)
     }
 
-    /// The time up to which its trials run now, how many are there, and how many of them haven't.
-    pub(super) fn standing(&self) -> (u64, usize, usize) {
-        (self.milestone, self.members.len(), self.behind)
+    /// How far it is.
+    pub(super) fn standing(&self) -> Standing {
+        let members = self.members.len();
+        let missing = self.places.saturating_sub(members as u64);
+        Standing { milestone: self.milestone, members, behind: self.behind, missing }
+    }
+
+    /// The trial of a seat as one that leaves, if it has reached the last milestone.
+    pub(super) fn finisher(&self, seat: u64) -> Option<Leaver> {
+        let member = *self.members.get(&seat).filter(|member| member.time >= self.last as f64)?;
+        Some(Leaver { seat, member, why: Why::Over { milestone: self.last } })
     }
 }

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use self::bracket::{Leaver, Why};
-use self::plan::{MOST_HALVINGS, Plan};
+use self::bracket::{Leaver, Standing, Why};
+use self::plan::Plan;
 use self::run::{Answer, Run};
+pub use self::settings::Filling;
 use super::number::{short, told_apart};
 use super::{AtMaxT, Buffering, Cohort, ScheduleError, Scheduler, settle_objective};
 use crate::logic::config::Config;
@@ -21,6 +22,7 @@ mod bracket;
 mod plan;
 mod run;
 mod saved;
+mod settings;
 
 /// Halves groups of trials together, and hedges over how early they may be judged: synchronous HyperBand.
 ///
@@ -46,6 +48,9 @@ mod saved;
 ///
 /// A report costs O(log n) with n trials in the bracket, and a halving O(n log n).
 ///
+/// [`for_bohb`](HyperBand::for_bohb) makes the form for a searcher that models; it differs in no more than the order in
+/// which brackets are filled and what a halving waits for, hence it is a [setting](Filling).
+///
 /// ```
 /// use tryout::prelude::*;
 ///
@@ -55,7 +60,9 @@ mod saved;
 /// ```
 ///
 /// Source: Li et al. 2017, "Hyperband: A Novel Bandit-Based Approach to Hyperparameter Optimization", JMLR 18; with the
-/// bracket sizes, the order of brackets and the choice of the next trial of Ray Tune's `HyperBandScheduler`.
+/// bracket sizes, the order of brackets and the choice of the next trial of Ray Tune's `HyperBandScheduler`. The form for
+/// searchers that model: Falkner et al. 2018, "BOHB: Robust and Efficient Hyperparameter Optimization at Scale", ICML,
+/// and Ray Tune's `HyperBandForBOHB`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct HyperBand {
@@ -63,6 +70,7 @@ pub struct HyperBand {
     #[serde(with = "float")]
     reduction_factor: f64,
     at_max_t: AtMaxT,
+    filling: Filling,
     time_attr: String,
     objective: Option<Objective>,
     #[serde(skip)]
@@ -75,6 +83,7 @@ impl Default for HyperBand {
             max_t: 81,
             reduction_factor: 3.0,
             at_max_t: AtMaxT::Stop,
+            filling: Filling::SmallestFirst,
             time_attr: "training_iteration".to_owned(),
             objective: None,
             run: None,
@@ -86,6 +95,13 @@ impl HyperBand {
     /// With the defaults: `max_t` 81, `reduction_factor` 3, by `training_iteration`.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// For a searcher that models by budget, as BOHB does: brackets are filled [from the
+    /// largest](Filling::LargestFirst). The searcher hears of every pause with the report that led to it
+    /// ([`on_pause`](crate::logic::search::Searcher::on_pause)); the time in that is the budget.
+    pub fn for_bohb() -> Self {
+        Self::new().filling(Filling::LargestFirst)
     }
 
     /// The time at which the last trials of a bracket are over; from 1. Default 81.
@@ -111,6 +127,13 @@ impl HyperBand {
         self
     }
 
+    /// In which order brackets are filled, and when one may be halved. Default [`Filling::SmallestFirst`].
+    #[must_use]
+    pub fn filling(mut self, filling: Filling) -> Self {
+        self.filling = filling;
+        self
+    }
+
     /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
     /// `training_iteration`.
     #[must_use]
@@ -130,7 +153,7 @@ impl HyperBand {
     /// trials, until what time. Brackets whose first milestone would be before time 1 are left out.
     pub fn band(&self) -> Vec<Vec<(u64, u64)>> {
         let plan = self.plan();
-        plan.band().into_iter().map(|start| plan.rounds(start)).collect()
+        plan.band(self.filling).into_iter().map(|start| plan.rounds(start)).collect()
     }
 
     /// The bracket, counted over all bands, of a trial that was added and hasn't left it.
@@ -140,26 +163,6 @@ impl HyperBand {
 
     fn plan(&self) -> Plan {
         Plan { max_t: self.max_t, factor: self.reduction_factor }
-    }
-
-    fn check(&self) -> Result<(), ScheduleError> {
-        let refuse = |setting, value: String, expected| {
-            Err(ScheduleError::Setting { scheduler: "HyperBand", setting, value, expected })
-        };
-        if self.max_t == 0 {
-            return refuse("max_t", self.max_t.to_string(), "at least 1");
-        }
-        if !self.reduction_factor.is_finite() || self.reduction_factor <= 1.0 {
-            return refuse("reduction_factor", self.reduction_factor.to_string(), "a finite number above 1");
-        }
-        if self.plan().brackets() > MOST_HALVINGS + 1 {
-            let expected = "so far above 1 that there are no more than 1000 halvings up to `max_t`";
-            return refuse("reduction_factor", self.reduction_factor.to_string(), expected);
-        }
-        if self.time_attr.is_empty() {
-            return refuse("time_attr", "empty".to_owned(), "the name of a metric, as in `training_iteration`");
-        }
-        Ok(())
     }
 
     /// The time and the score (more is better) in `report`, if it has both.
@@ -199,7 +202,10 @@ impl Scheduler for HyperBand {
         let (answer, others) = run.report(trial, time, score);
         let verdict = match answer {
             Answer::GoOn => Verdict::CONTINUE,
-            Answer::Wait { milestone, members, behind } => {
+            Answer::Wait(Standing { milestone, behind: 0, missing, .. }) => {
+                Verdict::pause(format!("milestone {milestone}: waits until {missing} more have joined its bracket"))
+            }
+            Answer::Wait(Standing { milestone, members, behind, .. }) => {
                 Verdict::pause(format!("milestone {milestone}: waits for {behind} of the {members} in its bracket"))
             }
             Answer::Leave(leaver) => Verdict::stop(self.reason(leaver)),
@@ -215,10 +221,8 @@ impl Scheduler for HyperBand {
     }
 
     fn on_retry(&mut self, trial: TrialId, _: &dyn Cohort) -> Vec<Directive> {
-        if let Some(run) = &mut self.run {
-            run.retry(trial);
-        }
-        Vec::new()
+        let leavers = self.run.as_mut().map(|run| run.retry(trial)).unwrap_or_default();
+        self.directives(leavers)
     }
 
     /// The trial leaves its bracket; the losers among those that waited for it alone are stopped.
@@ -228,16 +232,18 @@ impl Scheduler for HyperBand {
     }
 
     /// Of the first band in which a trial can be launched, the first one of the bracket with the least work done; if
-    /// there is none, a pending trial that a client has put back into the line.
+    /// there is none, a pending trial that a client has put back into the line. If there is nobody at all, and nothing
+    /// runs, a bracket that waited to be full is halved as it is.
     fn choose(&mut self, cohort: &dyn Cohort) -> Option<TrialId> {
-        self.run.as_mut().and_then(|run| run.choose(cohort)).or_else(|| cohort.first_pending())
+        let run = self.run.as_mut()?;
+        run.choose(cohort).or_else(|| cohort.first_pending()).or_else(|| run.choose_at_rest(cohort))
     }
 
     /// Checks the settings and plans the bands; before it, every report is answered with "go on".
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), ScheduleError> {
         self.check()?;
         settle_objective("HyperBand", &mut self.objective, objective)?;
-        self.run = Some(Run::new(self.plan(), self.at_max_t));
+        self.run = Some(Run::new(self.plan(), self.at_max_t, self.filling));
         Ok(())
     }
 

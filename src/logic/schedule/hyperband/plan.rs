@@ -1,5 +1,6 @@
 //! The plan of a band: how many trials each bracket takes, and until when they run, in exact arithmetic.
 
+use super::settings::Filling;
 use crate::logic::schedule::number::snapped;
 
 /// More halvings than this in a bracket are refused: no factor that is of any use gives them.
@@ -33,14 +34,18 @@ impl Plan {
         if powers.is_finite() { (powers as u32).saturating_add(1) } else { u32::MAX }
     }
 
-    /// The brackets of a band, from that without a halving on. One whose first milestone would be before time 1 is left
-    /// out.
-    pub(super) fn band(self) -> Vec<Start> {
+    /// The brackets of a band, in the order in which they are filled; the smallest has no halving. One whose first
+    /// milestone would be before time 1 is left out.
+    pub(super) fn band(self, filling: Filling) -> Vec<Start> {
         let brackets = self.brackets();
-        (0..brackets.min(MOST_HALVINGS + 1))
+        let mut band: Vec<Start> = (0..brackets.min(MOST_HALVINGS + 1))
             .map(|halvings| self.start(brackets, halvings))
             .filter(|start| start.milestone > 0)
-            .collect()
+            .collect();
+        if filling == Filling::LargestFirst {
+            band.reverse();
+        }
+        band
     }
 
     fn start(self, brackets: u32, halvings: u32) -> Start {
@@ -81,6 +86,11 @@ impl Plan {
         std::iter::successors(Some(first), next).take(start.halvings as usize + 1).collect()
     }
 
+    /// The last milestone of a bracket.
+    pub(super) fn last(self, start: Start) -> u64 {
+        (0..start.halvings).fold(start.milestone, |milestone, _| self.later(milestone))
+    }
+
     /// The work of a bracket, by which its progress is measured. Rounds after the first count for no more than the time
     /// from the first milestone to `max_t`, and each from time 0: as crude as the reference has it, whose choices of the
     /// next trial depend on it.
@@ -108,7 +118,11 @@ mod tests {
     use super::*;
 
     fn band(max_t: u64, factor: f64) -> Vec<(u64, u64)> {
-        Plan { max_t, factor }.band().iter().map(|start| (start.places, start.milestone)).collect()
+        Plan { max_t, factor }
+            .band(Filling::SmallestFirst)
+            .iter()
+            .map(|start| (start.places, start.milestone))
+            .collect()
     }
 
     #[test]
@@ -122,13 +136,16 @@ mod tests {
     fn powers_lose_nothing_to_rounding() {
         for (factor, powers) in [(2_u64, 62), (3, 39), (5, 27), (7, 22), (10, 19)] {
             for power in 1..powers {
-                let starts = Plan { max_t: factor.pow(power), factor: factor as f64 }.band();
+                let starts = Plan { max_t: factor.pow(power), factor: factor as f64 }.band(Filling::SmallestFirst);
                 assert_eq!(starts.len(), power as usize + 1, "{factor}^{power}");
                 assert!(starts.iter().all(|start| start.milestone == factor.pow(power - start.halvings)));
             }
         }
         let root = Plan { max_t: 1000, factor: 10.0_f64.sqrt() };
-        assert_eq!(root.band().iter().map(|start| start.milestone).collect::<Vec<_>>(), [1000, 316, 100, 31, 10, 3, 1]);
+        assert_eq!(
+            root.band(Filling::SmallestFirst).iter().map(|start| start.milestone).collect::<Vec<_>>(),
+            [1000, 316, 100, 31, 10, 3, 1]
+        );
         assert_eq!(root.later(root.later(10)), 98, "a milestone is a whole number at every step");
     }
 

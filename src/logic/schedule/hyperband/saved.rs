@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::HyperBand;
-use super::bracket::{Bracket, Member};
+use super::bracket::{Bracket, Leaver, Member, Why};
 use super::run::Run;
+use super::{Filling, HyperBand};
 use crate::logic::ids::{RunId, TrialId};
 use crate::logic::schedule::saved::Measure;
 use crate::logic::state::{Float, PartState, StateError, common_run, pack, same, unpack};
@@ -19,7 +19,33 @@ struct Saved {
     max_t: u64,
     reduction_factor: Float,
     run: RunId,
+    #[serde(default)]
+    filling: Filling,
     brackets: Vec<SavedBracket>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    dismissed: Vec<SavedLeaver>,
+}
+
+/// Seat, trial, time, score; the milestone, and how many of how many were better there and the worst score of those,
+/// unless the bracket is over.
+type SavedLeaver = ((u64, u32, Float, Float), u64, Option<(u64, usize, Float)>);
+
+fn saved_leaver(leaver: &Leaver) -> SavedLeaver {
+    let Leaver { seat, member, why } = leaver;
+    let member = (*seat, member.trial.number(), Float(member.time), Float(member.score));
+    match *why {
+        Why::Behind { milestone, kept, of, least } => (member, milestone, Some((kept, of, Float(least)))),
+        Why::Over { milestone } => (member, milestone, None),
+    }
+}
+
+fn restored_leaver(id: RunId, saved: SavedLeaver) -> Leaver {
+    let ((seat, number, time, score), milestone, better) = saved;
+    let why = match better {
+        Some((kept, of, least)) => Why::Behind { milestone, kept, of, least: least.0 },
+        None => Why::Over { milestone },
+    };
+    Leaver { seat, member: Member { trial: TrialId::new(id, number), time: time.0, score: score.0 }, why }
 }
 
 /// How many halvings are left, the next seat, the work that is done; the members: seat, trial, time, score; the seats of
@@ -64,13 +90,16 @@ fn restored(run: &Run, id: RunId, saved: SavedBracket) -> Result<Bracket, StateE
 impl HyperBand {
     pub(super) fn saved(&self) -> Option<PartState> {
         let run = self.run.as_ref()?;
-        let trials = run.brackets.iter().flat_map(Bracket::members).map(|(_, trial)| trial);
+        let members = run.brackets.iter().flat_map(Bracket::members).map(|(_, trial)| trial);
+        let trials = members.chain(run.dismissed.iter().map(|leaver| leaver.member.trial));
         let state = Saved {
             measure: Measure::new(&self.time_attr, self.objective.as_ref())?,
             max_t: self.max_t,
             reduction_factor: Float(self.reduction_factor),
             run: common_run(trials)?,
+            filling: self.filling,
             brackets: run.brackets.iter().map(saved).collect(),
+            dismissed: run.dismissed.iter().map(saved_leaver).collect(),
         };
         pack(PART, &state)
     }
@@ -81,11 +110,13 @@ impl HyperBand {
         saved.measure.same(PART, &self.time_attr, self.objective.as_ref())?;
         same(PART, "max_t", &saved.max_t, &self.max_t)?;
         same(PART, "reduction_factor", &saved.reduction_factor.0, &self.reduction_factor)?;
-        let mut run = Run::new(self.plan(), self.at_max_t);
+        same(PART, "filling", &saved.filling, &self.filling)?;
+        let mut run = Run::new(self.plan(), self.at_max_t, self.filling);
         for bracket in saved.brackets {
             let bracket = restored(&run, saved.run, bracket)?;
             run.push(bracket);
         }
+        run.dismissed = saved.dismissed.into_iter().map(|leaver| restored_leaver(saved.run, leaver)).collect();
         self.run = Some(run);
         Ok(())
     }
