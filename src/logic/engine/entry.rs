@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::usage::Held;
 use crate::logic::checkpoint::Checkpoint;
 use crate::logic::config::Config;
 use crate::logic::event::{Ending, Exploit, PausedBy};
@@ -78,6 +79,8 @@ pub(super) struct Live {
     pub(super) save_requested: bool,
     /// Whether it writes a checkpoint, or is about to.
     pub(super) saving: bool,
+    /// What it holds, as long as it has a worker.
+    pub(super) holds: Option<Held>,
     /// What it is to become as soon as its donor's checkpoint is there and it has come to rest.
     pub(super) exploit: Option<super::exploit::Pending>,
     pub(super) pausing: bool,
@@ -146,6 +149,7 @@ impl Live {
             standing: Standing::None,
             save_requested: false,
             saving: false,
+            holds: None,
             exploit: None,
             pausing: false,
             retry_at: None,

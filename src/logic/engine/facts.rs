@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::entry::Standing;
 use super::settings::FailFast;
 use super::shelves::Life;
+use super::usage::Held;
 use super::{Engine, EngineOutput};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::event::{Ending, EventKind, Outcome, PausedBy, RunFailure};
@@ -21,13 +22,19 @@ impl Engine {
             return;
         }
         let change = self.ledger.moved(trial, fact.state);
+        self.follow_usage(trial, now);
         let saved = !matches!(fact.state, State::Running { phase: Phase::Deciding | Phase::Saving, .. });
         let settled = saved && self.ledger.live_mut(trial).is_some_and(|live| std::mem::take(&mut live.saving));
         match fact.news {
             TrialNews::Moved => {}
             TrialNews::Granted { worker, lease, attempt } => {
                 self.ledger.granted(trial, lease, worker);
+                self.follow_usage(trial, now);
                 self.tell(now, out, || EventKind::Launched { trial, attempt, worker, lease });
+                // A budget of resources is used up faster from now on.
+                if self.is_open() {
+                    self.check_experiment(now, out);
+                }
             }
             TrialNews::Started => {
                 if let Some(entry) = self.ledger.entry_mut(trial) {
@@ -58,6 +65,23 @@ impl Engine {
         }
         if settled {
             self.donor_settled(trial, now, out);
+        }
+    }
+
+    /// What a trial holds counts from its grant on until it leaves its worker.
+    fn follow_usage(&mut self, trial: TrialId, now: Moment) {
+        let Some(live) = self.ledger.live_mut(trial) else { return };
+        match (live.lease, live.holds) {
+            (Some(_), None) => {
+                let held = Held::of(&live.request);
+                live.holds = Some(held);
+                self.usage.take(held, now);
+            }
+            (None, Some(held)) => {
+                live.holds = None;
+                self.usage.give_back(held, now);
+            }
+            _ => {}
         }
     }
 

@@ -12,6 +12,7 @@
 //! | `resume` | brings the trials of earlier sessions back |
 //! | `ledger` | all trials, with the lines and counts that make every look-up constant |
 //! | `entry` | what is known of one trial |
+//! | `usage` | what the trials hold, times how long |
 //! | `seat` | the searcher, which may be away to think |
 //! | `guard` | calls the parts that users can write, and survives their panics |
 
@@ -30,6 +31,7 @@ mod resume;
 mod seat;
 mod settings;
 mod shelves;
+mod usage;
 
 use std::sync::Arc;
 
@@ -97,6 +99,7 @@ pub struct Engine {
     /// All checkpoints, if there is only so much room for them.
     shelves: Option<shelves::Shelves>,
     copies: exploit::Copies,
+    usage: usage::Usage,
     recalled: Recalled,
     resume: Option<Resume>,
 }
@@ -140,6 +143,7 @@ impl Engine {
             warned_unsaved: false,
             shelves: None,
             copies: exploit::Copies::default(),
+            usage: usage::Usage::default(),
             recalled: Recalled::default(),
             resume: None,
         }
@@ -236,7 +240,10 @@ impl Engine {
 
     fn progress(&self, now: Moment) -> Progress {
         let trials = self.ledger.len() as u64;
-        Progress { now, trials, ended: trials - self.ledger.live_count() as u64, reports: self.totals.reports }
+        let ((held, used), reports) = (self.usage.at(now), self.totals.reports);
+        let ended = trials - self.ledger.live_count() as u64;
+        let (cpu_seconds, gpu_seconds, cpus, gpus) = (used.cpus, used.gpus, held.cpus, held.gpus);
+        Progress { now, trials, ended, reports, cpu_seconds, gpu_seconds, cpus, gpus }
     }
 
     fn check_experiment(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {

@@ -11,6 +11,7 @@ use super::time::Moment;
 mod all;
 mod any;
 mod best_reached;
+mod budget;
 mod experiment_plateau;
 mod experiment_time;
 mod iterations;
@@ -28,6 +29,7 @@ mod when;
 pub use all::{All, all};
 pub use any::{Any, any};
 pub use best_reached::{BestReached, best_reached};
+pub use budget::{Budget, Used, cpu_seconds, gpu_seconds};
 pub use experiment_plateau::{ExperimentPlateau, experiment_plateau};
 pub use experiment_time::{ExperimentTime, experiment_time};
 pub use iterations::{MaxIterations, iterations};
@@ -53,6 +55,14 @@ pub struct Progress {
     pub ended: u64,
     /// Reports of all trials so far.
     pub reports: u64,
+    /// Cpu-seconds that the trials have used in this session: what each holds, times how long.
+    pub cpu_seconds: f64,
+    /// GPU-seconds that they have used in this session.
+    pub gpu_seconds: f64,
+    /// Cpus that they hold now.
+    pub cpus: f64,
+    /// GPUs that they hold now.
+    pub gpus: f64,
 }
 
 /// Says when a trial, or all of it, is over.
@@ -87,7 +97,8 @@ pub trait StopRule: Send {
     /// Is `trial` over with this report? It sees every report once, in order, up to the one that ends the trial.
     fn check(&mut self, trial: TrialId, report: &Report) -> Option<StopReason>;
 
-    /// Is the whole experiment over? Asked after each report, each end of a trial, and at [`deadline`](StopRule::deadline).
+    /// Is the whole experiment over? Asked after each report, each end of a trial, when a trial gets its worker, and at
+    /// [`deadline`](StopRule::deadline).
     fn check_experiment(&mut self, _progress: &Progress) -> Option<StopReason> {
         None
     }

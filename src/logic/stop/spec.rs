@@ -1,17 +1,18 @@
 //! The stop rules of this module, made from their settings as data.
 
 use super::{
-    ExperimentPlateau, ExperimentTime, MaxIterations, NoImprovement, StopRule, TrialPlateau, TrialTime, all, any,
-    at_least, at_most, best_reached, joined, threshold,
+    Budget, ExperimentPlateau, ExperimentTime, MaxIterations, NoImprovement, StopRule, TrialPlateau, TrialTime, all,
+    any, at_least, at_most, best_reached, joined, threshold,
 };
 use crate::logic::spec::{PartSpec, SpecError};
 
-const KNOWN: [&str; 11] = [
+const KNOWN: &[&str] = &[
     "all",
     "any",
     "at_least",
     "at_most",
     "best_reached",
+    "budget",
     "experiment_plateau",
     "experiment_time",
     "iterations",
@@ -47,12 +48,16 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn StopRule>, SpecError> {
             let super::best_reached::Settings { objective, target } = spec.read()?;
             Box::new(best_reached(objective, target))
         }
+        "budget" => {
+            let super::budget::Settings { resource, limit } = spec.read()?;
+            Box::new(Budget::new(resource, limit))
+        }
         "experiment_plateau" => Box::new(ExperimentPlateau::of(spec.read()?)),
         "experiment_time" => Box::new(spec.read::<ExperimentTime>()?),
         "iterations" => Box::new(spec.read::<MaxIterations>()?),
         "no_improvement" => Box::new(NoImprovement::of(spec.read()?)),
         "trial_plateau" => Box::new(TrialPlateau::of(spec.read()?)),
         "trial_time" => Box::new(spec.read::<TrialTime>()?),
-        _ => return Err(spec.unknown("stop rule", &KNOWN)),
+        _ => return Err(spec.unknown("stop rule", KNOWN)),
     })
 }
