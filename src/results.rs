@@ -9,6 +9,7 @@ use crate::logic::engine::{Totals, TrialRecord};
 use crate::logic::event::Outcome;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report, Scope, pareto};
+use crate::logic::schedule::Policy;
 use crate::logic::trial::Status;
 use crate::ports::store::{CheckpointReader, Store, StoreError};
 
@@ -43,6 +44,12 @@ pub enum ResultsError {
         metric: String,
         /// What was reported.
         reported: Vec<String>,
+    },
+    /// A trial's configuration never changed.
+    #[error("trial {trial} has no policy: there is none of this name that ever became a copy of another")]
+    NoPolicy {
+        /// Which.
+        trial: TrialId,
     },
 }
 
@@ -135,6 +142,17 @@ impl Results {
             }
         }
         front.into_keys().collect()
+    }
+
+    /// The schedule of configurations that led to where a trial is, from the beginning on, through those whose copy it was:
+    /// for [`Replay`](crate::logic::schedule::Replay).
+    ///
+    /// # Errors
+    /// If there is no such trial, or it never became a copy of another.
+    pub fn policy(&self, trial: TrialId) -> Result<Policy, ResultsError> {
+        let known = |id| self.trial(id).map(|trial| (trial.lineage.as_slice(), &trial.config));
+        let policy = Policy::of(trial, known).filter(|policy| !policy.steps.is_empty());
+        policy.ok_or(ResultsError::NoPolicy { trial })
     }
 
     /// The report of a trial with its best value of `objective`, among those that were kept; of equals the first.

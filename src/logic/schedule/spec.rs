@@ -1,8 +1,8 @@
 //! The schedulers of this module, made from their settings as data.
 
 use super::{
-    Asha, Fifo, HyperBand, MedianStopping, MoAsha, Patient, Pbt, Percentile, ResourceChanging, Scheduler, Threshold,
-    Wilcoxon,
+    Asha, Fifo, HyperBand, MedianStopping, MoAsha, Patient, Pbt, Percentile, Replay, ResourceChanging, Scheduler,
+    Threshold, Wilcoxon,
 };
 use crate::logic::spec::{PartSpec, SpecError};
 
@@ -15,6 +15,7 @@ const KNOWN: &[&str] = &[
     "Patient",
     "Pbt",
     "Percentile",
+    "Replay",
     "ResourceChanging",
     "Threshold",
     "Wilcoxon",
@@ -44,6 +45,7 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn Scheduler>, SpecError> {
         "Patient" => Box::new(Patient::from_spec(spec)?),
         "Pbt" => Box::new(spec.read::<Pbt>()?),
         "Percentile" => Box::new(spec.read::<Percentile>()?),
+        "Replay" => Box::new(spec.read::<Replay>()?),
         "ResourceChanging" => Box::new(ResourceChanging::from_spec(spec)?),
         "Threshold" => Box::new(spec.read::<Threshold>()?),
         "Wilcoxon" => Box::new(spec.read::<Wilcoxon>()?),

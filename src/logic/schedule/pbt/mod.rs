@@ -18,9 +18,12 @@ use crate::logic::spec::PartSpec;
 use crate::logic::state::{PartState, StateError, float};
 
 mod mutate;
+mod policy;
 mod population;
 mod saved;
 mod turn;
+
+pub use policy::{Policy, PolicyStep, Replay};
 
 const NAME: &str = "Pbt";
 
