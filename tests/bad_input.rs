@@ -71,10 +71,6 @@ fn zeros_are_refused_by_name() {
 fn what_excludes_each_other_is_named() {
     let searcher = || SpySearcher::counting(&Diary::new(), 1);
     assert_eq!(
-        refusal(|it| it.searcher(searcher()).space(space())),
-        "`searcher` and `space` were both given: a searcher brings its own space"
-    );
-    assert_eq!(
         refusal(|it| it.searcher(searcher()).points(numbered(1))),
         "`searcher` and `points` were both given: give the points to the searcher, if it takes any"
     );

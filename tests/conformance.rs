@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use tryout::edge::store::{DirStore, MemoryStore};
-use tryout::logic::search::{Capped, ConcurrencyLimiter, Crossover, Feedback, Nsga2, Points, Repeater, Variants};
+use tryout::logic::search::{
+    Capped, ConcurrencyLimiter, Crossover, Distinct, Feedback, Nsga2, Points, Repeater, Variants, WarmStart, Within,
+};
 use tryout::prelude::*;
 use tryout::testing::conformance::{self, BackendCase};
 
@@ -23,6 +25,15 @@ fn searchers() {
     conformance::searcher(|| Box::new(ConcurrencyLimiter::new(variants(9), 2).expect("fine")));
     conformance::searcher(|| Box::new(Repeater::new(variants(6), 3).expect("fine")));
     conformance::searcher(|| Box::new(Capped::new(Box::new(variants(30)), 11)));
+    conformance::searcher(|| Box::new(Distinct::new(variants(20))));
+    let coins = || Variants::new(Space::new().with("side", choice([1, 2, 3])), 5).expect("fine").samples(500);
+    conformance::searcher(move || Box::new(Distinct::new(coins())));
+    conformance::searcher(|| Box::new(Within::new(space(), variants(20))));
+    let evolved = || Nsga2::new(mixed(), &[Objective::min("loss")], 3).expect("it can be modelled");
+    conformance::searcher(move || {
+        let warm = WarmStart::new(evolved()).outcome(mixed().sample(9, 9).expect("fine"), [("loss", 0.5)]);
+        Box::new(Capped::new(Box::new(warm.first(mixed().sample(8, 8).expect("fine"))), 40))
+    });
     let noisy = || Repeater::new(variants(20), 3).expect("fine").index("which");
     let few = || ConcurrencyLimiter::new(noisy(), 4).expect("fine");
     conformance::searcher(move || Box::new(Capped::new(Box::new(few()), 50)));
@@ -50,6 +61,13 @@ fn evolving_searchers() {
     let two = move || Nsga2::new(mixed(), &several, 0).expect("the space is fine").population(5).mutation_prob(0.3);
     conformance::searcher(move || Box::new(two().crossover(Crossover::Uniform)));
     conformance::searcher(move || Box::new(Repeater::new(one(), 2).expect("fine")));
+}
+
+#[cfg(feature = "sobol")]
+#[test]
+fn quasi_random_points() {
+    use tryout::logic::search::QuasiRandom;
+    conformance::searcher(|| Box::new(QuasiRandom::new(mixed(), 5).expect("it can be modelled")));
 }
 
 #[cfg(feature = "tpe")]

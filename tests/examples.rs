@@ -66,6 +66,11 @@ fn the_first_ones_say_what_they_promise() {
     assert!(printed("async_io", &[]).contains("50 trials awaited"));
     let front = printed("multi_objective", &[]);
     assert!(front.starts_with(" numbers  accuracy  configuration\n") && front.lines().count() > 9, "{front}");
+    let population = printed("pbt", &[]);
+    assert!(
+        population.contains("its last change: ") && population.contains("best loss of a population"),
+        "{population}"
+    );
     let resumed = printed("pause_resume", &[]);
     assert!(resumed.contains("is PAUSED: it waits for a client to resume it"), "{resumed}");
     assert!(resumed.contains("no step was lost"), "{resumed}");

@@ -182,7 +182,7 @@ impl Experiment {
         self
     }
 
-    /// Who says what to try, in place of a space.
+    /// Who says what to try. With a [`space`](Experiment::space) as well, a suggestion that isn't in it ends the run.
     #[must_use]
     pub fn searcher(mut self, searcher: impl Searcher + 'static) -> Self {
         self.from_file.supplied("searcher");

@@ -23,7 +23,7 @@ use crate::logic::event::Outcome;
 use crate::logic::ids::RunId;
 use crate::logic::metrics::{AUTOMATIC_KEYS, Objective};
 use crate::logic::pool::{Pool, PoolSettings, ResourceRequest, Resources};
-use crate::logic::search::{Capped, Points, Samples, Searcher, Variants};
+use crate::logic::search::{Capped, Points, Samples, Searcher, Variants, Within};
 use crate::logic::space::Space;
 use crate::logic::stop::{self, StopRule};
 use crate::logic::trial::TrialSettings;
@@ -205,18 +205,20 @@ impl Experiment {
             return Err(refused("samples", "0", "at least 1"));
         }
         let mut searcher: Box<dyn Searcher> = match (self.searcher.take(), self.space.take()) {
-            (Some(_), Some(_)) => {
-                let why = "a searcher brings its own space";
-                return Err(SettingsError::Both { one: "searcher", other: "space", why });
-            }
-            (Some(_), None) if !points.is_empty() => {
+            (Some(_), _) if !points.is_empty() => {
                 let why = "give the points to the searcher, if it takes any";
                 return Err(SettingsError::Both { one: "searcher", other: "points", why });
             }
-            (Some(searcher), None) => match samples {
-                Some(Samples::Finite(most)) => Box::new(Capped::new(searcher, most)),
-                _ => searcher,
-            },
+            (Some(searcher), space) => {
+                let searcher = match space {
+                    Some(space) => Box::new(Within::new(space, searcher)),
+                    None => searcher,
+                };
+                match samples {
+                    Some(Samples::Finite(most)) => Box::new(Capped::new(searcher, most)),
+                    _ => searcher,
+                }
+            }
             (None, Some(space)) => Box::new(self.variants(space, samples, points)?),
             (None, None) if points.is_empty() => return Err(SettingsError::NothingToTry),
             (None, None) => Box::new(Points::new(points)),

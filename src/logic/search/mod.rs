@@ -10,11 +10,14 @@ use super::state::{PartState, StateError};
 mod capped;
 #[cfg(feature = "cma-es")]
 mod cma;
+mod distinct;
 #[cfg(feature = "gp")]
 mod gp;
 mod limiter;
 mod nsga2;
 mod points;
+#[cfg(feature = "sobol")]
+mod quasi_random;
 mod repeater;
 mod setting;
 mod spec;
@@ -23,6 +26,8 @@ mod study;
 #[cfg(feature = "tpe")]
 mod tpe;
 mod variants;
+mod warm_start;
+mod within;
 
 #[cfg(test)]
 mod tests;
@@ -30,17 +35,22 @@ mod tests;
 pub use capped::Capped;
 #[cfg(feature = "cma-es")]
 pub use cma::CmaEs;
+pub use distinct::Distinct;
 #[cfg(feature = "gp")]
 pub use gp::GaussianProcess;
 pub use limiter::{ConcurrencyLimiter, Feedback};
 pub use nsga2::{Crossover, Nsga2};
 pub use points::Points;
+#[cfg(feature = "sobol")]
+pub use quasi_random::QuasiRandom;
 pub use repeater::Repeater;
 pub use setting::SearchSettingError;
 pub use spec::from_spec;
 #[cfg(feature = "tpe")]
 pub use tpe::{Model, Tpe};
 pub use variants::{PresetWarning, Redraw, Samples, Variants};
+pub use warm_start::WarmStart;
+pub use within::{OutOfSpace, Within};
 
 /// A searcher's answer to "what next?".
 #[derive(Clone, Debug, PartialEq)]

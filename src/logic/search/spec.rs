@@ -1,6 +1,9 @@
 //! The searchers of this module, made from their settings as data.
 
-use super::{Capped, ConcurrencyLimiter, Nsga2, Points, Repeater, Searcher, Variants, capped, limiter, repeater};
+use super::{
+    Capped, ConcurrencyLimiter, Distinct, Nsga2, Points, Repeater, Searcher, Variants, WarmStart, Within, capped,
+    distinct, limiter, repeater, warm_start, within,
+};
 use crate::logic::spec::{PartSpec, SpecError};
 
 const KNOWN: &[&str] = &[
@@ -8,14 +11,19 @@ const KNOWN: &[&str] = &[
     #[cfg(feature = "cma-es")]
     "CmaEs",
     "ConcurrencyLimiter",
+    "Distinct",
     #[cfg(feature = "gp")]
     "GaussianProcess",
     "Nsga2",
     "Points",
+    #[cfg(feature = "sobol")]
+    "QuasiRandom",
     "Repeater",
     #[cfg(feature = "tpe")]
     "Tpe",
     "Variants",
+    "WarmStart",
+    "Within",
 ];
 
 /// The searcher that `spec` describes: one like that which [said it](Searcher::spec), from its beginning.
@@ -48,6 +56,21 @@ pub fn from_spec(spec: &PartSpec) -> Result<Box<dyn Searcher>, SpecError> {
             Box::new(limited.feedback(feedback))
         }
         "Nsga2" => Box::new(Nsga2::from_spec(spec)?),
+        "Distinct" => {
+            let distinct::Settings { inner } = spec.read()?;
+            Box::new(Distinct::new(from_spec(&inner)?))
+        }
+        #[cfg(feature = "sobol")]
+        "QuasiRandom" => Box::new(super::QuasiRandom::from_spec(spec)?),
+        "WarmStart" => {
+            let warm_start::Settings { outcomes, first, inner } = spec.read()?;
+            let warm = WarmStart::new(from_spec(&inner)?).outcomes(outcomes);
+            Box::new(first.into_iter().fold(warm, WarmStart::first))
+        }
+        "Within" => {
+            let within::Settings { space, inner } = spec.read()?;
+            Box::new(Within::new(space, from_spec(&inner)?))
+        }
         "Points" => Box::new(spec.read::<Points>()?),
         "Repeater" => {
             let repeater::Settings { repeat, index, inner } = spec.read()?;
