@@ -1,5 +1,6 @@
 //! How good searchers and schedulers are, on functions and curves whose answers are known: `cargo bench --bench quality`.
 
+mod cost;
 mod curves;
 mod functions;
 
@@ -80,5 +81,6 @@ fn main() {
     if std::env::args().any(|argument| argument == "--bench") {
         functions();
         curves::print();
+        cost::print();
     }
 }
