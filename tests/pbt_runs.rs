@@ -247,3 +247,37 @@ fn a_reason_and_a_lineage_stay_with_the_trial() -> Outcome {
     assert!(!donors.is_empty());
     Ok(())
 }
+
+#[test]
+fn case_p_18_files_say_what_became_of_whom() -> Outcome {
+    let scratch = tempfile::tempdir()?;
+    let results = population("files", 12, 6).dir(scratch.path()).files(Files::all()).scheduler(pbt(2.0)).run()?;
+    let run = results.dir().expect("it has a directory");
+    let mut lines = 0;
+    for trial in results.trials() {
+        let folder = run.join(trial.id.to_string());
+        let policy = std::fs::read_to_string(folder.join("policy.jsonl")).unwrap_or_default();
+        let said: Vec<serde_json::Value> = policy.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+        assert_eq!(said.len(), trial.lineage.len());
+        for (line, exploit) in said.iter().zip(&trial.lineage) {
+            assert_eq!(line["donor"], exploit.donor.to_string());
+            assert_eq!(line["donor_iteration"], exploit.checkpoint.report.iteration());
+            assert_eq!(
+                (&line["before"]["a"], &line["config"]["a"]),
+                (&exploit.before.as_map()["a"], &exploit.config.as_map()["a"])
+            );
+        }
+        lines += said.len();
+        let params: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(folder.join("params.json"))?)?;
+        assert_eq!(&params["a"], &trial.config.as_map()["a"], "what it is now");
+        // Every result is a row, those after a step back too, with the configuration of its time.
+        let rows = std::fs::read_to_string(folder.join("result.json"))?;
+        assert_eq!(rows.lines().count() as u64, trial.stats.get("sum").map_or(0, |sum| sum.count));
+        let last: serde_json::Value = serde_json::from_str(rows.lines().last().unwrap_or_default())?;
+        assert_eq!((&last["config"]["a"], &last["training_iteration"]), (&trial.config.as_map()["a"], &12.into()));
+        let table = std::fs::read_to_string(folder.join("progress.csv"))?;
+        assert_eq!(table.lines().count(), rows.lines().count() + 1);
+    }
+    assert!(lines > 0, "somebody became a copy");
+    Ok(())
+}

@@ -21,19 +21,21 @@ const BUDGET: u32 = 100;
 type Make = fn(Space, u64) -> Option<Box<dyn Searcher>>;
 
 fn searchers() -> Vec<(&'static str, Make)> {
-    let random: Make = |space, seed| Some(Box::new(Variants::new(space, seed).ok()?.samples(u64::from(BUDGET))));
-    let nsga: Make =
-        |space, seed| Some(Box::new(Nsga2::new(space, &[Objective::min("value")], seed).ok()?.population(20)));
-    let mut all = vec![("random", random), ("NSGA-II (20)", nsga)];
-    #[cfg(feature = "sobol")]
-    all.push(("Sobol", |space, seed| Some(Box::new(tryout::logic::search::QuasiRandom::new(space, seed).ok()?))));
-    #[cfg(feature = "tpe")]
-    all.push(("TPE", |space, seed| Some(Box::new(tryout::logic::search::Tpe::new(space, seed).ok()?))));
-    #[cfg(feature = "cma-es")]
-    all.push(("CMA-ES", |space, seed| Some(Box::new(tryout::logic::search::CmaEs::new(space, seed).ok()?))));
-    #[cfg(feature = "gp")]
-    all.push(("GP", |space, seed| Some(Box::new(tryout::logic::search::GaussianProcess::new(space, seed).ok()?))));
-    all
+    let all: &[(&'static str, Make)] = &[
+        ("random", |space, seed| Some(Box::new(Variants::new(space, seed).ok()?.samples(u64::from(BUDGET))))),
+        ("NSGA-II (20)", |space, seed| {
+            Some(Box::new(Nsga2::new(space, &[Objective::min("value")], seed).ok()?.population(20)))
+        }),
+        #[cfg(feature = "sobol")]
+        ("Sobol", |space, seed| Some(Box::new(tryout::logic::search::QuasiRandom::new(space, seed).ok()?))),
+        #[cfg(feature = "tpe")]
+        ("TPE", |space, seed| Some(Box::new(tryout::logic::search::Tpe::new(space, seed).ok()?))),
+        #[cfg(feature = "cma-es")]
+        ("CMA-ES", |space, seed| Some(Box::new(tryout::logic::search::CmaEs::new(space, seed).ok()?))),
+        #[cfg(feature = "gp")]
+        ("GP", |space, seed| Some(Box::new(tryout::logic::search::GaussianProcess::new(space, seed).ok()?))),
+    ];
+    all.to_vec()
 }
 
 /// The best value after the whole budget, one trial at a time.

@@ -8,6 +8,7 @@
 //! | `<trial>/result.json` | one line of JSON for each result: `pandas.read_json(path, lines=True)` |
 //! | `<trial>/progress.csv` | the same as a table: `pandas.read_csv(path)` |
 //! | `<trial>/error.txt` | all failures, the last one last |
+//! | `<trial>/policy.jsonl` | for each time the trial became a copy of another: of which, where, and with what configuration |
 //! | `<trial>/events.out.tfevents.*` | for TensorBoard: scalars and hyperparameters |
 //! | `<trial>/checkpoint_000000/` | checkpoints, which the [store](super::store::DirStore) keeps in the same place |
 //! | `results.csv` | all results of all trials |
@@ -40,6 +41,10 @@
 //! from the journal; what it wrote and the journal never got is cut off, a torn last line with it. The files of the whole
 //! run are written anew. (A crash of the whole machine can cost rows that were written shortly before: files are not synced.)
 //!
+//! A trial that becomes a copy of another goes back to an earlier iteration, or ahead: its rows go on from there, with its new
+//! configuration. What stands in a file at a killed process's end is told apart by iterations, so that after a resume rows from
+//! before the last copy may be missing there; the journal has them all.
+//!
 //! # When it is too much
 //!
 //! Each queue has room for 131,072 events. One that is full drops reports, so that no trial waits: rows are missing then, and
@@ -56,6 +61,7 @@ mod pace;
 mod params;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod policy;
 mod progress;
 mod results;
 mod row;

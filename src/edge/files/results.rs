@@ -44,6 +44,11 @@ impl ResultLines {
         Ok(())
     }
 
+    /// Goes on after `iteration`, which may be behind.
+    pub(super) fn go_on_after(&mut self, iteration: u64) {
+        self.last = iteration;
+    }
+
     /// Adds a line, unless that iteration has one.
     pub(super) fn add(&mut self, report: &Report, subject: &Subject, host: &mut Host) {
         if report.iteration() <= self.last {

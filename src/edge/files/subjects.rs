@@ -23,6 +23,10 @@ impl Subjects {
                 self.configs.insert(*trial, config.clone());
                 self.live.remove(trial);
             }
+            EventKind::Exploited { trial, exploit } => {
+                self.configs.insert(*trial, exploit.config.clone());
+                self.live.remove(trial);
+            }
             EventKind::Ended { trial, .. } => {
                 self.live.remove(trial);
             }

@@ -13,9 +13,9 @@ use super::pace::{Due, FULL, Pace};
 use super::results::{self, ResultLines};
 use super::row::{Host, Subject};
 use super::table::Table;
-use super::{ROOM, disk, missed, params, progress};
+use super::{ROOM, disk, missed, params, policy, progress};
 use crate::logic::config::Config;
-use crate::logic::event::{EventKind, ExperimentEvent};
+use crate::logic::event::{EventKind, ExperimentEvent, Exploit};
 use crate::logic::failure::Failure;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
@@ -52,6 +52,13 @@ pub(super) enum Health {
     Good,
     /// A file couldn't be written: nothing more is tried.
     Broken,
+}
+
+/// Whether an event happens, or is of an earlier session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Now,
+    Again,
 }
 
 #[derive(Debug)]
@@ -97,6 +104,7 @@ impl TrialFiles {
         let (directory, before) = make_directory(&self.root, trial)?;
         params::write(&directory, config)?;
         if before == Before::There {
+            policy::remove(&directory)?;
             for name in [results::NAME, progress::NAME, errors::NAME] {
                 disk::remove(&directory.join(name))?;
             }
@@ -142,6 +150,21 @@ impl TrialFiles {
         }
         if let Some((table, last)) = live.progress.as_mut().filter(|(_, last)| *last > iteration) {
             *last = table.shorten(iteration)?;
+        }
+        Ok(())
+    }
+
+    /// A trial goes on as a copy of another. In this session its rows follow those that are there.
+    fn become_copy(&mut self, trial: TrialId, exploit: &Exploit, told: Told) -> Result<(), FileError> {
+        let (directory, _) = make_directory(&self.root, trial)?;
+        params::write(&directory, &exploit.config)?;
+        policy::add(&directory, trial, exploit)?;
+        let live = self.find(trial, Some(&exploit.config))?;
+        live.subject = Subject::new(trial, &exploit.config);
+        if told == Told::Now {
+            let iteration = exploit.checkpoint.report.iteration();
+            live.results.iter_mut().for_each(|results| results.go_on_after(iteration));
+            live.progress.iter_mut().for_each(|(_, last)| *last = iteration);
         }
         Ok(())
     }
@@ -204,6 +227,7 @@ impl Observer for TrialFiles {
     fn on_event(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
         let done = match &event.kind {
             EventKind::Added { trial, config, .. } => self.begin(*trial, config),
+            EventKind::Exploited { trial, exploit } => self.become_copy(*trial, exploit, Told::Now),
             _ => self.take(event),
         };
         self.noted(done)
@@ -228,6 +252,7 @@ impl Observer for TrialFiles {
     fn on_past(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
         let done = match &event.kind {
             EventKind::Added { trial, config, .. } => self.find(*trial, Some(config)).map(|_| ()),
+            EventKind::Exploited { trial, exploit } => self.become_copy(*trial, exploit, Told::Again),
             _ => self.take(event),
         };
         self.noted(done)

@@ -213,6 +213,10 @@ impl Observer for TensorBoard {
     fn on_event(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
         let done = match &event.kind {
             EventKind::Added { trial, config, .. } => self.begin(*trial, config),
+            // Its curve goes on from there, in the same file.
+            EventKind::Exploited { trial, exploit } => self.find(*trial).map(|live| {
+                live.found.step = exploit.checkpoint.report.iteration();
+            }),
             _ => self.take(event),
         };
         self.noted(done)
