@@ -19,8 +19,8 @@ const PATIENCE: u32 = 100;
 /// Another searcher without the suggestions that it has made before: in a small space of choices and whole numbers most
 /// searchers come back to the same place.
 ///
-/// A repetition is passed over, and the searcher is asked again; it hears that the trial ended without a report, by a
-/// client's word. After a hundred repetitions in a row nothing more is expected of it: it is exhausted.
+/// A repetition is passed over, and the searcher is asked again; it hears that the trial failed, so that one that learns
+/// turns elsewhere. After a hundred repetitions in a row nothing more is expected of it: it is exhausted.
 ///
 /// ```
 /// use tryout::prelude::*;
@@ -68,7 +68,7 @@ impl<S: Searcher> Searcher for Distinct<S> {
         for _ in 0..PATIENCE {
             match self.inner.suggest(trial)? {
                 Suggestion::Next(config) if !self.seen.insert(config.to_string()) => {
-                    self.inner.on_end(trial, Ending::Client, None);
+                    self.inner.on_end(trial, Ending::Error, None);
                 }
                 other => return Ok(other),
             }

@@ -38,7 +38,9 @@ pub(super) struct Study {
 /// What of it is kept between sessions.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct SavedStudy {
-    run: RunId,
+    /// As JSON: a coordinate means nothing in another space.
+    space: String,
+    pub(super) run: RunId,
     objective: Option<Objective>,
     trying: Vec<(u32, Vec<Option<Float>>)>,
     outcomes: Vec<Outcome>,
@@ -117,11 +119,12 @@ impl Study {
         Some(Outcome { point, value: self.value(last.map(|last| &last.metrics)) })
     }
 
-    /// A trial has ended. Answers what came of it, if it was one of these.
+    /// A trial has ended. Answers what came of it, if it was one of these, and if anything came of it: one that somebody
+    /// ended before it reported might have been good.
     pub(super) fn end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) -> Option<Outcome> {
         let outcome = self.so_far(trial, last.filter(|_| ending != Ending::Error))?;
         self.trying.remove(&trial);
-        Some(outcome)
+        (last.is_some() || matches!(ending, Ending::Done | Ending::Error)).then_some(outcome)
     }
 
     pub(super) fn learn(&mut self, outcome: Outcome) {
@@ -158,12 +161,17 @@ impl Study {
     pub(super) fn saved(&self) -> Option<SavedStudy> {
         let point = |point: &Point| point.iter().map(|part| part.map(Float)).collect();
         Some(SavedStudy {
+            space: self.space(),
             run: common_run(self.trying.keys().copied())?,
             objective: self.objective.clone(),
             trying: self.trying.iter().map(|(trial, tried)| (trial.number(), point(tried))).collect(),
             outcomes: self.outcomes.clone(),
             asked: self.asked,
         })
+    }
+
+    fn space(&self) -> String {
+        serde_json::to_string(self.frame.space()).unwrap_or_default()
     }
 
     /// Takes up what was kept.
@@ -174,6 +182,7 @@ impl Study {
         let words = |objective: &Option<Objective>| {
             objective.as_ref().map_or("none".to_owned(), |is| format!("{:?} {}", is.mode, is.metric))
         };
+        crate::logic::state::same(part, "space", &saved.space, &self.space())?;
         crate::logic::state::same(part, "objective", &words(&saved.objective), &words(&self.objective))?;
         let axes = self.frame.axes().len();
         let points = saved.outcomes.iter().map(|outcome| outcome.point.len());

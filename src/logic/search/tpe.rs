@@ -17,7 +17,7 @@ use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Metrics, Objective, Report};
 use crate::logic::space::{AxisKind, Space, SpaceError};
 use crate::logic::spec::{PartSpec, SpecError};
-use crate::logic::state::{PartState, StateError, pack, unpack};
+use crate::logic::state::{PartState, StateError, pack, same, unpack};
 
 const PART: &str = "Tpe";
 /// No more outcomes than this count as good, however many there are.
@@ -50,7 +50,8 @@ pub enum Model {
 /// - The best tenth is good, 25 at most. Of [`candidates`](Tpe::candidates) values that are drawn from the good ones' density
 ///   the one is taken that is likeliest to be good.
 /// - A conditional variable learns from the trials that had it.
-/// - A trial that failed, or whose last value is NaN, is as bad as can be. One that still runs isn't counted.
+/// - A trial that failed, or whose last value is NaN, is as bad as can be. One that still runs isn't counted, nor one that
+///   was ended before it reported.
 /// - The 200 best outcomes and the newest others are remembered, a thousand in all.
 /// - Grids are refused: make them choices.
 /// - With [`Model::ByBudget`] and [`HyperBand`](crate::logic::schedule::HyperBand) it is BOHB, but for the joint density.
@@ -78,8 +79,10 @@ pub enum Model {
 pub struct Tpe {
     settings: Settings,
     study: Study,
-    /// By iterations, if budgets count.
+    /// By iterations, if budgets count; none below the one that is modelled.
     budgets: BTreeMap<u64, Vec<Outcome>>,
+    /// The budget at which a trial was counted last.
+    counted: BTreeMap<TrialId, u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -106,7 +109,9 @@ fn twenty_four() -> u32 {
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
+    model: Model,
     study: SavedStudy,
+    counted: Vec<(u32, u64)>,
     budgets: Vec<(u64, Vec<Outcome>)>,
 }
 
@@ -118,7 +123,7 @@ impl Tpe {
     pub fn new(space: Space, seed: u64) -> Result<Self, SpaceError> {
         let study = Study::new(space.clone())?;
         let settings = Settings { space, seed, startup: ten(), candidates: twenty_four(), model: Model::AtEnd };
-        Ok(Self { settings, study, budgets: BTreeMap::new() })
+        Ok(Self { settings, study, budgets: BTreeMap::new(), counted: BTreeMap::new() })
     }
 
     /// How many points are drawn at random before anything is modelled; at least 2. Default 10.
@@ -145,16 +150,21 @@ impl Tpe {
     pub(super) fn from_spec(spec: &PartSpec) -> Result<Self, SpecError> {
         let settings: Settings = spec.read()?;
         let study = Study::new(settings.space.clone()).map_err(|error| spec.refuse(error))?;
-        Ok(Self { settings, study, budgets: BTreeMap::new() })
+        Ok(Self { settings, study, budgets: BTreeMap::new(), counted: BTreeMap::new() })
     }
 
     /// The outcomes that the next point is modelled on.
     fn outcomes(&self) -> &[Outcome] {
-        let enough = |outcomes: &&Vec<Outcome>| outcomes.len() >= self.settings.startup as usize;
         match self.settings.model {
             Model::AtEnd => self.study.outcomes(),
-            Model::ByBudget => self.budgets.values().rev().find(enough).map_or(&[], Vec::as_slice),
+            Model::ByBudget => self.modelled().and_then(|budget| self.budgets.get(&budget)).map_or(&[], Vec::as_slice),
         }
+    }
+
+    /// The largest budget with enough outcomes.
+    fn modelled(&self) -> Option<u64> {
+        let enough = |outcomes: &Vec<Outcome>| outcomes.len() >= self.settings.startup as usize;
+        self.budgets.iter().rev().find(|(_, outcomes)| enough(outcomes)).map(|(budget, _)| *budget)
     }
 
     /// A coordinate for each axis, those that don't count drawn as any.
@@ -189,6 +199,10 @@ impl Tpe {
             outcomes.push(outcome);
             if outcomes.len() > MOST_OF_A_BUDGET {
                 outcomes.remove(0);
+            }
+            // What is enough stays enough: smaller budgets never count again.
+            if let Some(modelled) = self.modelled() {
+                self.budgets = self.budgets.split_off(&modelled);
             }
         } else {
             self.study.learn(outcome);
@@ -238,14 +252,19 @@ impl Searcher for Tpe {
     fn on_pause(&mut self, trial: TrialId, last: Option<&Report>) {
         if self.settings.model == Model::ByBudget
             && let Some((outcome, last)) = self.study.so_far(trial, last).zip(last)
+            // It may be paused again, or ended, where it was paused before.
+            && self.counted.insert(trial, last.iteration()) != Some(last.iteration())
         {
             self.learn(outcome, last.iteration());
         }
     }
 
     fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
-        if let Some(outcome) = self.study.end(trial, ending, last) {
-            self.learn(outcome, last.map_or(0, Report::iteration));
+        let (counted, budget) = (self.counted.remove(&trial), last.map_or(0, Report::iteration));
+        if let Some(outcome) = self.study.end(trial, ending, last)
+            && counted != Some(budget)
+        {
+            self.learn(outcome, budget);
         }
     }
 
@@ -277,12 +296,17 @@ impl Searcher for Tpe {
 
     fn save(&self) -> Option<PartState> {
         let budgets = self.budgets.iter().map(|(budget, outcomes)| (*budget, outcomes.clone())).collect();
-        pack(PART, &Saved { study: self.study.saved()?, budgets })
+        let counted = self.counted.iter().map(|(trial, budget)| (trial.number(), *budget)).collect();
+        pack(PART, &Saved { model: self.settings.model, study: self.study.saved()?, counted, budgets })
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
         let saved: Saved = unpack(PART, state)?;
+        let words = |model: Model| format!("{model:?}");
+        same(PART, "model", &words(saved.model), &words(self.settings.model))?;
+        let run = saved.study.run;
         self.study.take_up(PART, saved.study)?;
+        self.counted = saved.counted.into_iter().map(|(number, budget)| (TrialId::new(run, number), budget)).collect();
         self.budgets = saved.budgets.into_iter().collect();
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::logic::event::Ending;
 use crate::logic::ids::{RunId, TrialId};
 use crate::logic::metrics::{Metrics, Objective, Report};
 use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, common_run, pack, unpack};
+use crate::logic::state::{PartState, StateError, common_run, pack, same, unpack};
 
 const PART: &str = "WarmStart";
 
@@ -54,7 +54,10 @@ pub(super) struct Settings {
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
-    given: usize,
+    /// The points that were suggested.
+    given: Vec<Config>,
+    /// How many outcomes the inner searcher was told.
+    told: usize,
     run: RunId,
     trying: Vec<(u32, usize)>,
     inner: PartState,
@@ -155,20 +158,26 @@ impl<S: Searcher> Searcher for WarmStart<S> {
     fn save(&self) -> Option<PartState> {
         let run = common_run(self.trying.keys().copied())?;
         let trying = self.trying.iter().map(|(trial, place)| (trial.number(), *place)).collect();
-        pack(PART, &Saved { given: self.given, run, trying, inner: self.inner.save()? })
+        let given = self.first.get(..self.given).unwrap_or_default().to_vec();
+        pack(PART, &Saved { given, told: self.outcomes.len(), run, trying, inner: self.inner.save()? })
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
         let saved: Saved = unpack(PART, state)?;
+        same(PART, "number of outcomes", &saved.told, &self.outcomes.len())?;
+        let words = |points: &[Config]| points.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        let still = self.first.get(..saved.given.len()).unwrap_or(&self.first);
+        same(PART, "first points", &words(&saved.given), &words(still))?;
         self.inner.restore(saved.inner)?;
-        self.given = saved.given;
+        self.given = saved.given.len();
         self.trying =
             saved.trying.into_iter().map(|(number, place)| (TrialId::new(saved.run, number), place)).collect();
         Ok(())
     }
 
     fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
-        if self.given < self.first.len() {
+        // In an earlier session other points may have come first.
+        if self.first.get(self.given) == Some(config) {
             return self.suggest(trial).map(|_| ());
         }
         self.inner.replay(trial, config)

@@ -175,8 +175,9 @@ impl Searcher for CmaEs {
     }
 
     fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
+        let drawn = self.drawn.remove(&trial);
         let Some(outcome) = self.study.end(trial, ending, last) else { return };
-        let drawn = self.drawn.remove(&trial).unwrap_or_else(|| self.numbers_of(&outcome));
+        let drawn = drawn.unwrap_or_else(|| self.numbers_of(&outcome));
         self.learn(drawn, outcome.value);
     }
 

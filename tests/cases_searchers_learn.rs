@@ -1,0 +1,113 @@
+//! What searchers that model count as an outcome, and whose state they take up.
+#![cfg(feature = "tpe")]
+
+mod common;
+
+use common::{report, trial};
+use tryout::extend::*;
+use tryout::logic::search::{Model, Tpe, WarmStart};
+use tryout::logic::space::uniform;
+
+fn space() -> Space {
+    Space::new().with("x", uniform(0.0, 1.0))
+}
+
+fn tpe(space: Space, model: Model) -> Tpe {
+    let mut tpe = Tpe::new(space, 5).expect("it can be modelled").model(model).startup(2);
+    tpe.prepare(Some(&Objective::min("loss"))).expect("it is set well");
+    tpe
+}
+
+fn x(searcher: &mut dyn Searcher, number: u32) -> f64 {
+    match searcher.suggest(trial(number)).expect("it goes on") {
+        Suggestion::Next(config) => config.number("x").expect("it is there"),
+        other => panic!("it suggests {other:?}"),
+    }
+}
+
+/// How many outcomes the state holds of each budget, or of none.
+fn outcomes(searcher: &dyn Searcher) -> Vec<(u64, usize)> {
+    let state = searcher.save().expect("it gives its state");
+    let count = |list: &serde_json::Value| list.as_array().map_or(0, Vec::len);
+    let budgets = state["budgets"].as_array().expect("it keeps budgets");
+    let by_budget = budgets.iter().map(|pair| (pair[0].as_u64().unwrap_or(0), count(&pair[1])));
+    std::iter::once((0, count(&state["study"]["outcomes"]))).chain(by_budget).filter(|(_, count)| *count > 0).collect()
+}
+
+#[test]
+fn a_trial_counts_once_at_each_budget() {
+    let mut tpe = tpe(space(), Model::ByBudget);
+    x(&mut tpe, 0);
+    x(&mut tpe, 1);
+    for number in 0..2 {
+        let at_rung = report(trial(number), 3, "loss", 1.0);
+        tpe.on_pause(trial(number), Some(&at_rung));
+        tpe.on_pause(trial(number), Some(&at_rung));
+    }
+    // The worse is ended where it was paused, the better goes on.
+    tpe.on_end(trial(0), Ending::Scheduler, Some(&report(trial(0), 3, "loss", 1.0)));
+    tpe.on_end(trial(1), Ending::Done, Some(&report(trial(1), 9, "loss", 0.5)));
+    assert_eq!(outcomes(&tpe), [(3, 2), (9, 1)]);
+}
+
+#[test]
+fn what_was_ended_before_it_reported_is_no_outcome() {
+    let endings = [Ending::Client, Ending::Experiment, Ending::Scheduler, Ending::StopRule, Ending::Restarted];
+    for ending in endings {
+        let mut tpe = tpe(space(), Model::AtEnd);
+        x(&mut tpe, 0);
+        tpe.on_end(trial(0), ending, None);
+        assert_eq!(outcomes(&tpe), [], "{ending:?}");
+        x(&mut tpe, 1);
+        tpe.on_end(trial(1), Ending::Error, None);
+        x(&mut tpe, 2);
+        tpe.on_end(trial(2), ending, Some(&report(trial(2), 1, "loss", f64::NAN)));
+        assert_eq!(outcomes(&tpe), [(0, 2)], "{ending:?}");
+    }
+}
+
+#[test]
+fn a_state_of_another_space_or_model_means_nothing() {
+    let mut first = tpe(space(), Model::AtEnd);
+    for number in 0..4 {
+        let x = x(&mut first, number);
+        first.on_end(trial(number), Ending::Done, Some(&report(trial(number), 1, "loss", x)));
+    }
+    let state = || first.save().expect("it gives its state");
+    let wider = Space::new().with("x", uniform(0.0, 100.0));
+    for (mut other, setting) in [(tpe(wider, Model::AtEnd), "`space`"), (tpe(space(), Model::ByBudget), "`model`")] {
+        let error = other.restore(state()).expect_err("it means nothing").to_string();
+        assert!(error.contains(setting), "{error}");
+        assert_eq!(outcomes(&other), [], "nothing has changed");
+    }
+    tpe(space(), Model::AtEnd).restore(state()).expect("it is its own");
+}
+
+fn warm(first: f64, outcomes: usize) -> WarmStart<Tpe> {
+    let known = (0..outcomes).map(|_| (Config::new().with("x", 0.5), Metrics::from([("loss", 1.0)])));
+    let mut warm = WarmStart::new(tpe(space(), Model::AtEnd)).first(Config::new().with("x", first)).outcomes(known);
+    warm.prepare(Some(&Objective::min("loss"))).expect("it is set well");
+    warm
+}
+
+#[test]
+fn what_is_known_beforehand_changes_between_sessions() {
+    let mut before = warm(0.25, 1);
+    assert_eq!(x(&mut before, 0), 0.25);
+    let state = || before.save().expect("it gives its state");
+    for (mut after, setting) in [(warm(0.75, 1), "`first points`"), (warm(0.25, 2), "`number of outcomes`")] {
+        let error = after.restore(state()).expect_err("it knows something else").to_string();
+        assert!(error.contains(setting), "{error}");
+    }
+    let mut longer = warm(0.25, 1).first(Config::new().with("x", 0.75));
+    longer.restore(state()).expect("a point more is no other state");
+    assert_eq!(x(&mut longer, 1), 0.75);
+
+    // The engine tells the past again: what was tried is learnt as it was, and the new point is tried.
+    let mut told = warm(0.75, 0);
+    told.replay(trial(0), &Config::new().with("x", 0.25)).expect("it goes on");
+    told.on_end(trial(0), Ending::Done, Some(&report(trial(0), 1, "loss", 0.0)));
+    let state = told.save().expect("it gives its state");
+    assert_eq!(state["inner"]["study"]["outcomes"][0]["point"], serde_json::json!([0.25]), "{state}");
+    assert_eq!(x(&mut told, 1), 0.75);
+}
