@@ -240,6 +240,18 @@ fn async_function_backends() {
     in_a_system(|| conformance::backend(|| case(make(), Arc::new(MemoryStore::new()))));
 }
 
+#[cfg(feature = "gp")]
+#[test]
+fn populations_of_bandits() {
+    let pb2 = || {
+        let mutations = Space::new().with("x", uniform(0.0, 1.0));
+        let pbt = Pbt::new().time_attr("training_iteration").perturbation_interval(4.0).mutations(mutations);
+        pbt.exploration(tryout::logic::schedule::Exploration::Bandit)
+    };
+    conformance::scheduler(move || Box::new(pb2()));
+    conformance::scheduler(move || Box::new(pb2().quantile_fraction(0.5).rounds(Rounds::Synchronous)));
+}
+
 #[cfg(all(feature = "cma-es", feature = "gp"))]
 #[test]
 fn searchers_that_model_the_space() {

@@ -37,7 +37,7 @@ pub use hyperband::{Filling, HyperBand};
 pub use median::{MedianStopping, WhenBehind};
 pub use moasha::MoAsha;
 pub use patient::Patient;
-pub use pbt::{Pbt, Policy, PolicyStep, Replay, Rounds};
+pub use pbt::{Exploration, Pbt, Policy, PolicyStep, Replay, Rounds};
 pub use percentile::Percentile;
 pub use resources::{Distribution, Growth, ResourceChanging};
 pub use spec::from_spec;

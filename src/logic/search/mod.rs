@@ -38,6 +38,8 @@ pub use cma::CmaEs;
 pub use distinct::Distinct;
 #[cfg(feature = "gp")]
 pub use gp::GaussianProcess;
+#[cfg(feature = "gp")]
+pub(crate) use gp::{Kernel, Posterior};
 pub use limiter::{ConcurrencyLimiter, Feedback};
 pub use nsga2::{Crossover, Nsga2};
 pub use points::Points;

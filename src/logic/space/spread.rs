@@ -99,6 +99,28 @@ impl Normal {
 }
 
 impl Domain {
+    #[cfg(feature = "gp")]
+    /// Where a value of a range lies, from 0 to 1; none of what isn't a range, or isn't in it.
+    pub(crate) fn part_of(&self, value: &Value) -> Option<f64> {
+        match self {
+            Domain::Float(range) => value.as_f64().map(|value| range.part(value)),
+            Domain::Normal(normal) => value.as_f64().map(|value| normal.part(value)),
+            Domain::Int(range) => value.as_i64().map(|value| range.part(value)),
+            _ => None,
+        }
+    }
+
+    #[cfg(feature = "gp")]
+    /// The value of a range that lies at `part`.
+    pub(crate) fn value_at(&self, part: f64) -> Option<Value> {
+        match self {
+            Domain::Float(range) => Some(range.at(part).into()),
+            Domain::Normal(normal) => Some(normal.at(part).into()),
+            Domain::Int(range) => Some(range.at(part).into()),
+            _ => None,
+        }
+    }
+
     /// The value of a range that is next to `value`; none of what isn't a range, and of NaN.
     pub(crate) fn nearest(&self, value: f64) -> Option<Value> {
         if value.is_nan() {

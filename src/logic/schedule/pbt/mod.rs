@@ -17,6 +17,8 @@ use crate::logic::space::Space;
 use crate::logic::spec::PartSpec;
 use crate::logic::state::{PartState, StateError, float};
 
+#[cfg(feature = "gp")]
+mod bandit;
 mod mutate;
 mod policy;
 mod population;
@@ -36,6 +38,22 @@ pub enum Rounds {
     Asynchronous,
     /// All together, once each has been trained for another interval. (Ray Tune: `synch=True`.)
     Synchronous,
+}
+
+/// How a copy's numbers are chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Exploration {
+    /// Moved a little, or drawn anew.
+    #[default]
+    Perturb,
+    /// By a Gaussian process over time and numbers, which learns from all members what they gained in each interval: the
+    /// numbers with the highest upper confidence bound on the next gain. Choices are perturbed as ever. This is PB2
+    /// (Parker-Holder et al. 2020, "Provably Efficient Online Hyperparameter Optimization with Population-Based Bandits"),
+    /// with time as one more coordinate of the kernel. With it a population of four can be enough. Feature `gp`.
+    #[cfg(feature = "gp")]
+    Bandit,
 }
 
 /// A function that has the last word on a copy's configuration.
@@ -97,6 +115,7 @@ pub struct Pbt {
     resample_probability: f64,
     perturbation_factors: (f64, f64),
     rounds: Rounds,
+    exploration: Exploration,
     mutations: Space,
     seed: u64,
     objective: Option<Objective>,
@@ -122,6 +141,7 @@ impl Default for Pbt {
             resample_probability: 0.25,
             perturbation_factors: (1.2, 0.8),
             rounds: Rounds::Asynchronous,
+            exploration: Exploration::Perturb,
             mutations: Space::new(),
             seed: 0,
             objective: None,
@@ -184,6 +204,13 @@ impl Pbt {
     #[must_use]
     pub fn rounds(mut self, rounds: Rounds) -> Self {
         self.rounds = rounds;
+        self
+    }
+
+    /// How a copy's numbers are chosen. Default [`Exploration::Perturb`].
+    #[must_use]
+    pub fn exploration(mut self, exploration: Exploration) -> Self {
+        self.exploration = exploration;
         self
     }
 

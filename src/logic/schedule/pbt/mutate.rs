@@ -86,6 +86,29 @@ impl Mutations {
     }
 }
 
+#[cfg(feature = "gp")]
+impl Mutations {
+    fn ranged(&self) -> impl Iterator<Item = (&[String], &Domain)> {
+        self.rules.iter().filter_map(|(path, rule)| match rule {
+            Rule::Ranged(domain) => Some((path.as_slice(), domain)),
+            Rule::Listed(_) => None,
+        })
+    }
+
+    /// Where the numbers of `config` lie in their ranges; none if one of them is missing.
+    pub(super) fn parts(&self, config: &Config) -> Option<Vec<f64>> {
+        self.ranged().map(|(path, domain)| domain.part_of(at(config.as_map(), path)?)).collect()
+    }
+
+    pub(super) fn put_parts(&self, config: &mut Config, parts: &[f64]) {
+        for ((path, domain), part) in self.ranged().zip(parts) {
+            if let Some(value) = domain.value_at(*part) {
+                put(config.as_map_mut(), path, value);
+            }
+        }
+    }
+}
+
 /// The option before or after `now`; none if `now` isn't an option.
 fn neighbour(options: &[Value], now: &Value, random: &mut impl Rng) -> Option<Value> {
     let place = options.iter().position(|option| option == now || same_number(option, now))?;

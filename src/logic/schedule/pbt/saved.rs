@@ -19,6 +19,9 @@ struct Saved {
     upper: Vec<u32>,
     round: Float,
     copies: u64,
+    #[cfg(feature = "gp")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    gains: Vec<super::bandit::Gain>,
 }
 
 /// The trial, its score, and its times.
@@ -40,6 +43,8 @@ impl Pbt {
             upper: population.upper().iter().map(|trial| trial.number()).collect(),
             round: Float(run.round),
             copies: run.copies,
+            #[cfg(feature = "gp")]
+            gains: run.bandit.gains.clone(),
         };
         pack(NAME, &state)
     }
@@ -58,6 +63,10 @@ impl Pbt {
         saved.waiting.into_iter().for_each(|number| population.wait(TrialId::new(saved.run, number)));
         population.reorder(saved.upper.into_iter().map(|number| TrialId::new(saved.run, number)).collect());
         (run.population, run.round, run.copies) = (population, saved.round.0, saved.copies);
+        #[cfg(feature = "gp")]
+        {
+            run.bandit.gains = saved.gains;
+        }
         Ok(())
     }
 }

@@ -24,11 +24,20 @@ pub(super) struct Run {
     pub(super) round: f64,
     /// How many copies were drawn.
     pub(super) copies: u64,
+    #[cfg(feature = "gp")]
+    pub(super) bandit: super::bandit::Bandit,
 }
 
 impl Run {
     pub(super) fn new(fraction: f64, mutations: Mutations, round: f64) -> Self {
-        Self { population: Population::new(fraction), mutations, round, copies: 0 }
+        Self {
+            population: Population::new(fraction),
+            mutations,
+            round,
+            copies: 0,
+            #[cfg(feature = "gp")]
+            bandit: super::bandit::Bandit::default(),
+        }
     }
 }
 
@@ -42,6 +51,9 @@ impl Pbt {
             return Verdict::CONTINUE;
         }
         let score = Some(score).filter(|score| !score.is_nan());
+        #[cfg(feature = "gp")]
+        self.observe_gain(trial, time, score, cohort);
+        let Some(run) = &mut self.run else { return Verdict::CONTINUE };
         match self.rounds {
             Rounds::Asynchronous => {
                 run.population.change(trial, Member { score, trained: time, perturbed: time });
@@ -59,6 +71,17 @@ impl Pbt {
                 };
                 self.waits_after(trial, verdict)
             }
+        }
+    }
+
+    /// What a trial gained since it was compared last, by the numbers that it had.
+    #[cfg(feature = "gp")]
+    fn observe_gain(&mut self, trial: TrialId, time: f64, score: Option<f64>, cohort: &dyn Cohort) {
+        let Some(run) = self.run.as_mut().filter(|_| self.exploration == super::Exploration::Bandit) else { return };
+        let before = run.population.get(trial).and_then(|member| Some((member.score?, member.trained)));
+        let parts = cohort.config(trial).and_then(|config| run.mutations.parts(config));
+        if let (Some((from, since)), Some(to), Some(parts)) = (before, score, parts) {
+            run.bandit.observe(time, parts, (to - from) / (time - since).max(f64::MIN_POSITIVE));
         }
     }
 
@@ -136,6 +159,11 @@ impl Pbt {
         let donor = *upper.get(random.random_range(0..upper.len().max(1)))?;
         let from = cohort.config(donor).filter(|_| that(donor))?;
         let mut config = run.mutations.explore(from, step, seed, COPIES + 2 * run.copies + 1);
+        #[cfg(feature = "gp")]
+        if self.exploration == super::Exploration::Bandit {
+            let time = run.population.get(donor).map_or(0.0, |donor| donor.trained);
+            run.bandit.choose(&run.mutations, &mut config, time, &mut random);
+        }
         run.copies += 1;
         let (own, best) = (run.population.get(trial)?.clone(), run.population.get(donor)?.clone());
         let counted = run.population.scored();

@@ -6,7 +6,7 @@ use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
 use self::improvement::log_expected_improvement;
-use self::model::{Kernel, Posterior};
+pub(crate) use self::model::{Kernel, Posterior};
 use super::setting::SearchSettingError;
 use super::study::{Outcome, Point, SavedStudy, Study};
 use super::{Effort, SearchError, Searcher, Suggestion};

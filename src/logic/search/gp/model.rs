@@ -4,7 +4,7 @@ use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
 
 /// How alike the values at two points are, by how far apart they lie.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Kernel {
+pub(crate) struct Kernel {
     /// The logarithms of the lengths over which values change, one for each coordinate.
     pub(super) lengths: Vec<f64>,
     /// The logarithm of the noise's variance, as a share of the values'.
@@ -16,7 +16,7 @@ const LENGTHS: (f64, f64) = (-3.5, 3.0);
 const NOISE: (f64, f64) = (-14.0, -1.0);
 
 impl Kernel {
-    pub(super) fn new(size: usize) -> Self {
+    pub(crate) fn new(size: usize) -> Self {
         Self { lengths: vec![-0.7; size], noise: -9.0 }
     }
 
@@ -73,7 +73,7 @@ impl Kernel {
     }
 
     /// The parameters under which the values are likeliest, found from these by steps along each in turn.
-    pub(super) fn fitted(&self, points: &[Vec<f64>], values: &[f64], rounds: usize) -> Self {
+    pub(crate) fn fitted(&self, points: &[Vec<f64>], values: &[f64], rounds: usize) -> Self {
         let values = DVector::from_column_slice(values);
         let mut best = self.clone();
         let Some(mut reached) = best.likelihood(points, &values) else { return best };
@@ -99,7 +99,7 @@ impl Kernel {
 
 /// What is known after some values.
 #[derive(Debug)]
-pub(super) struct Posterior {
+pub(crate) struct Posterior {
     kernel: Kernel,
     points: Vec<Vec<f64>>,
     factor: Cholesky<f64, Dyn>,
@@ -110,7 +110,7 @@ pub(super) struct Posterior {
 
 impl Posterior {
     /// None if the points can't be told apart, even with noise.
-    pub(super) fn new(kernel: Kernel, points: Vec<Vec<f64>>, values: &[f64]) -> Option<Self> {
+    pub(crate) fn new(kernel: Kernel, points: Vec<Vec<f64>>, values: &[f64]) -> Option<Self> {
         let values = DVector::from_column_slice(values);
         let factor = Cholesky::new(kernel.matrix(&points))?;
         let weights = factor.solve(&values);
@@ -119,7 +119,7 @@ impl Posterior {
     }
 
     /// The mean and the standard deviation at a point.
-    pub(super) fn at(&self, point: &[f64]) -> (f64, f64) {
+    pub(crate) fn at(&self, point: &[f64]) -> (f64, f64) {
         let alike =
             DVector::from_iterator(self.points.len(), self.points.iter().map(|known| self.kernel.alike(known, point)));
         let mean = alike.dot(&self.weights);
