@@ -22,6 +22,14 @@ pub enum FailureKind {
     Timeout,
     /// The worker is gone without a word.
     WorkerLost,
+    /// The worker's process ended with an exit code, although nobody had asked it to.
+    Exited,
+    /// The worker's process was ended by a signal.
+    Signalled,
+    /// What the worker's process said isn't the protocol.
+    Protocol,
+    /// The worker's process gave no sign of life for too long.
+    HeartbeatLost,
     /// The worker was taken away by its platform.
     Preempted,
     /// The worker ran out of memory.
@@ -43,6 +51,10 @@ impl fmt::Display for FailureKind {
             FailureKind::Panic => "panic",
             FailureKind::Timeout => "timeout",
             FailureKind::WorkerLost => "worker lost",
+            FailureKind::Exited => "exit code",
+            FailureKind::Signalled => "signal",
+            FailureKind::Protocol => "protocol error",
+            FailureKind::HeartbeatLost => "heartbeat lost",
             FailureKind::Preempted => "preempted",
             FailureKind::OutOfMemory => "out of memory",
             FailureKind::RestoreFailed => "restore failed",
@@ -62,12 +74,18 @@ pub struct Fault {
     pub message: String,
     /// Where it happened: `src/model.rs:31:9` for a panic.
     pub place: Option<String>,
+    /// The calls that led there, as the trainable's language prints them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Box<str>>,
+    /// The last lines that the trial's process printed, at most 100; none of a trial that runs in this process.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output: Vec<String>,
 }
 
 impl Fault {
     /// A fault without a place.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), place: None }
+        Self { kind, message: message.into(), place: None, trace: None, output: Vec::new() }
     }
 }
 
@@ -204,6 +222,10 @@ impl RetryPolicy {
             Panic,
             Timeout,
             WorkerLost,
+            Exited,
+            Signalled,
+            Protocol,
+            HeartbeatLost,
             Preempted,
             OutOfMemory,
             RestoreFailed,

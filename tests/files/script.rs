@@ -46,7 +46,7 @@ pub(crate) fn reported(number: u32, iteration: u64, metrics: Metrics) -> Experim
 
 pub(crate) fn failed(number: u32, attempt: u32, message: &str) -> ExperimentEvent {
     let failure = Failure {
-        fault: Fault { kind: FailureKind::Panic, message: message.to_owned(), place: Some("src/model.rs:31:9".into()) },
+        fault: Fault { place: Some("src/model.rs:31:9".into()), ..Fault::new(FailureKind::Panic, message) },
         attempt,
         iteration: 7,
         worker: None,

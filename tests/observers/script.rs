@@ -43,7 +43,7 @@ pub(crate) fn reported(seconds: f64, number: u32, iteration: u64, loss: f64) -> 
 
 pub(crate) fn failed(seconds: f64, number: u32, message: &str, retry_at: Option<f64>) -> ExperimentEvent {
     let failure = Failure {
-        fault: Fault { kind: FailureKind::Panic, message: message.to_owned(), place: Some("src/model.rs:31:9".into()) },
+        fault: Fault { place: Some("src/model.rs:31:9".into()), ..Fault::new(FailureKind::Panic, message) },
         attempt: 1,
         iteration: 1,
         worker: Some(WorkerId::new(2)),

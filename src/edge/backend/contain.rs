@@ -32,7 +32,8 @@ fn install_hook() {
 }
 
 fn panicked(payload: &(dyn Any + Send)) -> Fault {
-    Fault { kind: FailureKind::Panic, message: crate::logic::engine::panic_message(payload), place: PLACE.take() }
+    let message = crate::logic::engine::panic_message(payload);
+    Fault { place: PLACE.take(), ..Fault::new(FailureKind::Panic, message) }
 }
 
 /// Calls a user's code; an error is a fault of `kind`, a panic one of its own.

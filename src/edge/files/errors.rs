@@ -15,6 +15,8 @@ pub(super) const NAME: &str = "error.txt";
 ///     at src/model.rs:31:9
 ///     index out of bounds
 /// ```
+///
+/// A process adds the calls that led to it, and the last lines that it printed.
 #[derive(Debug)]
 pub(super) struct ErrorFile {
     path: PathBuf,
@@ -64,7 +66,10 @@ fn block(failure: &Failure) -> String {
     let Failure { fault, attempt, iteration, at, .. } = failure;
     let mut block = format!("attempt {attempt}, after iteration {iteration}, {at} into the run: {}\n", fault.kind);
     let place = fault.place.iter().map(|place| format!("at {place}"));
-    for line in place.chain(fault.message.lines().map(str::to_owned)) {
+    let trace = fault.trace.iter().flat_map(|trace| trace.lines()).map(str::to_owned);
+    let heading = (!fault.output.is_empty()).then(|| "its last words:".to_owned());
+    let output = heading.into_iter().chain(fault.output.iter().map(|line| format!("| {line}")));
+    for line in place.chain(fault.message.lines().map(str::to_owned)).chain(trace).chain(output) {
         block.push_str("    ");
         block.push_str(&line);
         block.push('\n');
