@@ -19,3 +19,4 @@ pub mod state;
 pub mod stop;
 pub mod time;
 pub mod trial;
+pub mod wire;

@@ -1,0 +1,65 @@
+//! What an engine and a worker process say to each other: frames, one a line. `docs/worker-protocol.md` tells the rules.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `order` | the engine's frames |
+//! | `fact` | the worker's frames |
+//! | `lines` | bytes that become lines, bounded |
+
+mod fact;
+mod lines;
+mod order;
+
+pub use fact::{Ability, Fact, FaultKind, FromWorker, Hello, LogLevel, ResultsEnd, Row};
+pub use lines::{LineTooLong, Lines};
+pub use order::{About, Begin, Order, StepOrder, ToWorker, Welcome};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The version of the protocol.
+pub const PROTOCOL: u32 = 1;
+
+/// How long a frame may be, in bytes, unless it is said: 16 MiB.
+pub const MAX_FRAME: usize = 16 << 20;
+
+/// The variable that names the descriptor that a local worker writes its facts to.
+pub const FACTS_VARIABLE: &str = "TRYOUT_FACTS";
+
+/// A line that isn't a frame.
+#[derive(Debug, thiserror::Error)]
+#[error("`{}` isn't a frame", excerpt(line))]
+pub struct NotAFrame {
+    /// The line.
+    line: Vec<u8>,
+    /// What serde said.
+    source: serde_json::Error,
+}
+
+/// Reads a line as a frame.
+///
+/// # Errors
+/// If it isn't one; the error shows how the line begins.
+pub fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, NotAFrame> {
+    serde_json::from_slice(line).map_err(|source| NotAFrame { line: line[..line.len().min(200)].to_vec(), source })
+}
+
+/// Appends a frame to `to`, with its line's end. What can't be said in JSON leaves `to` as it was.
+///
+/// # Errors
+/// If it can't be said in JSON: a configuration can, so this is for metrics of unusual kinds.
+pub fn encode(frame: &impl Serialize, to: &mut Vec<u8>) -> Result<(), serde_json::Error> {
+    let before = to.len();
+    let written = serde_json::to_writer(&mut *to, frame);
+    match written {
+        Ok(()) => to.push(b'\n'),
+        Err(_) => to.truncate(before),
+    }
+    written
+}
+
+/// The beginning of a line, as a person can read it.
+fn excerpt(line: &[u8]) -> String {
+    let text: String = String::from_utf8_lossy(line).chars().take(80).flat_map(char::escape_debug).collect();
+    if line.len() > 80 { format!("{text}...") } else { text }
+}
