@@ -181,7 +181,7 @@ impl Bench {
     fn result(&mut self, end: BatchEnd) {
         self.iteration += 1;
         let reports = vec![report(self.running, self.iteration, 0.5)];
-        let batch = Batch { reports, end, handed_in: None };
+        let batch = Batch { reports, end, handed_in: None, over: None };
         let news = TrialNews::Reported { lease: LeaseId::new(0), batch, let_go: Vec::new() };
         self.fact(State::Running { phase: Phase::Deciding, order: Decision::Continue }, news);
     }

@@ -15,7 +15,9 @@ pub use crate::logic::spec::{PartSpec, SpecError};
 pub use crate::logic::state::{Float, PartState, StateError};
 pub use crate::logic::stop::{Progress, StopError, StopReason, StopRule};
 pub use crate::logic::time::Moment;
-pub use crate::logic::trial::{Batch, BatchEnd, BatchLimits, FirstBatch, Rests, Status, WorkerFact, WorkerOrder};
+pub use crate::logic::trial::{
+    Batch, BatchEnd, BatchLimits, FirstBatch, Keep, Over, Rests, Status, WorkerFact, WorkerOrder,
+};
 pub use crate::ports::backend::{Backend, FactSink, Killed, ResourceRule, Said, WorkerHandle, WorkerStart};
 pub use crate::ports::error::{ObserverError, Stopped, TrialError, Unsupported};
 pub use crate::ports::observer::{Observer, Past};

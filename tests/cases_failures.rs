@@ -134,6 +134,7 @@ fn case_f_08_preemptions_are_free() {
                 reports: Vec::new(),
                 end: tryout::extend::BatchEnd::Done,
                 handed_in: None,
+                over: None,
             })),
         });
         let results = results(Experiment::new(name, backend).workers(1).points(numbered(1)).retry(policy));
@@ -214,6 +215,7 @@ fn case_f_09_a_worker_that_dies_between_two_orders() {
             reports: Vec::new(),
             end: tryout::extend::BatchEnd::Done,
             handed_in: None,
+            over: None,
         })),
     });
     let results = results(Experiment::new("f-09", backend).workers(1).points(numbered(1)).max_failures(1));

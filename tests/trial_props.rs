@@ -204,7 +204,7 @@ impl World {
             }
             WorkerOrder::Train { .. } => {
                 let reports = vec![self.report()];
-                WorkerFact::Reported(Batch { reports, end: BatchEnd::Limit, handed_in: None })
+                WorkerFact::Reported(Batch { reports, end: BatchEnd::Limit, handed_in: None, over: None })
             }
             WorkerOrder::Save { checkpoint, .. } => {
                 let report = self.report();

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::script::Script;
-use super::worker::{Answer, ScriptedWorker, WorkEnd, batch};
+use super::worker::{Answer, ScriptedWorker, WorkEnd};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
 use crate::logic::trial::{WorkerFact, WorkerOrder};
@@ -62,7 +62,7 @@ fn run(mut worker: ScriptedWorker, orders: &Receiver<(LeaseId, WorkerOrder)>, fa
                 next = first.filter(|_| ready).map(|first| (lease, first.into()));
             }
             Answer::Working(reports, WorkEnd::Batch(end)) => {
-                facts.fact(lease, batch(reports, end));
+                facts.fact(lease, worker.batch(reports, end));
                 if worker.vanishes() {
                     break;
                 }

@@ -7,6 +7,7 @@ use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Metrics;
+use crate::logic::trial::Keep;
 
 /// What a trial reports, from its configuration and the iteration.
 type Reports = Arc<dyn Fn(&Config, u64) -> Metrics + Send + Sync>;
@@ -52,6 +53,7 @@ pub struct Chance {
 pub struct Script {
     reports: Reports,
     pub(super) done_at: Option<u64>,
+    pub(super) over_at: Option<(u64, Keep)>,
     pub(super) setup: Duration,
     pub(super) step: Duration,
     pub(super) save: Duration,
@@ -72,6 +74,7 @@ impl Script {
         Self {
             reports: Arc::new(reports),
             done_at: None,
+            over_at: None,
             setup: Duration::ZERO,
             step: Duration::from_secs(1),
             save: Duration::ZERO,
@@ -85,6 +88,14 @@ impl Script {
     #[must_use]
     pub fn done_at(mut self, iteration: u64) -> Self {
         self.done_at = Some(iteration);
+        self
+    }
+
+    /// The worker itself ends trials at this iteration, as one does that watches over a limit; with a checkpoint first, if
+    /// `keep` says so.
+    #[must_use]
+    pub fn over_at(mut self, iteration: u64, keep: Keep) -> Self {
+        self.over_at = Some((iteration, keep));
         self
     }
 

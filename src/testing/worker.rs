@@ -8,7 +8,7 @@ use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::metrics::{Counters, Report};
-use crate::logic::trial::{Batch, BatchEnd, BatchLimits, FirstBatch, TrialInfo, WorkerFact, WorkerOrder};
+use crate::logic::trial::{Batch, BatchEnd, BatchLimits, FirstBatch, Over, TrialInfo, WorkerFact, WorkerOrder};
 
 /// What an order leads to.
 #[derive(Clone, Debug)]
@@ -152,6 +152,7 @@ impl ScriptedWorker {
                 reports.len() >= limits.reports.get() as usize || limits.time.is_some_and(|most| elapsed >= most);
             let end = match () {
                 () if self.script.done_at.is_some_and(|last| iteration >= last) => BatchEnd::Done,
+                () if self.script.over_at.is_some_and(|(last, _)| iteration >= last) => BatchEnd::Over,
                 () if due => BatchEnd::CheckpointDue,
                 () if full => BatchEnd::Limit,
                 () => continue,
@@ -170,10 +171,12 @@ impl ScriptedWorker {
         self.counters = last.counters;
         self.last = Some(last.clone());
     }
-}
 
-/// The batch of these reports.
-pub(super) fn batch(reports: Vec<(Duration, Report)>, end: BatchEnd) -> WorkerFact {
-    let reports = reports.into_iter().map(|(_, report)| report).collect();
-    WorkerFact::Reported(Batch { reports, end, handed_in: None })
+    /// The batch of these reports.
+    pub(super) fn batch(&self, reports: Vec<(Duration, Report)>, end: BatchEnd) -> WorkerFact {
+        let reports = reports.into_iter().map(|(_, report)| report).collect();
+        let over = self.script.over_at.filter(|_| end == BatchEnd::Over);
+        let over = over.map(|(last, keep)| Over { reason: format!("scripted limit of {last} steps").into(), keep });
+        WorkerFact::Reported(Batch { reports, end, handed_in: None, over })
+    }
 }

@@ -53,6 +53,7 @@ proptest! {
     fn without_orders_faults_and_budgets_every_trial_reaches_its_end(mut rig in rig()) {
         rig.orders.clear();
         rig.budget = None;
+        rig.over = None;
         rig.chance = Default::default();
         let end = run(&rig)?;
         prop_assert_eq!(&end.outcome, &Outcome::Completed);

@@ -17,7 +17,7 @@ use tryout::logic::search::{ConcurrencyLimiter, Searcher, Variants};
 use tryout::logic::space::{Space, uniform};
 use tryout::logic::stop::{self, StopRule};
 use tryout::logic::time::Moment;
-use tryout::logic::trial::{Rests, TrialSettings};
+use tryout::logic::trial::{Keep, Rests, TrialSettings};
 use tryout::testing::{Chance, Saves, Script, Sim};
 
 pub(crate) const RUN: RunId = RunId::new(7);
@@ -106,6 +106,8 @@ pub(crate) struct Rig {
     pub(crate) saves: Saves,
     pub(crate) chance: Chance,
     pub(crate) iterations: u64,
+    /// Where the worker itself ends a trial.
+    pub(crate) over: Option<(u64, Keep)>,
     pub(crate) budget: Option<u64>,
     pub(crate) orders: Vec<(u64, u8, u32)>,
 }
@@ -115,11 +117,9 @@ pub(crate) fn script(rig: &Rig) -> Script {
         Metrics::from([("loss", config.number("x").unwrap_or(0.0) + 1.0 / iteration as f64)])
     };
     let times = (Duration::from_millis(300), Duration::from_millis(700), Duration::from_millis(200));
-    Script::new(reports)
-        .done_at(rig.iterations)
-        .times(times.0, times.1, times.2)
-        .saves(rig.saves)
-        .chance(rig.chance, rig.seed)
+    let script = Script::new(reports);
+    let script = rig.over.iter().fold(script, |script, (iteration, keep)| script.over_at(*iteration, *keep));
+    script.done_at(rig.iterations).times(times.0, times.1, times.2).saves(rig.saves).chance(rig.chance, rig.seed)
 }
 
 pub(crate) fn retry(rig: &Rig) -> RetryPolicy {
@@ -273,13 +273,14 @@ pub(crate) fn rig() -> impl Strategy<Value = Rig> {
         prop_oneof![3 => Just(Saves::Supported), 1 => Just(Saves::Unsupported)],
         chance(),
         1_u64..9,
+        prop::option::weighted(0.2, (1_u64..9, prop_oneof![Just(Keep::Nothing), Just(Keep::Checkpoint)])),
         prop::option::weighted(0.2, 1_u64..20),
         prop::collection::vec((0_u64..15_000, prop_oneof![9 => 0_u8..7, 1 => 7_u8..9], 0_u32..12), 0..6),
     );
     (engine, more, world).prop_map(|(engine, more, world)| {
         let (seed, samples, cpus, scheduler, limiter, concurrency) = engine;
         let (staged, batching, checkpoint_every, checkpoint_budget, at_end, fail_fast, max_failures, backoff) = more;
-        let (reuse, rests, saves, chance, iterations, budget, orders) = world;
+        let (reuse, rests, saves, chance, iterations, over, budget, orders) = world;
         // A trial that is paused and can't save begins again each time: it never ends by pausing alone.
         let scheduler = if scheduler >= 2 && saves == Saves::Unsupported { 0 } else { scheduler };
         Rig {
@@ -304,6 +305,7 @@ pub(crate) fn rig() -> impl Strategy<Value = Rig> {
             saves,
             chance,
             iterations,
+            over,
             budget,
             orders,
         }

@@ -136,7 +136,7 @@ impl Desk {
         if let Some(last) = reports.last() {
             self.last = Some(last.clone());
         }
-        WorkerFact::Reported(Batch { reports, end, handed_in })
+        WorkerFact::Reported(Batch { reports, end, handed_in, over: None })
     }
 
     /// Begins a checkpoint under the name that the trial gave for one.

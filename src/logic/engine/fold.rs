@@ -13,7 +13,7 @@ use crate::logic::ids::{LeaseId, TrialId};
 use crate::logic::metrics::Report;
 use crate::logic::stop::StopRule;
 use crate::logic::time::Moment;
-use crate::logic::trial::{Batch, BatchEnd, BatchLimits, Keep, TrialOrder};
+use crate::logic::trial::{Batch, BatchEnd, BatchLimits, Keep, Over, TrialOrder};
 
 /// What a batch comes to.
 #[derive(Default)]
@@ -24,6 +24,35 @@ struct Folded {
     directives: Vec<Directive>,
     taken: usize,
     fault: Option<Fault>,
+    /// Whether a checkpoint is to be written whatever the experiment does at a trial's end.
+    keep: bool,
+}
+
+/// The end that a worker hands in with a batch: nobody needs to decide on it.
+struct OwnEnd {
+    ending: Ending,
+    reason: Option<Cow<'static, str>>,
+    keep: bool,
+}
+
+impl OwnEnd {
+    fn of(end: BatchEnd, over: Option<Over>) -> Option<Self> {
+        match end {
+            BatchEnd::Done => Some(Self { ending: Ending::Done, reason: None, keep: false }),
+            BatchEnd::Over => {
+                let keep = over.as_ref().is_some_and(|over| over.keep == Keep::Checkpoint);
+                Some(Self { ending: Ending::StopRule, reason: over.map(|over| over.reason), keep })
+            }
+            BatchEnd::Limit | BatchEnd::CheckpointDue => None,
+        }
+    }
+}
+
+impl Folded {
+    fn end_by_itself(&mut self, OwnEnd { ending, reason, keep }: OwnEnd) {
+        self.decision = Decision::Stop;
+        (self.ending, self.reason, self.keep) = (Some(ending), reason, keep);
+    }
 }
 
 /// What the scheduler wants of the trial that reported, besides its decision: whether it is to be saved, and of whom it is
@@ -49,24 +78,26 @@ impl Engine {
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) {
-        let Batch { reports, end, handed_in } = batch;
+        let Batch { reports, end, handed_in, over } = batch;
         let total = reports.len();
+        let mut own = OwnEnd::of(end, over);
         // Its end has been ordered already: these come too late.
         if self.ledger.live(trial).is_none_or(|live| matches!(live.standing, Standing::Ending(_))) {
             self.totals.surplus += total as u64;
             return;
         }
-        let mut folded = self.fold_reports(trial, reports, end, now, out);
+        let mut folded = self.fold_reports(trial, reports, &mut own, now, out);
         self.totals.surplus += (total - folded.taken) as u64;
         if let Some(fault) = folded.fault.take() {
             out.push(EngineOutput::Trial(trial, TrialOrder::Fail { lease, fault }));
             // What was decided over others on the reports before it still holds.
             return self.direct(folded.directives, now, out);
         }
-        if end == BatchEnd::Done && folded.decision != Decision::Stop {
-            folded.decision = Decision::Stop;
-            folded.ending = Some(Ending::Done);
+        if let Some(own) = own.filter(|_| folded.decision != Decision::Stop) {
+            folded.end_by_itself(own);
         }
+        // One that came with the last report is as good as one that is written now.
+        folded.keep &= handed_in.is_none();
         let due = end == BatchEnd::CheckpointDue && handed_in.is_none() && folded.taken == total;
         // A trial that ends by itself is answered first, so that its end is called by its own name.
         if folded.decision != Decision::Stop && total > 0 && self.is_open() {
@@ -83,7 +114,7 @@ impl Engine {
         &mut self,
         trial: TrialId,
         reports: Vec<Report>,
-        end: BatchEnd,
+        own: &mut Option<OwnEnd>,
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) -> Folded {
@@ -92,7 +123,7 @@ impl Engine {
         let watched = self.watched == Watched::Yes || self.ledger.keeps_history();
         let count = reports.len();
         for (index, mut report) in reports.into_iter().enumerate() {
-            let done = end == BatchEnd::Done && index + 1 == count;
+            let done = own.is_some() && index + 1 == count;
             if self.is_repeat(trial, &report) {
                 folded.taken += 1;
                 self.totals.repeats += 1;
@@ -106,7 +137,7 @@ impl Engine {
             }
             folded.taken += 1;
             self.totals.reports += 1;
-            self.judge(trial, &report, done, &mut folded);
+            self.judge(trial, &report, own.take_if(|_| done), &mut folded);
             if folded.decision == Decision::Stop {
                 report.done = true;
             } else {
@@ -141,17 +172,15 @@ impl Engine {
     }
 
     /// Stop rules first; only what they let pass is shown to the scheduler.
-    fn judge(&mut self, trial: TrialId, report: &Report, done: bool, folded: &mut Folded) {
+    fn judge(&mut self, trial: TrialId, report: &Report, own: Option<OwnEnd>, folded: &mut Folded) {
         if let Some(reason) = self.stop.call(|rule| rule.check(trial, report)).flatten() {
             folded.decision = Decision::Stop;
             folded.ending = Some(Ending::StopRule);
             folded.reason = Some(reason);
             return;
         }
-        if done {
-            folded.decision = Decision::Stop;
-            folded.ending = Some(Ending::Done);
-            return;
+        if let Some(own) = own {
+            return folded.end_by_itself(own);
         }
         let ledger = &self.ledger;
         let verdict = self.scheduler.call(|scheduler| scheduler.on_report(trial, report, ledger));
@@ -193,7 +222,7 @@ impl Engine {
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) {
-        let Folded { mut decision, mut ending, reason, directives, .. } = folded;
+        let Folded { mut decision, mut ending, reason, directives, keep, .. } = folded;
         let Some(live) = self.ledger.live_mut(trial) else { return };
         // The experiment's own end came with this report: the trial has been told already.
         if matches!(live.standing, Standing::Ending(_)) {
@@ -227,7 +256,7 @@ impl Engine {
             self.say_demand(out);
         }
         let keep = match decision {
-            Decision::Stop if self.settings.at_end == AtEnd::Checkpoint => Keep::Checkpoint,
+            Decision::Stop if keep || self.settings.at_end == AtEnd::Checkpoint => Keep::Checkpoint,
             // It won't go on from here.
             Decision::Pause if donor.is_some_and(|donor| self.can_copy(trial, donor)) => Keep::Nothing,
             Decision::Pause => Keep::Checkpoint,

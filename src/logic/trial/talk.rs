@@ -1,5 +1,6 @@
 //! All that a trial says and is told: orders are imperatives, facts are past participles.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,17 @@ pub enum BatchEnd {
     CheckpointDue,
     /// The trainable is done; its last report, if there is one in the batch, is its last of all.
     Done,
+    /// A limit that the worker itself watches over is reached: the trial ends here, as by a stop rule. [`Batch::over`] says why.
+    Over,
+}
+
+/// What a worker says of a trial that it ends itself, because a limit of its own is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// Which limit, in words a person can read.
+    pub reason: Cow<'static, str>,
+    /// Whether a checkpoint is to be written first; it is in any case if the experiment writes one at the end.
+    pub keep: Keep,
 }
 
 /// What a worker hands in at once.
@@ -57,6 +69,8 @@ pub struct Batch {
     pub end: BatchEnd,
     /// A checkpoint that the trainable handed in with the last report, complete in the store.
     pub handed_in: Option<Arc<Checkpoint>>,
+    /// What there is to say of a batch that ends with [`BatchEnd::Over`]; none with any other end.
+    pub over: Option<Over>,
 }
 
 /// What a trainable may know of its trial.

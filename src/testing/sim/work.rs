@@ -6,7 +6,7 @@ use super::{Answer, Message, Sim, SimError, Then, Who, Work, WorkEnd};
 use crate::logic::ids::{LeaseId, WorkerId};
 use crate::logic::pool::PoolInput;
 use crate::logic::trial::{BatchEnd, TrialInput, WorkerFact, WorkerOrder};
-use crate::testing::worker::{ScriptedWorker, batch};
+use crate::testing::worker::ScriptedWorker;
 
 impl Sim {
     pub(super) fn worker_order(&mut self, id: WorkerId, lease: LeaseId, order: WorkerOrder) -> Result<(), SimError> {
@@ -108,7 +108,7 @@ impl Sim {
             }
             // Nobody wants it any more.
             Then::HandIn(_) if left => None,
-            Then::HandIn(end) => Some(batch(work.reports, end)),
+            Then::HandIn(end) => Some(worker.machine.batch(work.reports, end)),
             Then::Fail(fault) => Some(WorkerFact::Failed(fault)),
             Then::Vanish => {
                 self.gone(id);
