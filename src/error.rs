@@ -39,6 +39,14 @@ pub enum SettingsError {
         /// What it reports.
         reported: String,
     },
+    /// What runs the trials can't work as it is set.
+    #[error("{trainable}: {why}")]
+    Backend {
+        /// What was to be run.
+        trainable: String,
+        /// What is wrong, and what would be right.
+        why: String,
+    },
     /// Nothing says what to try.
     #[error("there is nothing to try: give the experiment a `.space(..)`, some `.points(..)` or a `.searcher(..)`")]
     NothingToTry,

@@ -41,6 +41,8 @@ mod results;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+#[cfg(all(feature = "process", target_os = "linux"))]
+pub use edge::worker;
 pub use error::{ControlError, RunError, SettingsError};
 pub use experiment::{Control, Existing, Experiment, ExperimentHandle};
 pub use results::{Results, ResultsError};

@@ -2,6 +2,8 @@
 
 pub use crate::actors::messages::{RunStatus, TrialStatus};
 pub use crate::edge::backend::{AsyncSession, Session, async_function, async_stepwise, function, stepwise};
+#[cfg(all(feature = "process", target_os = "linux"))]
+pub use crate::edge::backend::{Environment, Limits, Output, process};
 pub use crate::edge::files::Files;
 pub use crate::edge::log::{Damage, Durability};
 #[cfg(feature = "console")]
@@ -15,6 +17,7 @@ pub use crate::logic::engine::{AtEnd, Batching, FailFast, History, OnResume, Res
 pub use crate::logic::event::{Ending, EventKind, Outcome, PausedBy};
 pub use crate::logic::failure::{Backoff, Budget, FailureKind, RetryPolicy};
 pub use crate::logic::ids::TrialId;
+pub use crate::logic::limit::OnLimit;
 pub use crate::logic::metrics::{Metrics, Mode, Objective, Report, Scope, Value};
 pub use crate::logic::objects::{ObjectName, object};
 pub use crate::logic::pool::{AbandonPolicy, ResourceError, ResourceRequest, Resources, Reuse};

@@ -5,6 +5,7 @@ mod floor;
 mod machine;
 
 use std::num::NonZeroU32;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, ValueEnum};
@@ -17,6 +18,9 @@ struct Arguments {
     /// What to run.
     #[arg(long, value_enum, default_value = "trials")]
     workload: Workload,
+    /// Where the trials run.
+    #[arg(long, value_enum, default_value = "thread")]
+    backend: Where,
     /// How many trials.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     trials: Option<u32>,
@@ -48,6 +52,51 @@ struct Arguments {
     #[arg(long)]
     json: bool,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Where {
+    /// On threads of this process.
+    Thread,
+    /// In worker processes, which are this program again.
+    Process,
+    /// In worker processes that Python runs (`python/tryout_worker.py`).
+    Python,
+}
+
+impl Where {
+    fn experiment(self) -> std::io::Result<Experiment> {
+        Ok(match self {
+            Where::Thread => Experiment::new(NAME, stepwise::<Trivial>()),
+            Where::Process => Experiment::new(NAME, process(std::env::current_exe()?)),
+            Where::Python => {
+                let root = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
+                Experiment::new(NAME, process("python3").args(["-c", TRIVIAL]).env("PYTHONPATH", root))
+            }
+        })
+    }
+}
+
+const NAME: &str = "control_plane";
+
+/// [`Trivial`] in Python.
+const TRIVIAL: &str = "
+import tryout_worker
+
+class Trivial(tryout_worker.Trainable):
+    def setup(self, config):
+        self.rate, self.left = config['rate'], config['results']
+
+    def reset(self, config):
+        self.setup(config)
+        return True
+
+    def step(self):
+        self.left -= 1
+        loss = self.rate / (self.left + 1)
+        return {'loss': loss, 'done': True} if self.left == 0 else {'loss': loss}
+
+tryout_worker.serve(Trivial)
+";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Place {
@@ -104,8 +153,20 @@ impl Trainable for Trivial {
     }
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    if tryout::worker::is_worker() {
+        return tryout::worker::serve::<Trivial>();
+    }
+    match measure(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(run) = &arguments.resume {
         return directory::resume(run);
     }
@@ -121,7 +182,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Some(reports) => Batching::Fixed { reports, time: None },
         None => Batching::Adaptive,
     };
-    let experiment = Experiment::new("control_plane", stepwise::<Trivial>())
+    let experiment = arguments
+        .backend
+        .experiment()?
         .space(Space::new().with("rate", uniform(0.0, 1.0)).with("results", results))
         .samples(u64::from(trials))
         .objective(Objective::min("loss"))
@@ -129,7 +192,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .reuse(if arguments.reuse { Reuse::Yes } else { Reuse::No })
         .batching(batching)
         .history(History::None);
-    let directory = Directory::new(&arguments)?;
+    let directory = Directory::new(arguments)?;
     let experiment = directory.place(experiment, arguments.sinks);
     let experiment = match arguments.workload {
         Workload::Asha => experiment.scheduler(Asha::new().max_t(81).reduction_factor(3.0)),
@@ -148,6 +211,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let floor = floor::round_trips_per_second(concurrent.min(trials), messages) * batch as f64;
     let rate = reports as f64 / wall;
     let report = serde_json::json!({
+        "backend": format!("{:?}", arguments.backend).to_lowercase(),
         "workload": format!("{:?}", arguments.workload).to_lowercase(),
         "trials": trials,
         "results": reports,

@@ -51,6 +51,8 @@ impl WorkerActor {
                 post(&self.supervisor, WorkerNews::Gone(self.id));
                 ctx.stop();
             }
+            // It is heard when it has ended.
+            Killed::Soon => self.leave(),
             Killed::Abandoned => {
                 let trial = self.tenant.as_ref().map(|tenant| tenant.trial);
                 post(&self.controller, ToController::Noticed(EventKind::Abandoned { worker: self.id, trial }));

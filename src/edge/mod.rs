@@ -6,3 +6,5 @@ pub mod journal;
 pub mod log;
 pub mod observe;
 pub mod store;
+#[cfg(all(feature = "process", target_os = "linux"))]
+pub mod worker;

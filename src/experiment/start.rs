@@ -76,6 +76,8 @@ impl Experiment {
             return Err(refused("name", "empty", "a name"));
         }
         self.from_file.check()?;
+        let trainable = self.backend.name().to_owned();
+        self.backend.check().map_err(|why| SettingsError::Backend { trainable, why })?;
         let given = stored::settings(&self);
         let objective = self.objective.take();
         self.scheduler.prepare(objective.as_ref())?;
@@ -91,6 +93,10 @@ impl Experiment {
         }
         let store = self.take_store(place.as_ref())?;
         self.add_files(place.as_ref())?;
+        if let Some(place) = &place {
+            let failed = crate::ports::store::StoreError::io("use the directory", &place.path);
+            self.backend.settle(&place.path).map_err(failed)?;
+        }
 
         let trials = self.trial_settings(&settings);
         let mut janitor = Janitor::new(store.clone());

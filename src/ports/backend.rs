@@ -1,6 +1,7 @@
 //! The socket for where trials run: threads, arbiters, processes, later other machines.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::logic::config::Config;
@@ -33,6 +34,23 @@ pub trait Backend: Send {
     /// When a worker is at rest that its trial leaves between two orders.
     fn rests(&self) -> Rests {
         Rests::AtOnce
+    }
+
+    /// What is wrong with its settings, if anything is. Asked once, before anything runs.
+    ///
+    /// # Errors
+    /// If it can't work as it is set: the offending value, and what would be right.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// The run has a directory of its own, in which each trial has one that is named by its id. Told before anything is
+    /// spawned; without it, the run keeps nothing on the disk.
+    ///
+    /// # Errors
+    /// If the directory can't be used.
+    fn settle(&mut self, _directory: &Path) -> std::io::Result<()> {
+        Ok(())
     }
 
     /// What the trainable asks for by itself.
@@ -71,6 +89,8 @@ pub trait WorkerHandle: Send {
 pub enum Killed {
     /// It is gone, and so is what it used.
     Dead,
+    /// Its end is on its way: the worker's last word, that it is gone, follows.
+    Soon,
     /// It can't be killed, and goes on for as long as it likes.
     Abandoned,
 }

@@ -6,6 +6,9 @@ mod async_stepwise;
 mod contain;
 mod desk;
 mod function;
+#[cfg(all(feature = "process", target_os = "linux"))]
+mod process;
+mod seat;
 mod stepwise;
 mod thread;
 
@@ -13,5 +16,9 @@ pub use arbiter::ArbiterBackend;
 pub use async_function::{AsyncSession, async_function};
 pub use async_stepwise::async_stepwise;
 pub use function::{Session, function};
+#[cfg(all(feature = "process", target_os = "linux"))]
+pub use process::{Environment, Limits, Output, ProcessBackend, process};
+#[cfg(all(feature = "process", target_os = "linux"))]
+pub(super) use seat::{Seat, Started};
 pub use stepwise::stepwise;
 pub use thread::ThreadBackend;

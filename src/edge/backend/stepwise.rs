@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::contain::{contain, present, supported};
 use super::desk::Desk;
+use super::seat::{Seat, Started};
 use super::thread::{Orders, ThreadBackend, leaves};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
-use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::failure::Fault;
 use crate::logic::ids::LeaseId;
 use crate::logic::trial::{BatchEnd, BatchLimits, Rests, TrialInfo, WorkerFact, WorkerOrder};
 use crate::ports::trainable::Trainable;
@@ -33,7 +33,7 @@ pub fn stepwise<T: Trainable>() -> ThreadBackend {
     ThreadBackend::new(
         std::any::type_name::<T>(),
         Rests::AtOnce,
-        Arc::new(|desk, orders| Stepwise::<T> { desk, orders, trainable: None, fault: None }.run()),
+        Arc::new(|desk, orders| Stepwise::<T> { desk, orders, seat: Seat::empty(), fault: None }.run()),
         Arc::new(|config| config.parse().ok().and_then(|config| T::default_resources(&config))),
     )
     .reporting(T::METRICS)
@@ -42,7 +42,7 @@ pub fn stepwise<T: Trainable>() -> ThreadBackend {
 struct Stepwise<T> {
     desk: Desk,
     orders: Orders,
-    trainable: Option<T>,
+    seat: Seat<T>,
     /// A failure that is said when the trial asks for more.
     fault: Option<Fault>,
 }
@@ -71,39 +71,25 @@ impl<T: Trainable> Stepwise<T> {
             };
             self.answer(lease, fact);
         }
-        self.clean_up();
+        self.seat.clean_up();
     }
 
     fn answer(&mut self, lease: LeaseId, fact: Result<WorkerFact, Fault>) {
-        let fact = fact.unwrap_or_else(|fault| {
-            // What panicked may be in any state: it is not called again, only dropped.
-            if fault.kind == FailureKind::Panic {
-                self.drop_trainable();
-            }
-            WorkerFact::Failed(fault)
-        });
-        self.desk.say(lease, fact);
+        self.desk.say(lease, fact.unwrap_or_else(WorkerFact::Failed));
     }
 
     fn start(&mut self, info: TrialInfo, config: &Config) -> Result<WorkerFact, Fault> {
         self.desk.begin_trial(info.clone());
         self.fault = None;
-        if let Some(trainable) = &mut self.trainable {
-            let reset = contain(FailureKind::SetupFailed, || supported(trainable.reset(config.parse()?, &info)));
-            match reset {
-                Ok(true) => return Ok(WorkerFact::Ready),
-                Ok(false) => self.clean_up(),
-                Err(fault) => return Ok(WorkerFact::ResetFailed(fault)),
-            }
-        }
-        self.trainable = Some(contain(FailureKind::SetupFailed, || T::setup(config.parse()?, &info))?);
-        Ok(WorkerFact::Ready)
+        Ok(match self.seat.start(&info, config)? {
+            Started::Ready => WorkerFact::Ready,
+            Started::ResetFailed(fault) => WorkerFact::ResetFailed(fault),
+        })
     }
 
     fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Fault> {
         let mut reader = self.desk.open(checkpoint.id)?;
-        let trainable = present(&mut self.trainable)?;
-        contain(FailureKind::RestoreFailed, || trainable.restore(&mut reader))?;
+        self.seat.restore(&mut reader)?;
         self.desk.continue_from(checkpoint);
         Ok(())
     }
@@ -112,9 +98,8 @@ impl<T: Trainable> Stepwise<T> {
     fn train(&mut self, limits: BatchLimits, spare: CheckpointId) -> Result<Option<WorkerFact>, Fault> {
         self.fault.take().map_or(Ok(()), Err)?;
         self.desk.begin_batch(limits, spare);
-        let trainable = present(&mut self.trainable)?;
         loop {
-            let step = match contain(FailureKind::UserError, || trainable.step()) {
+            let step = match self.seat.step() {
                 Ok(step) => step,
                 // What was reported before is handed in first.
                 Err(fault) if self.desk.has_reports() => {
@@ -138,44 +123,18 @@ impl<T: Trainable> Stepwise<T> {
 
     fn save(&mut self, id: Option<CheckpointId>, export: bool) -> Result<Option<Arc<Checkpoint>>, Fault> {
         self.fault.take().map_or(Ok(()), Err)?;
-        let trainable = present(&mut self.trainable)?;
         let mut saved = None;
         if let Some(id) = id {
             let mut writer = self.desk.begin_checkpoint(id)?;
-            if contain(FailureKind::SaveFailed, || supported(trainable.save(&mut writer)))? {
+            if self.seat.save(&mut writer)? {
                 saved = Some(self.desk.complete(id, writer)?);
             }
         }
         if let (true, Some(trial)) = (export, self.desk.trial()) {
             let directory = self.desk.export_directory(trial)?;
-            contain(FailureKind::ExportFailed, || trainable.export(&directory))?;
+            self.seat.export(&directory)?;
             self.desk.exported(trial)?;
         }
         Ok(saved)
-    }
-
-    /// The trainable's last call, and its end.
-    fn clean_up(&mut self) {
-        if let Some(trainable) = &mut self.trainable {
-            let stopped = contain(FailureKind::UserError, || {
-                trainable.stop();
-                Ok(())
-            });
-            if let Err(fault) = stopped {
-                log::warn!("a trainable's clean-up failed: {fault}");
-            }
-        }
-        self.drop_trainable();
-    }
-
-    fn drop_trainable(&mut self) {
-        let trainable = self.trainable.take();
-        let dropped = contain(FailureKind::UserError, || {
-            drop(trainable);
-            Ok(())
-        });
-        if let Err(fault) = dropped {
-            log::warn!("a trainable couldn't be dropped: {fault}");
-        }
     }
 }

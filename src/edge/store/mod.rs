@@ -13,3 +13,5 @@ pub use janitor::Janitor;
 pub use memory::MemoryStore;
 #[cfg(feature = "cloud")]
 pub use object::ObjectCheckpoints;
+#[cfg(all(feature = "process", target_os = "linux"))]
+pub(super) use scratch::Scratch;

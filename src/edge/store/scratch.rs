@@ -27,10 +27,10 @@ pub(super) fn make_new(parent: &Path, name: impl Fn(&str) -> String) -> Result<P
 
 /// An empty directory among the system's temporary ones.
 #[derive(Debug)]
-pub(super) struct Scratch(PathBuf);
+pub(in crate::edge) struct Scratch(PathBuf);
 
 impl Scratch {
-    pub(super) fn create() -> Result<Self, StoreError> {
+    pub(in crate::edge) fn create() -> Result<Self, StoreError> {
         make_new(&std::env::temp_dir(), |unique| format!("tryout-{unique}")).map(Self)
     }
 
@@ -43,7 +43,7 @@ impl Scratch {
         Ok(slot.insert(scratch).path())
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::edge) fn path(&self) -> &Path {
         &self.0
     }
 }

@@ -51,6 +51,9 @@ pub enum Fact {
         kind: FaultKind,
         /// The error's words.
         message: String,
+        /// Where: `src/model.rs:31:9`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        place: Option<String>,
         /// The calls that led there.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         trace: Option<Box<str>>,
@@ -70,6 +73,24 @@ pub enum Fact {
         /// Steps taken since the trial's start.
         steps: u64,
     },
+}
+
+impl Fact {
+    /// Its name in a frame.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Fact::Hello(_) => "hello",
+            Fact::Ready {} => "ready",
+            Fact::Restored {} => "restored",
+            Fact::Results { .. } => "results",
+            Fact::Saved { .. } => "saved",
+            Fact::Exported {} => "exported",
+            Fact::Drained {} => "drained",
+            Fact::Failed { .. } => "failed",
+            Fact::Log { .. } => "log",
+            Fact::Heartbeat { .. } => "heartbeat",
+        }
+    }
 }
 
 /// How a worker introduces itself.
@@ -99,6 +120,8 @@ pub enum Ability {
     Reset,
     /// Write a final product.
     Export,
+    /// Be at rest between two orders: a trial that leaves then needn't be drained.
+    Steps,
     /// Send heartbeats.
     Heartbeat,
     /// Send log messages.

@@ -48,7 +48,9 @@ impl Guard {
         if let Some(watching) = watching.as_mut() {
             let line = format!("{sign} {}\n", group.as_raw_nonzero());
             if let Err(error) = watching.orders.write_all(line.as_bytes()) {
-                log::warn!("the guard of the worker processes has gone ({error}): if this process is killed, some may go on");
+                log::warn!(
+                    "the guard of the worker processes has gone ({error}): if this process is killed, some may go on"
+                );
             }
         }
     }

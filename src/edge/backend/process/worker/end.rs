@@ -1,0 +1,97 @@
+//! How a worker ends: by a failure, a limit, silence, or by itself.
+
+use std::time::Instant;
+
+use super::super::child::Child;
+use super::super::verdict;
+use super::{Attendant, Tenancy};
+use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::trial::WorkerFact;
+use crate::logic::wire::Ability;
+
+impl Attendant {
+    /// The trial is told nothing more.
+    pub(super) fn over(&mut self) {
+        self.tenancy = Tenancy::Over;
+        self.errand = None;
+        self.body.clocks.rest();
+        self.talk.over();
+    }
+
+    /// Tells the trial, if it is still there.
+    pub(super) fn fail(&mut self, fault: Fault) {
+        if self.tenancy == Tenancy::Trial {
+            let fault = self.body.with_words(fault);
+            self.over();
+            self.desk.say(self.lease, WorkerFact::Failed(fault));
+        }
+    }
+
+    /// The process has ended, by itself or not.
+    pub(super) fn ended(&mut self) {
+        let greeted = self.talk.hello().is_some();
+        let Some(end) = self.body.end(|_| {}) else { return };
+        if self.tenancy != Tenancy::Trial {
+            return;
+        }
+        let fault = match end {
+            Ok(end) => {
+                let limits = self.body.shared.settings.limits;
+                verdict::fault(&end, &limits, &self.body.last.lines())
+            }
+            Err(error) => Fault::new(FailureKind::WorkerLost, format!("the process's end can't be seen: {error}")),
+        };
+        let message =
+            if greeted { fault.message } else { format!("{} before it said anything: {HINT}", fault.message) };
+        self.fail(Fault { message, ..fault });
+    }
+
+    /// When [`on_time`](Self::on_time) is to be called.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let child = self.body.child.as_ref();
+        if child.is_some_and(Child::is_ending) {
+            return child.and_then(Child::deadline);
+        }
+        [self.due, self.body.clocks.deadline(), self.lost_at()].into_iter().flatten().min()
+    }
+
+    /// When it is given up, if it gives no sign of life until then.
+    fn lost_at(&self) -> Option<Instant> {
+        let heartbeat = self.body.shared.settings.heartbeat.filter(|_| self.talk.can(Ability::Heartbeat))?;
+        Some(self.sign + heartbeat.lost_after)
+    }
+
+    /// Ends a worker whose time is over, and says why.
+    pub(super) fn on_time(&mut self, now: Instant) {
+        if let Some(child) = &mut self.body.child
+            && child.is_ending()
+        {
+            return child.on_time(now);
+        }
+        if let Some(fault) = self.late(now) {
+            self.fail(fault);
+            self.body.terminate(now);
+        }
+    }
+
+    /// What has taken too long, if anything has.
+    fn late(&self, now: Instant) -> Option<Fault> {
+        let passed = |at: Option<Instant>| at.is_some_and(|at| now >= at);
+        let settings = &self.body.shared.settings;
+        if let Some(over) = self.body.clocks.over(&settings.limits, now) {
+            return Some(Fault::new(FailureKind::Timeout, over));
+        }
+        if passed(self.due) && self.talk.hello().is_none() {
+            let most = settings.start_up.as_secs_f64();
+            return Some(Fault::new(FailureKind::SetupFailed, format!("the program said nothing in {most} s: {HINT}")));
+        }
+        if passed(self.due) {
+            let message = "the worker closed its end of the conversation, but goes on";
+            return Some(Fault::new(FailureKind::Protocol, message));
+        }
+        let lost = settings.heartbeat.filter(|_| passed(self.lost_at()))?.lost_after.as_secs_f64();
+        Some(Fault::new(FailureKind::HeartbeatLost, format!("the worker gave no sign of life for {lost} s")))
+    }
+}
+
+const HINT: &str = "a worker calls `serve`; a program that knows nothing of tryout is run by `command`";
