@@ -171,6 +171,7 @@ class _Link:
         # Nothing that this process starts may hold them, or the engine would wait for its end.
         self.orders, self.facts = os.dup(0), int(number)
         if self.facts == 0:
+            # Standard input is a socket.
             self.facts = self.orders
         os.set_inheritable(self.facts, False)
         null = os.open(os.devnull, os.O_RDONLY)
@@ -194,7 +195,8 @@ class _Link:
         """In a forked child, which is not the worker."""
         global _trial
         _trial = None
-        for descriptor in {self.orders, self.facts}:
+        # A child of a child has lost them already.
+        for descriptor in {self.orders, self.facts} - {-1}:
             os.close(descriptor)
         self.orders = self.facts = -1
 
@@ -211,7 +213,10 @@ class _Link:
         return self.held[0][1] if self.held else None
 
     def _read(self) -> None:
-        chunk = os.read(self.orders, 1 << 16)
+        try:
+            chunk = os.read(self.orders, 1 << 16)
+        except ConnectionError:
+            chunk = b""
         if not chunk:
             os._exit(1)
         self._rest += chunk
@@ -330,14 +335,13 @@ class _Worker:
             self.say("drained")
         elif name in ("start", "reset"):
             self.begin(body, name == "reset" and not self.fault)
-        elif name == "hurry":
-            pass
-        elif self.fault:
-            self.say_fault(self.fault)
-        elif name == "step":
-            self.step(body)
-        else:
-            self.keep(name, body)
+        elif name != "hurry":
+            if self.fault:
+                self.say_fault(self.fault)
+            elif name == "step":
+                self.step(body)
+            else:
+                self.keep(name, body)
 
     def say(self, fact: str, **body: Any) -> bool:
         """Answers an order."""
@@ -375,9 +379,8 @@ class _Worker:
         except BaseException as error:
             return self.fail(kind, error)
         self.say("ready")
-        # It goes on by itself, unless the trial has left in the meantime.
-        if body.get("then") and self.link.peek() not in ("drain", "stop"):
-            self.link.held.appendleft((self.link.lease, "step", body["then"]))
+        if body.get("then"):
+            self.step(body["then"])
 
     def keep(self, order: str, body: dict[str, Any]) -> None:
         """Carries out `restore`, `save` or `export`."""
@@ -413,8 +416,10 @@ class _Worker:
 
         if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
             kind = "out_of_memory"
-        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
-        self.fault = {"kind": kind, "message": _words(error), "trace": trace[-_LONGEST_TEXT:]}
+        trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))[-_LONGEST_TEXT:]
+        places = [f"{call.filename}:{call.lineno}" for call in traceback.extract_tb(error.__traceback__)]
+        place = next((place for place in reversed(places) if not place.startswith(__file__)), None)
+        self.fault = {"kind": kind, "message": _words(error), "place": place, "trace": trace}
         if self.results:
             self.hand_in("limit")
         else:
@@ -423,7 +428,8 @@ class _Worker:
     def say_fault(self, fault: dict[str, Any]) -> None:
         """Says what failed; if that is too much for a frame, in few words."""
         if not self.say("failed", **fault):
-            self.say("failed", kind=fault["kind"], message=fault["message"][: self.link.max_frame // 8], trace=None)
+            message = fault["message"][: self.link.max_frame // 8]
+            self.say("failed", kind=fault["kind"], message=message, place=None, trace=None)
 
     def begin_batch(self, limits: dict[str, Any]) -> None:
         """A new batch begins."""
@@ -464,6 +470,8 @@ class _Worker:
 
     def step(self, limits: dict[str, Any]) -> None:
         """Steps until the batch ends. Nothing is answered if the trial has left in the meantime."""
+        if self.link.held and self.link.held[0][1] in ("drain", "stop"):
+            return
         self.begin_batch(limits)
         if isinstance(self.trainable, _Function):
             return self.call(self.trainable)
@@ -583,7 +591,11 @@ class _Reference(Trainable):
         result: Metrics = self.object.train() if self.is_rays else self.object.step()
         if not isinstance(result, dict):
             return result
-        made = _BY_RAY if self.is_rays else _BY_ENGINE
+        made = _BY_ENGINE
+        if self.is_rays:
+            # Totals that Ray sums up are summed up by the engine too, and from the checkpoint on.
+            totals = ("timesteps_total", "episodes_total")
+            made = _BY_RAY.union(total for total in totals if getattr(self.object, "_" + total, None) is not None)
         return {name: value for name, value in result.items() if name not in made}
 
     def save(self, directory: str) -> None:
@@ -715,10 +727,7 @@ def _flatten(name: str, value: Any, flat: dict[str, Any]) -> None:
 def _number(value: float) -> float | str:
     if isinstance(value, int) and -_INT_END <= value < _INT_END:
         return value
-    try:
-        number = float(value)
-    except OverflowError:
-        number = float("inf") if value > 0 else float("-inf")
+    number = float(value)
     if number - number == 0.0:
         return number
     return "NaN" if number != number else "Infinity" if number > 0 else "-Infinity"
@@ -813,13 +822,12 @@ def serve(what: Callable[..., Any], *, logs: bool = False) -> None:
             exports = _has(what, "export_model", "_export_model")
         else:
             raise TypeError(f"{what.__name__} has no step(): serve a Trainable, a class with its methods, or a function")
-        abilities = ["save"] * saves + ["export"] * exports
+        abilities = ["steps"] + ["save"] * saves + ["export"] * exports
     _Worker(link, make, abilities).run()
 
 
-def run(function: Callable[..., Any], *, logs: bool = False) -> None:
-    """`serve`, for a function."""
-    serve(function, logs=logs)
+# Reads better for a function.
+run = serve
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 pub use crate::actors::messages::{RunStatus, TrialStatus};
 pub use crate::edge::backend::{AsyncSession, Session, async_function, async_stepwise, function, stepwise};
 #[cfg(all(feature = "process", target_os = "linux"))]
-pub use crate::edge::backend::{Environment, Limits, Output, process};
+pub use crate::edge::backend::{Environment, Limits, MetricsFrom, Output, command, process};
 pub use crate::edge::files::Files;
 pub use crate::edge::log::{Damage, Durability};
 #[cfg(feature = "console")]

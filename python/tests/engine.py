@@ -6,12 +6,13 @@ import json
 import os
 import select
 import socket
+import stat
 import subprocess
 import sys
 import textwrap
 import time
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 import tryout_worker
 
@@ -26,7 +27,7 @@ class Worker:
         self.home = home
         script = home / "script.py"
         script.write_text(textwrap.dedent(code))
-        read, write = os.pipe()
+        self.facts, write = os.pipe()
         environment = {
             **os.environ,
             "TRYOUT_FACTS": str(write),
@@ -36,8 +37,11 @@ class Worker:
         if over == "pipe":
             theirs, self.orders = os.pipe()
         else:
+            # As the engine does it: one socket, both ways.
+            os.close(self.facts)
             ours, other = socket.socketpair()
-            theirs, self.orders = other.detach(), ours.detach()
+            theirs, self.orders, self.facts = other.detach(), os.dup(ours.fileno()), ours.detach()
+            environment["TRYOUT_FACTS"] = "0"
         with self.stdout.open("wb") as stdout, self.stderr.open("wb") as stderr:
             self.process = subprocess.Popen(
                 [sys.executable, *(arguments or (str(script),))],
@@ -51,7 +55,6 @@ class Worker:
             )
         os.close(theirs)
         os.close(write)
-        self.facts = read
         self.rest = b""
         self.ended = False
         self.heartbeats: list[tuple[int, int]] = []
@@ -75,14 +78,18 @@ class Worker:
         self.send(json.dumps({"lease": lease, "order": {name: body}}).encode() + b"\n")
 
     def hang_up(self) -> None:
-        os.close(self.orders)
+        """Lets go of the orders' end, and of the facts' as well if they are one."""
+        descriptors = (self.orders, self.facts) if stat.S_ISSOCK(os.fstat(self.orders).st_mode) else (self.orders,)
+        for descriptor in descriptors:
+            os.close(descriptor)
         self.orders = -1
+        self.facts = -1 if len(descriptors) == 2 else self.facts
 
     def ready(self, seconds: float) -> bool:
         """Whether a fact, or the end of all, comes within so many seconds."""
         return b"\n" in self.rest or bool(select.select([self.facts], [], [], seconds)[0])
 
-    def any_fact(self) -> Optional[tuple[int, str, Any]]:
+    def any_fact(self) -> tuple[int, str, Any] | None:
         """The next fact; none at the end of all."""
         deadline = time.monotonic() + PATIENCE
         while b"\n" not in self.rest:
@@ -112,12 +119,10 @@ class Worker:
         assert fact[:2] == (lease, name), fact
         return fact[2]
 
-    def welcome(self, heartbeat: Optional[float] = None, max_frame: int = 1 << 20, logs: int = 0) -> Any:
+    def welcome(self, heartbeat: float | None = None, max_frame: int = 1 << 20, logs: int = 0) -> Any:
         """Hears `hello` and answers it."""
         hello = self.expect("hello", lease=0)
-        self.order(
-            "welcome", lease=0, protocol=1, worker="w0", heartbeat=heartbeat, max_frame=max_frame, logs=logs
-        )
+        self.order("welcome", lease=0, protocol=1, worker="w0", heartbeat=heartbeat, max_frame=max_frame, logs=logs)
         return hello
 
     def begin(self, order: str = "start", lease: int = 1, then: Any = None, **config: Any) -> Path:
@@ -136,7 +141,7 @@ class Worker:
         )
         return directory
 
-    def step(self, most: int = 1, seconds: Optional[float] = None, lease: int = 1) -> Any:
+    def step(self, most: int = 1, seconds: float | None = None, lease: int = 1) -> Any:
         """Orders results and waits for them."""
         self.order("step", lease=lease, most=most, seconds=seconds)
         return self.expect("results", lease=lease)

@@ -175,7 +175,9 @@ def test_failures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("code", ["sys.exit(3)", "raise BaseException('odd')"])
 def test_what_is_no_exception_is_a_failure_too(tmp_path: Path, code: str) -> None:
-    with Worker(tmp_path, f"import sys\nimport tryout_worker\ndef train(config, trial):\n  {code}\ntryout_worker.serve(train)") as worker:
+    with Worker(
+        tmp_path, f"import sys\nimport tryout_worker\ndef train(config, trial):\n  {code}\ntryout_worker.serve(train)"
+    ) as worker:
         worker.welcome()
         worker.begin(then={"most": 1})
         worker.expect("ready")

@@ -18,12 +18,21 @@ pub(super) struct Body {
     pub(super) streams: [Stream; 2],
     pub(super) last: LastWords,
     pub(super) clocks: Clocks,
+    /// For what is read.
+    pub(super) buffer: Vec<u8>,
 }
 
 impl Body {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         let streams = [Stream::new("stdout.txt"), Stream::new("stderr.txt")];
-        Self { shared, child: None, streams, last: LastWords::default(), clocks: Clocks::default() }
+        Self {
+            shared,
+            child: None,
+            streams,
+            last: LastWords::default(),
+            clocks: Clocks::default(),
+            buffer: vec![0; 64 << 10],
+        }
     }
 
     /// Starts the process, under the limits that hold from its beginning.
@@ -44,10 +53,10 @@ impl Body {
     pub(super) fn read(&mut self, ready: [bool; 2], see: impl FnMut(&[u8])) {
         let [out, err] = &mut self.streams;
         if ready[0] {
-            out.read(&mut self.last, see);
+            out.read(&mut self.buffer, &mut self.last, see);
         }
         if ready[1] {
-            err.read(&mut self.last, |_| {});
+            err.read(&mut self.buffer, &mut self.last, |_| {});
         }
     }
 

@@ -10,86 +10,6 @@
 //! | `output`, `place` | what it prints, and where it works |
 //! | `program`, `shared` | what is run, and how |
 
-mod adopt;
-mod body;
-mod child;
-mod guard;
-mod kernel;
-mod limits;
-mod mailbox;
-mod output;
-mod place;
-mod program;
-mod shared;
-mod verdict;
-mod watch;
-mod worker;
-
-use std::ffi::{OsStr, OsString};
-use std::fmt;
-use std::io;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
-
-pub use limits::Limits;
-pub use output::Output;
-pub use program::Environment;
-
-use self::mailbox::{Mailbox, ProcessHandle};
-use self::place::Place;
-use self::program::Program;
-use self::shared::{Heartbeat, Settings, Shared, cannot};
-use crate::logic::failure::{FailureKind, Fault};
-use crate::logic::trial::Rests;
-use crate::ports::backend::{Backend, WorkerHandle, WorkerStart};
-
-/// How much room an attendant's thread has: it calls no user's code.
-const STACK: usize = 512 << 10;
-
-/// Runs trials in worker processes, one after another in each: programs that speak the
-/// [worker protocol](https://docs.rs/crate/tryout/latest/source/docs/worker-protocol.md).
-///
-/// In Rust such a program calls `tryout::worker::serve`, in Python `tryout_worker.serve` (see `python/`). It is the same
-/// life as a thread's, and can be ended: a worker that doesn't end within the experiment's grace period gets SIGTERM, and
-/// SIGKILL a little later, with all processes that it has started. If the engine's process dies, its workers do.
-///
-/// Made by [`process`]. Linux only.
-pub struct ProcessBackend {
-    name: String,
-    settings: Settings,
-    /// Made when it is first needed: until then settings may change.
-    shared: Option<Arc<Shared>>,
-}
-
-/// A backend whose workers are processes of `program`, which is looked for in `PATH` if it is a bare name.
-///
-/// ```no_run
-/// use std::time::Duration;
-/// use tryout::prelude::*;
-///
-/// let workers = process("python3")
-///     .arg("train.py")
-///     .env("PYTHONUNBUFFERED", "1")
-///     .limits(Limits::new().step(Duration::from_secs(600), OnLimit::Kill).memory(8 << 30));
-/// let results = Experiment::new("script", workers)
-///     .space(Space::new().with("lr", log_uniform(1e-4, 1e-1)))
-///     .samples(20)
-///     .objective(Objective::min("loss"))
-///     .run()?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn process(program: impl AsRef<OsStr>) -> ProcessBackend {
-    let program = Program::new(program.as_ref());
-    ProcessBackend { name: program.name(), settings: Settings::new(program), shared: None }
-}
-
-impl fmt::Debug for ProcessBackend {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProcessBackend").field("program", &self.settings.program.path).finish_non_exhaustive()
-    }
-}
-
 /// Settings that all backends with processes have.
 macro_rules! settings_of_processes {
     ($backend:ty) => {
@@ -160,6 +80,89 @@ macro_rules! settings_of_processes {
         }
     };
 }
+mod adopt;
+mod batch;
+mod body;
+mod child;
+mod command;
+mod guard;
+mod kernel;
+mod limits;
+mod mailbox;
+mod output;
+mod place;
+mod program;
+mod shared;
+mod verdict;
+mod watch;
+mod worker;
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use command::{CommandBackend, MetricsFrom, command};
+pub use limits::Limits;
+pub use output::Output;
+pub use program::Environment;
+
+use self::mailbox::{Mailbox, ProcessHandle};
+use self::place::Place;
+use self::program::Program;
+use self::shared::{Heartbeat, Settings, Shared, cannot};
+use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::trial::Rests;
+use crate::ports::backend::{Backend, WorkerHandle, WorkerStart};
+
+/// How much room an attendant's thread has: it calls no user's code.
+const STACK: usize = 512 << 10;
+
+/// Runs trials in worker processes, one after another in each: programs that speak the
+/// [worker protocol](https://docs.rs/crate/tryout/latest/source/docs/worker-protocol.md).
+///
+/// In Rust such a program calls `tryout::worker::serve`, in Python `tryout_worker.serve` (see `python/`). It is the same
+/// life as a thread's, and can be ended: a worker that doesn't end within the experiment's grace period gets SIGTERM, and
+/// SIGKILL a little later, with all processes that it has started. If the engine's process dies, its workers do.
+///
+/// Made by [`process`]. Linux only.
+pub struct ProcessBackend {
+    name: String,
+    settings: Settings,
+    /// Made when it is first needed: until then settings may change.
+    shared: Option<Arc<Shared>>,
+}
+
+/// A backend whose workers are processes of `program`, which is looked for in `PATH` if it is a bare name.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use tryout::prelude::*;
+///
+/// let workers = process("python3")
+///     .arg("train.py")
+///     .env("PYTHONUNBUFFERED", "1")
+///     .limits(Limits::new().step(Duration::from_secs(600), OnLimit::Kill).memory(8 << 30));
+/// let results = Experiment::new("script", workers)
+///     .space(Space::new().with("lr", log_uniform(1e-4, 1e-1)))
+///     .samples(20)
+///     .objective(Objective::min("loss"))
+///     .run()?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn process(program: impl AsRef<OsStr>) -> ProcessBackend {
+    let program = Program::new(program.as_ref());
+    ProcessBackend { name: program.name(), settings: Settings::new(program), shared: None }
+}
+
+impl fmt::Debug for ProcessBackend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProcessBackend").field("program", &self.settings.program.path).finish_non_exhaustive()
+    }
+}
+
 settings_of_processes!(ProcessBackend);
 
 impl ProcessBackend {
@@ -226,7 +229,7 @@ impl Backend for ProcessBackend {
 fn attended(
     shared: Arc<Shared>,
     start: WorkerStart,
-    attend: fn(Arc<Shared>, WorkerStart, Arc<Mailbox>),
+    attend: impl FnOnce(Arc<Shared>, WorkerStart, Arc<Mailbox>) + Send + 'static,
 ) -> Result<Box<dyn WorkerHandle>, Fault> {
     let mail = Arc::new(Mailbox::new().map_err(|error| cannot("make a worker's mailbox", &error))?);
     let handle = ProcessHandle(mail.clone());

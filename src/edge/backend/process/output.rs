@@ -136,12 +136,21 @@ impl LastWords {
 pub(super) struct Stream {
     pipe: Option<OwnedFd>,
     name: &'static str,
-    file: Option<Rotating>,
+    to: Target,
+}
+
+/// Where a stream goes.
+#[derive(Debug)]
+enum Target {
+    Nowhere,
+    /// Into this file, when there is something to go there.
+    Named(PathBuf, Output),
+    Open(Rotating),
 }
 
 impl Stream {
     pub(super) fn new(name: &'static str) -> Self {
-        Self { pipe: None, name, file: None }
+        Self { pipe: None, name, to: Target::Nowhere }
     }
 
     /// A process has been started.
@@ -159,20 +168,15 @@ impl Stream {
 
     /// From here on it is another trial's.
     pub(super) fn redirect(&mut self, directory: Option<&Path>, settings: Output) {
-        self.file = directory.and_then(|directory| {
-            let path = directory.join(self.name);
-            Rotating::open(path.clone(), settings)
-                .inspect_err(|error| log::warn!("`{}` can't be written: {error}", path.display()))
-                .ok()
-        });
+        let named = |directory: &Path| Target::Named(directory.join(self.name), settings);
+        self.to = directory.map_or(Target::Nowhere, named);
     }
 
     /// Takes what was printed, and shows it to `see`.
-    pub(super) fn read(&mut self, last: &mut LastWords, mut see: impl FnMut(&[u8])) {
-        let mut buffer = [0; 64 << 10];
+    pub(super) fn read(&mut self, buffer: &mut [u8], last: &mut LastWords, mut see: impl FnMut(&[u8])) {
         let mut taken = 0;
         while let Some(pipe) = self.pipe.as_ref().filter(|_| taken < TURN) {
-            match read_some(pipe, &mut buffer) {
+            match read_some(pipe, buffer) {
                 Ok(None) => break,
                 Ok(Some(0)) => self.pipe = None,
                 Err(error) => {
@@ -192,10 +196,22 @@ impl Stream {
 
     /// A disk that is full costs the output, not the trial.
     fn keep(&mut self, bytes: &[u8]) {
-        let Some(file) = &mut self.file else { return };
-        if let Err(error) = file.write(bytes) {
-            log::warn!("`{}` can't be written, what is printed from here on is lost: {error}", file.path.display());
-            self.file = None;
+        if let Err((path, error)) = self.to.write(bytes) {
+            log::warn!("`{}` can't be written, what is printed from here on is lost: {error}", path.display());
+            self.to = Target::Nowhere;
+        }
+    }
+}
+
+impl Target {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), (PathBuf, io::Error)> {
+        if let Target::Named(path, settings) = self {
+            let opened = Rotating::open(path.clone(), *settings).map_err(|error| (path.clone(), error))?;
+            *self = Target::Open(opened);
+        }
+        match self {
+            Target::Open(file) => file.write(bytes).map_err(|error| (file.path.clone(), error)),
+            Target::Named(..) | Target::Nowhere => Ok(()),
         }
     }
 }

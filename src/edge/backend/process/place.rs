@@ -4,24 +4,26 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::edge::store::Scratch;
-use crate::logic::ids::TrialId;
+use crate::logic::ids::{TrialId, WorkerId};
 
 /// The directory that all trials of a run have theirs in.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// The run's own, which stays.
+    /// The run's own, which stays: in it each trial has a directory.
     Run(PathBuf),
-    /// One that goes with the last worker.
+    /// One that goes with the last worker: in it each worker has a directory, which is empty when a trial begins.
     Temporary(Scratch),
 }
 
 /// A trial's directories.
 #[derive(Clone, Debug)]
 pub(super) struct Home {
-    /// Where what it prints goes.
-    pub(super) trial: PathBuf,
+    /// All of them are below this.
+    pub(super) root: PathBuf,
     /// Where it works.
     pub(super) work: PathBuf,
+    /// Where what it prints is kept, if it is.
+    pub(super) output: Option<PathBuf>,
 }
 
 impl Place {
@@ -29,20 +31,40 @@ impl Place {
         Scratch::create().map(Self::Temporary).map_err(io::Error::other)
     }
 
-    fn root(&self) -> &Path {
+    /// A trial's directories, made if they aren't there.
+    pub(super) fn home(&self, trial: TrialId, worker: WorkerId) -> io::Result<Home> {
         match self {
-            Place::Run(root) => root,
-            Place::Temporary(scratch) => scratch.path(),
+            Place::Run(run) => {
+                let root = run.join(trial.to_string());
+                let work = root.join("work");
+                named("make", &work, std::fs::create_dir_all(&work))?;
+                Ok(Home { output: Some(root.clone()), root, work })
+            }
+            Place::Temporary(scratch) => {
+                let work = scratch.path().join(worker.to_string());
+                named("empty", &work, emptied(&work))?;
+                Ok(Home { root: work.clone(), work, output: None })
+            }
         }
     }
+}
 
-    /// A trial's directories, made if they aren't there.
-    pub(super) fn home(&self, trial: TrialId) -> io::Result<Home> {
-        let trial = self.root().join(trial.to_string());
-        let work = trial.join("work");
-        std::fs::create_dir_all(&work).map_err(|error| {
-            io::Error::new(error.kind(), format!("can't make the directory `{}`: {error}", work.display()))
-        })?;
-        Ok(Home { trial, work })
+fn named(action: &str, path: &Path, done: io::Result<()>) -> io::Result<()> {
+    done.map_err(|error| {
+        io::Error::new(error.kind(), format!("can't {action} the directory `{}`: {error}", path.display()))
+    })
+}
+
+/// Makes a directory, or takes away what is in it.
+fn emptied(path: &Path) -> io::Result<()> {
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return std::fs::create_dir(path),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let remove = if entry.file_type()?.is_dir() { std::fs::remove_dir_all } else { std::fs::remove_file };
+        remove(entry.path())?;
     }
+    Ok(())
 }

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::super::adopt;
 use super::super::child::{Child, read_some};
+use super::super::{adopt, batch};
 use super::{Attendant, Errand, LINGER, LOG_CREDIT, directory};
 use crate::logic::checkpoint::Checkpoint;
 use crate::logic::failure::{FailureKind, Fault, error_chain};
-use crate::logic::trial::{BatchEnd, WorkerFact};
+use crate::logic::trial::WorkerFact;
 use crate::logic::wire::{
     Ability, Awaited, FaultKind, Heard, LogLevel, Order, PROTOCOL, ProtocolError, ResultsEnd, Row, ToWorker, Welcome,
     encode,
@@ -18,13 +18,12 @@ use crate::logic::wire::{
 impl Attendant {
     /// Takes all that the worker has said.
     pub(super) fn hear_all(&mut self) {
-        let mut buffer = [0; 64 << 10];
         while let Some(socket) = self.body.child.as_ref().and_then(|child| child.socket.as_ref()) {
-            match read_some(socket, &mut buffer) {
+            match read_some(socket, &mut self.body.buffer) {
                 Ok(None) => break,
                 Ok(Some(0)) | Err(_) => self.closed(),
                 Ok(Some(count)) => {
-                    self.lines.push(&buffer[..count]);
+                    self.lines.push(&self.body.buffer[..count]);
                     if let Err(error) = self.hear_lines() {
                         self.garbled(&error);
                         break;
@@ -74,7 +73,7 @@ impl Attendant {
             }
             Heard::Done(Awaited::Restored) => {
                 self.body.clocks.rest();
-                if let Some(Errand::Restoring { checkpoint, .. }) = self.errand.take() {
+                if let Some(Errand::Restoring { checkpoint }) = self.errand.take() {
                     self.desk.continue_from(&checkpoint);
                     self.desk.say(self.lease, WorkerFact::Restored);
                 }
@@ -154,39 +153,18 @@ impl Attendant {
         checkpoint: Option<PathBuf>,
     ) -> Result<(), Fault> {
         self.body.clocks.rest();
-        let limits = self.body.shared.settings.limits;
         let (child, before) = (self.body.child.as_ref(), self.cpu_before);
         let cpu = || child.and_then(Child::cpu).map(|cpu| cpu.saturating_sub(before));
-        let (mut over, mut due) = (None, false);
-        for row in list {
-            let took = Duration::try_from_secs_f64(row.seconds).unwrap_or_default();
-            let every = self.desk.limits();
-            let Some(report) = self.desk.take_made(row.metrics, took, row.at) else { continue };
-            due = every.checkpoint_due(report.iteration());
-            over = limits.over(report, cpu);
-            if over.is_some() {
-                break;
-            }
-        }
+        let taken = batch::take(&mut self.desk, list, &self.body.shared.settings.limits, cpu);
         let handed_in = checkpoint.map(|from| self.hand_in(&from)).transpose()?;
-        let end = match end {
-            Some(ResultsEnd::Done) => BatchEnd::Done,
-            _ if over.is_some() => BatchEnd::Over,
-            Some(ResultsEnd::Save) => BatchEnd::CheckpointDue,
-            None if due => BatchEnd::CheckpointDue,
-            None => BatchEnd::Limit,
-        };
-        let mut fact = self.desk.end_batch(end, handed_in);
-        if let WorkerFact::Reported(batch) = &mut fact {
-            batch.over = over.filter(|_| end == BatchEnd::Over);
-        }
+        let fact = taken.batch(&mut self.desk, end, handed_in);
         self.desk.say(self.lease, fact);
         Ok(())
     }
 
     /// Takes a checkpoint away that the worker wrote by itself.
     fn hand_in(&mut self, from: &Path) -> Result<Arc<Checkpoint>, Fault> {
-        let home = self.home.as_ref().map(|home| home.trial.clone()).unwrap_or_default();
+        let home = self.home.as_ref().map(|home| home.root.clone()).unwrap_or_default();
         let (id, mut writer) = self.desk.begin_spare()?;
         adopt::take(from, &home, &directory(&mut writer)?)?;
         self.desk.complete(id, writer)

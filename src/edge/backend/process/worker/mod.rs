@@ -40,7 +40,7 @@ enum Tenancy {
 /// Work on the store that waits for the worker's word.
 #[derive(Debug)]
 enum Errand {
-    Restoring { checkpoint: Arc<Checkpoint>, _reader: CheckpointReader },
+    Restoring { checkpoint: Arc<Checkpoint> },
     Saving { id: CheckpointId, writer: CheckpointWriter, export: bool },
     Exporting { saved: Option<Arc<Checkpoint>> },
 }
@@ -61,6 +61,9 @@ pub(super) struct Attendant {
     tenancy: Tenancy,
     home: Option<Home>,
     errand: Option<Errand>,
+    /// The checkpoint that the trial went on from: its directory may be a temporary one, and a function that reports looks
+    /// into it only when it runs.
+    restored: Option<CheckpointReader>,
     /// Whether it has had a trial.
     used: Used,
     /// Why it couldn't be started.
@@ -104,6 +107,7 @@ impl Attendant {
             tenancy: Tenancy::Nobody,
             home: None,
             errand: None,
+            restored: None,
             used: Used::No,
             unborn: None,
             sign: now,

@@ -62,12 +62,13 @@ impl Attendant {
         if let Some(fault) = self.unborn.take() {
             return Err(fault);
         }
-        let home = self.body.shared.place()?.home(info.id);
+        let home = self.body.shared.place()?.home(info.id, self.worker);
         let home = home.map_err(|error| Fault::new(FailureKind::SetupFailed, error.to_string()))?;
         self.redirect(&home);
         self.talk.begin(self.lease);
         self.desk.begin_trial(info.clone());
         self.steps = 0;
+        self.restored = None;
         let then = first.map(|first| {
             self.desk.begin_batch(first.limits, first.spare);
             self.step_order()
@@ -100,7 +101,7 @@ impl Attendant {
     fn redirect(&mut self, home: &Home) {
         self.body.read([true; 2], |_| {});
         let output = self.body.shared.settings.output;
-        self.body.streams.iter_mut().for_each(|stream| stream.redirect(Some(&home.trial), output));
+        self.body.streams.iter_mut().for_each(|stream| stream.redirect(home.output.as_deref(), output));
         self.body.last.clear();
     }
 
@@ -129,7 +130,8 @@ impl Attendant {
         let failed = |error| Fault::new(FailureKind::RestoreFailed, error_chain(&error));
         let dir = reader.directory().map_err(failed)?.to_owned();
         let iteration = checkpoint.report.iteration();
-        self.errand = Some(Errand::Restoring { checkpoint, _reader: reader });
+        self.errand = Some(Errand::Restoring { checkpoint });
+        self.restored = Some(reader);
         self.ask(Order::Restore { dir, iteration }, Awaited::Restored);
         Ok(())
     }
@@ -159,6 +161,7 @@ impl Attendant {
         self.lease = lease;
         let failed = std::mem::replace(&mut self.tenancy, Tenancy::Over) == Tenancy::Over;
         self.errand = None;
+        self.restored = None;
         self.body.clocks.rest();
         let at_rest = self.talk.awaited().is_none() && self.talk.can(Ability::Steps);
         if failed || at_rest || self.body.child.is_none() {

@@ -1,0 +1,132 @@
+//! Nothing is left: no process, whatever it did.
+
+use std::ffi::OsString;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use tryout::edge::backend::ProcessBackend;
+use tryout::prelude::*;
+
+use crate::program::{acts, one, rust, shell};
+
+const MARK: &str = "TRYOUT_TEST_MARK";
+
+/// Processes that have a mark in their environment, which their children inherit.
+pub(crate) struct Marked(String);
+
+impl Marked {
+    pub(crate) fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Self(format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    pub(crate) fn mark(&self, backend: ProcessBackend) -> ProcessBackend {
+        backend.env(MARK, self.0.as_str())
+    }
+
+    pub(crate) fn alive(&self) -> Vec<OsString> {
+        let mark = format!("{MARK}={}", self.0).into_bytes();
+        let processes = std::fs::read_dir("/proc").expect("processes").flatten();
+        let marked = processes.filter(|process| {
+            let environment = std::fs::read(process.path().join("environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|entry| entry == mark)
+        });
+        marked.map(|process| process.file_name()).collect()
+    }
+
+    /// What was killed by the kernel's own clock needs a moment to disappear, and nobody tells when it has.
+    pub(crate) fn assert_gone(&self) {
+        let until = Instant::now() + Duration::from_secs(2);
+        while !self.alive().is_empty() {
+            assert!(Instant::now() < until, "they are still there: {:?}", self.alive());
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn children_of_a_worker_go_with_it() {
+    for text in [
+        "sleep 1000 & ready; result done; read -r stop",
+        "sleep 1000 & ready; exit 3",
+        "sleep 1000 & ready; kill -KILL $$",
+    ] {
+        let marked = Marked::new();
+        let _ = one(marked.mark(shell(text)), Config::new());
+        marked.assert_gone();
+    }
+}
+
+#[test]
+fn a_run_that_ends_leaves_nobody() {
+    let marked = Marked::new();
+    let results = Experiment::new("walk", marked.mark(rust()))
+        .points(["", "exit", "abort", "panic", "error", ""].map(acts))
+        .workers(3)
+        .run()
+        .expect("a run");
+    assert_eq!(results.trials().len(), 6);
+    marked.assert_gone();
+}
+
+/// An engine whose trials hang, until it is killed.
+#[test]
+#[ignore = "run by another, in a process of its own"]
+fn engine() {
+    let Ok(mark) = std::env::var("TRYOUT_TEST_ENGINE") else { return };
+    let hanging =
+        r#"sh -c 'sleep 1000 & sleep 1000' & trap '' TERM HUP; echo "{{\"loss\": 1}}"; while :; do sleep 1000; done"#;
+    let commands = Experiment::new("commands", command("sh").args(["-c", hanging]).env(MARK, mark.as_str()))
+        .points([Config::new(), Config::new()])
+        .workers(2)
+        .start()
+        .expect("a run");
+    let deaf = shell("sh -c 'sleep 1000 & sleep 1000' & trap '' TERM HUP; ready; result; while :; do sleep 1000; done");
+    let workers = [rust(), deaf].map(|backend| {
+        let experiment = Experiment::new("walk", backend.env(MARK, mark.as_str()));
+        experiment.points([acts("hang"), acts("hang")]).workers(2).start().expect("a run")
+    });
+    let runs = [commands].into_iter().chain(workers);
+    let mut seen = 0;
+    let events: Vec<_> = runs.map(|run| (run.control().events(1 << 14), run)).collect();
+    for (mut events, _run) in events {
+        let mut reported = 0;
+        while reported < 2 {
+            let event = futures::executor::block_on(futures::StreamExt::next(&mut events));
+            if let Some(Seen::Event(event)) = event
+                && matches!(&event.kind, EventKind::Reported { .. })
+            {
+                reported += 1;
+            }
+        }
+        seen += 1;
+        std::mem::forget(_run);
+    }
+    assert_eq!(seen, 3);
+    println!("all hang");
+    loop {
+        std::thread::park();
+    }
+}
+
+#[test]
+fn no_worker_survives_the_engine() {
+    let marked = Marked::new();
+    let mut engine = Command::new(std::env::current_exe().expect("this program"))
+        .args(["--exact", "leftovers::engine", "--ignored", "--nocapture", "--test-threads=1"])
+        .env("TRYOUT_TEST_ENGINE", &marked.0)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("an engine");
+    let mut said = std::io::BufReader::new(engine.stdout.take().expect("its output"));
+    let mut line = String::new();
+    while !line.contains("all hang") {
+        line.clear();
+        assert_ne!(std::io::BufRead::read_line(&mut said, &mut line).expect("words"), 0, "the engine has ended");
+    }
+    assert!(marked.alive().len() >= 10, "{:?}", marked.alive());
+    engine.kill().expect("it can be killed");
+    engine.wait().expect("it is reaped");
+    marked.assert_gone();
+}
