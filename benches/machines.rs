@@ -146,6 +146,7 @@ impl Bench {
             checkpoint_budget: None,
             at_end: AtEnd::Nothing,
             fail_fast: FailFast::No,
+            same_error: None,
             history: History::None,
             request: same_for_all(Arc::new(ResourceRequest::default())),
             resources: Resources::cpus(8),

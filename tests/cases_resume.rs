@@ -33,6 +33,7 @@ fn engine() -> Engine {
         checkpoint_every: None,
         at_end: AtEnd::Nothing,
         fail_fast: FailFast::No,
+        same_error: None,
         history: History::None,
         checkpoint_budget: None,
         request: same_for_all(Arc::new(ResourceRequest::default())),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::{Message, Recipient};
 
 use crate::logic::engine::{ClientOrder, Errand, OrderError, Totals, TrialRecord, Waiting};
-use crate::logic::event::EventKind;
+use crate::logic::event::{EventKind, Hold};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::pool::{Demand, PoolCounts, Resources, WhyWaiting};
 use crate::logic::time::Moment;
@@ -65,6 +65,8 @@ pub struct RunStatus {
     pub totals: Totals,
     /// Why no results are processed at the moment, if none are: the journal can't be written, or is far behind.
     pub held: Option<Arc<str>>,
+    /// Why no trial is launched until a client says [`proceed`](crate::prelude::Control::proceed), if that is so.
+    pub hold: Option<Arc<Hold>>,
     /// The searcher that makes its next suggestion beside the run, if one does.
     pub thinking: Option<Arc<str>>,
     /// How far the journal is behind; none if there is none.
@@ -153,6 +155,10 @@ pub(super) struct ToPool {
 pub(super) enum ToSupervisor {
     /// Whether more trials may come.
     Demand(Demand),
+    /// No trial is to be granted a worker.
+    Hold,
+    /// Trials may be granted workers again.
+    Proceed,
     /// All workers can go; those that don't by then, the hard way.
     Close {
         /// By when.

@@ -174,6 +174,8 @@ impl Handler<ToSupervisor> for WorkerSupervisor {
     fn handle(&mut self, message: ToSupervisor, ctx: &mut Context<Self>) {
         match message {
             ToSupervisor::Demand(demand) => self.feed(PoolInput::Demand(demand), ctx),
+            ToSupervisor::Hold => self.feed(PoolInput::Hold, ctx),
+            ToSupervisor::Proceed => self.feed(PoolInput::Proceed, ctx),
             ToSupervisor::Close { by } => {
                 if let Some(by) = by {
                     self.feed(PoolInput::Limit(by), ctx);

@@ -12,7 +12,7 @@ use crate::edge::files::Files;
 use crate::edge::log::{Damage, DirFiles, LogSettings};
 use crate::logic::checkpoint::Retention;
 use crate::logic::config::Config;
-use crate::logic::engine::{AtEnd, Batching, FailFast, History, Resume};
+use crate::logic::engine::{AtEnd, Batching, FailFast, History, Resume, SameError};
 use crate::logic::failure::{Budget, RetryPolicy};
 use crate::logic::metrics::Objective;
 use crate::logic::objects::Objects;
@@ -67,6 +67,7 @@ pub struct Experiment {
     pub(super) abandoned: AbandonPolicy,
     pub(super) retry: RetryPolicy,
     pub(super) fail_fast: FailFast,
+    pub(super) same_error: Option<SameError>,
     pub(super) checkpoint_every: Option<u32>,
     pub(super) at_end: AtEnd,
     pub(super) retention: Retention,
@@ -120,6 +121,7 @@ impl Experiment {
             abandoned: AbandonPolicy::GiveBack,
             retry: RetryPolicy::default(),
             fail_fast: FailFast::No,
+            same_error: None,
             checkpoint_every: None,
             at_end: AtEnd::Nothing,
             retention: Retention::all(),

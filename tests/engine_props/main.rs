@@ -2,6 +2,7 @@
 
 mod away;
 mod budget;
+mod hold;
 mod rig;
 
 use proptest::prelude::*;

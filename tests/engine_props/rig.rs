@@ -7,7 +7,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tryout::logic::checkpoint::Retention;
 use tryout::logic::config::Config;
-use tryout::logic::engine::{AtEnd, Batching, ClientOrder, Engine, EngineSettings, FailFast, History, same_for_all};
+use tryout::logic::engine::{
+    AtEnd, Batching, ClientOrder, Engine, EngineSettings, FailFast, History, SameError, same_for_all,
+};
 use tryout::logic::failure::{Backoff, Budget, FailureKind, RetryPolicy};
 use tryout::logic::ids::{RunId, TrialId};
 use tryout::logic::metrics::{Metrics, Objective};
@@ -98,6 +100,7 @@ pub(crate) struct Rig {
     pub(crate) keep: usize,
     pub(crate) at_end: AtEnd,
     pub(crate) fail_fast: FailFast,
+    pub(crate) same_error: Option<SameError>,
     pub(crate) max_failures: u32,
     pub(crate) backoff: u64,
     pub(crate) reuse: Reuse,
@@ -154,6 +157,7 @@ pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn
         checkpoint_budget: rig.checkpoint_budget,
         at_end: rig.at_end,
         fail_fast: rig.fail_fast,
+        same_error: rig.same_error,
         history: History::None,
         request: same_for_all(Arc::new(ResourceRequest::default())),
         resources: Resources::cpus(rig.cpus),
@@ -219,6 +223,10 @@ impl Rig {
     /// Later than anything else can happen by then, all that a client paused is resumed, again and again, because a pause
     /// may take effect late.
     pub(crate) fn later_orders(&self, mut sim: Sim) -> Sim {
+        // Whatever may hold it is let go, as often as there may be failures to hold it again.
+        for round in 0..self.same_error.map_or(0, |_| 100) {
+            sim = sim.order(Moment::new(Duration::from_secs(400 + 50 * round)), ClientOrder::Proceed);
+        }
         for round in 0..3_u64 {
             for number in 0..40 {
                 let at = Moment::new(Duration::from_secs(500 + 500 * round));
@@ -297,6 +305,7 @@ pub(crate) fn rig() -> impl Strategy<Value = Rig> {
             keep: 2,
             at_end,
             fail_fast,
+            same_error: None,
             max_failures,
             backoff,
             reuse,

@@ -165,6 +165,7 @@ impl Engine {
             }
             None => {}
         }
+        self.count_error(trial, &failure, now, out);
     }
 
     /// A trial that is tried again keeps its place in the line, unless it is backing off.
@@ -246,6 +247,7 @@ impl Engine {
             (_, Standing::Ending(ending)) => ending,
             _ => Ending::Client,
         };
+        let on_worker = live.worker.is_some();
         record.ending = Some(ending);
         record.ended = Some(now);
         let last = match record.last.take() {
@@ -259,6 +261,7 @@ impl Engine {
         record.last = Some(last.clone());
         let (status, reason) = (record.status, record.reason.clone());
 
+        self.ended_well(ending, on_worker);
         let reported = (last.iteration() > 0).then_some(&*last);
         let ledger = &self.ledger;
         let directives = self.scheduler.call(|scheduler| scheduler.on_end(trial, ending, reported, ledger));

@@ -125,7 +125,7 @@ impl Engine {
         for (index, mut report) in reports.into_iter().enumerate() {
             let done = own.is_some() && index + 1 == count;
             if self.is_repeat(trial, &report) {
-                folded.taken += 1;
+                self.took(&report, &mut folded);
                 self.totals.repeats += 1;
                 // What a trial ends with is its last report, even if it got further before.
                 last = done.then_some(report);
@@ -135,7 +135,7 @@ impl Engine {
                 folded.fault = Some(fault);
                 break;
             }
-            folded.taken += 1;
+            self.took(&report, &mut folded);
             self.totals.reports += 1;
             self.judge(trial, &report, own.take_if(|_| done), &mut folded);
             if folded.decision == Decision::Stop {
@@ -169,6 +169,11 @@ impl Engine {
             self.warn(now, out, || warning);
         }
         folded
+    }
+
+    fn took(&mut self, report: &Report, folded: &mut Folded) {
+        folded.taken += 1;
+        self.errors.passed(report.iteration());
     }
 
     /// Stop rules first; only what they let pass is shown to the scheduler.

@@ -17,6 +17,10 @@ use crate::logic::trial::{State, Status, TrialOrder};
 impl Engine {
     /// Launches as long as there is room, somebody to launch, and the scheduler chooses one.
     pub(super) fn launch(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
+        // It waits for a client, so it isn't stuck either.
+        if self.hold.is_some() {
+            return;
+        }
         loop {
             self.fill(now, out);
             if !self.has_room() || self.ledger.candidates() == 0 {

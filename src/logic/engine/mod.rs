@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `facts` | takes what trials say: started, saved, failed, ended |
 //! | `fold` | takes a batch of reports, one after another: stop rules, scheduler, searcher, observers |
+//! | `hold` | counts errors, and launches nobody any more if the same one comes from everywhere |
 //! | `launch` | asks the searcher, lets the scheduler choose, launches |
 //! | `orders` | takes what clients ask for |
 //! | `exploit` | makes a trial a copy of another, or gives it other resources |
@@ -22,6 +23,7 @@ mod exploit;
 mod facts;
 mod fold;
 mod guard;
+mod hold;
 mod io;
 mod launch;
 mod ledger;
@@ -37,6 +39,7 @@ use std::sync::Arc;
 
 pub use entry::TrialRecord;
 pub(crate) use guard::panic_message;
+pub use hold::{OnSameError, SameError};
 pub use io::{ClientOrder, EngineInput, EngineOutput, OrderError, Waiting};
 pub use ledger::Ledger;
 pub use recall::{RecallError, Recalled};
@@ -44,7 +47,7 @@ pub use resume::{OnResume, ParseResumeError, Resume};
 pub use seat::Errand;
 pub use settings::{AtEnd, Batching, EngineSettings, FailFast, History, RequestRule};
 
-use super::event::{EventKind, ExperimentEvent, Outcome};
+use super::event::{EventKind, ExperimentEvent, Hold, Outcome};
 use super::schedule::{Buffering, Scheduler};
 use super::search::Searcher;
 use super::stop::{Progress, StopRule};
@@ -96,6 +99,9 @@ pub struct Engine {
     demand_closed: bool,
     watched: Watched,
     warned_unsaved: bool,
+    /// Why no trial is launched, until a client lets the run go on.
+    hold: Option<Arc<Hold>>,
+    errors: hold::Errors,
     /// All checkpoints, if there is only so much room for them.
     shelves: Option<shelves::Shelves>,
     copies: exploit::Copies,
@@ -141,6 +147,8 @@ impl Engine {
             demand_closed: false,
             watched: Watched::Yes,
             warned_unsaved: false,
+            hold: None,
+            errors: hold::Errors::default(),
             shelves: None,
             copies: exploit::Copies::default(),
             usage: usage::Usage::default(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::hold::SameError;
 use crate::logic::config::Config;
 use crate::logic::ids::RunId;
 use crate::logic::metrics::Objective;
@@ -117,6 +118,8 @@ pub struct EngineSettings {
     pub at_end: AtEnd,
     /// Whether a failed trial ends the run.
     pub fail_fast: FailFast,
+    /// What is done when the same error has come from several workers; nothing, if none.
+    pub same_error: Option<SameError>,
     /// What is kept of each trial's reports.
     pub history: History,
     /// What a trial needs.
@@ -140,6 +143,7 @@ impl EngineSettings {
             checkpoint_budget: None,
             at_end: AtEnd::default(),
             fail_fast: FailFast::default(),
+            same_error: None,
             history: History::default(),
             request: super::same_for_all(request),
             resources,

@@ -19,7 +19,7 @@ mod ending;
 mod outcome;
 
 pub use ending::{AddedBy, Ending, PausedBy, Revival};
-pub use outcome::{Outcome, Part, RunFailure};
+pub use outcome::{Hold, Outcome, Part, RunFailure};
 
 /// A trial became a copy of another: it goes on from that one's checkpoint, with a configuration of its own. A trial can
 /// also go on from its own checkpoint with another configuration.
@@ -198,6 +198,13 @@ pub enum EventKind {
         /// So many; none: as many as the resources allow.
         concurrency: Option<NonZeroU32>,
     },
+    /// No trial is launched any more until a client lets the run go on. What runs goes on.
+    Held {
+        /// Why.
+        why: Arc<Hold>,
+    },
+    /// A client let the run go on.
+    Proceeded,
     /// A trial failed.
     Failed {
         /// The trial.
@@ -265,6 +272,8 @@ impl EventKind {
             EventKind::Abandoned { trial, .. } => *trial,
             EventKind::Started { .. }
             | EventKind::Limited { .. }
+            | EventKind::Held { .. }
+            | EventKind::Proceeded
             | EventKind::Warning { .. }
             | EventKind::Finished { .. } => None,
         }

@@ -86,6 +86,8 @@ pub struct Pool {
     pub(super) demand: Demand,
     pub(super) phase: Phase,
     pub(super) inheriting: usize,
+    /// Nobody is granted a worker.
+    pub(super) held: bool,
     stale: u64,
 }
 
@@ -105,6 +107,7 @@ impl Pool {
             demand: Demand::Open,
             phase: Phase::Open,
             inheriting: 0,
+            held: false,
             stale: 0,
             settings,
         }
@@ -163,6 +166,7 @@ impl Pool {
         let (kind, waits_for) = match *self.standings.get(&trial)? {
             Standing::Leased { .. } => return None,
             Standing::Inheriting { worker, .. } => (self.fleet.get(worker)?.kind, WaitsFor::OldWorker),
+            Standing::Waiting { kind, .. } if self.held => (kind, WaitsFor::Proceed),
             Standing::Waiting { kind, number, .. } => {
                 let first = self.line.first(kind).is_some_and(|first| first.number == number);
                 let next = first && self.line.may_go(number);
@@ -188,6 +192,11 @@ impl Pool {
             PoolInput::Demand(demand) => {
                 self.demand = demand;
                 self.retire_unwanted(now, out);
+            }
+            PoolInput::Hold => self.held = true,
+            PoolInput::Proceed => {
+                self.held = false;
+                self.serve(now, out);
             }
             PoolInput::Resize(total) => self.resize(total, now, out),
             PoolInput::Tick => self.tick(now, out),
