@@ -147,6 +147,7 @@ impl Bench {
             at_end: AtEnd::Nothing,
             fail_fast: FailFast::No,
             same_error: None,
+            time_limit: None,
             history: History::None,
             request: same_for_all(Arc::new(ResourceRequest::default())),
             resources: Resources::cpus(8),

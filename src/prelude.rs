@@ -17,6 +17,7 @@ pub use crate::logic::engine::{
 pub use crate::logic::event::{Ending, EventKind, Hold, Outcome, PausedBy, RunFailure};
 pub use crate::logic::failure::{Backoff, Budget, FailureKind, RetryPolicy};
 pub use crate::logic::ids::TrialId;
+pub use crate::logic::limit::OnLimit;
 pub use crate::logic::metrics::{Metrics, Mode, Objective, Report, Scope, Value};
 pub use crate::logic::objects::{ObjectName, object};
 pub use crate::logic::pool::{AbandonPolicy, ResourceError, ResourceRequest, Resources, Reuse};

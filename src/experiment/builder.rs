@@ -14,6 +14,7 @@ use crate::logic::checkpoint::Retention;
 use crate::logic::config::Config;
 use crate::logic::engine::{AtEnd, Batching, FailFast, History, Resume, SameError};
 use crate::logic::failure::{Budget, RetryPolicy};
+use crate::logic::limit::OnLimit;
 use crate::logic::metrics::Objective;
 use crate::logic::objects::Objects;
 use crate::logic::pool::{AbandonPolicy, ResourceRequest, Resources, Reuse};
@@ -68,6 +69,7 @@ pub struct Experiment {
     pub(super) retry: RetryPolicy,
     pub(super) fail_fast: FailFast,
     pub(super) same_error: Option<SameError>,
+    pub(super) time_limit: Option<(Duration, OnLimit)>,
     pub(super) checkpoint_every: Option<u32>,
     pub(super) at_end: AtEnd,
     pub(super) retention: Retention,
@@ -122,6 +124,7 @@ impl Experiment {
             retry: RetryPolicy::default(),
             fail_fast: FailFast::No,
             same_error: None,
+            time_limit: None,
             checkpoint_every: None,
             at_end: AtEnd::Nothing,
             retention: Retention::all(),

@@ -1,9 +1,12 @@
 //! The settings that spare time and machines: when a run is held or ended by itself.
 
+use std::time::Duration;
+
 use super::builder::Experiment;
 use super::start::refused;
 use crate::error::SettingsError;
 use crate::logic::engine::{OnSameError, SameError};
+use crate::logic::limit::{OnLimit, TimeLimit};
 
 impl Experiment {
     /// What is done when the same error has ended attempts on so many workers, at least 2, with nothing in between that went
@@ -16,8 +19,28 @@ impl Experiment {
         self
     }
 
+    /// How long the run may take: the active time of all its sessions, not counting what is between them. When it is reached,
+    /// nobody new starts, and trials that run end as `then` says; the outcome is [`Outcome::Stopped`](crate::logic::event::Outcome::Stopped), with a reason that names
+    /// the limit. A step or a checkpoint that takes longer than the [`grace`](Experiment::grace) from then on is waited for no
+    /// more: its worker is ended, or left behind if it is a thread.
+    ///
+    /// [`stop::experiment_time`](crate::logic::stop::experiment_time) is the rule that waits for nobody's step, and gives workers
+    /// their grace. A run that has reached its limit goes further if it is resumed with a later one, and `.extend(..)`.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration, then: OnLimit) -> Self {
+        self.time_limit = Some((limit, then));
+        self
+    }
+
+    pub(super) fn take_time_limit(&self) -> Option<TimeLimit> {
+        self.time_limit.map(|(after, then)| TimeLimit { after, then, grace: self.grace })
+    }
+
     /// Whether these settings make sense.
     pub(super) fn check_safeguards(&self) -> Result<(), SettingsError> {
+        if self.time_limit.is_some_and(|(limit, _)| limit.is_zero()) {
+            return Err(refused("time_limit", "0 s", "longer than zero, or nothing would ever run"));
+        }
         match self.same_error {
             Some(SameError { workers: workers @ (0 | 1), .. }) => {
                 Err(refused("same_error", &workers.to_string(), "at least 2 workers"))

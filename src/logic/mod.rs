@@ -8,6 +8,7 @@ pub mod event;
 pub mod failure;
 pub mod ids;
 pub mod journal;
+pub mod limit;
 pub mod metrics;
 pub mod objects;
 pub mod pool;

@@ -3,6 +3,7 @@
 mod away;
 mod budget;
 mod hold;
+mod limit;
 mod rig;
 
 use proptest::prelude::*;

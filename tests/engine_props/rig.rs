@@ -12,6 +12,7 @@ use tryout::logic::engine::{
 };
 use tryout::logic::failure::{Backoff, Budget, FailureKind, RetryPolicy};
 use tryout::logic::ids::{RunId, TrialId};
+use tryout::logic::limit::TimeLimit;
 use tryout::logic::metrics::{Metrics, Objective};
 use tryout::logic::pool::{AbandonPolicy, Pool, PoolSettings, ResourceRequest, Resources, Reuse};
 use tryout::logic::schedule::{Asha, Cohort, Fifo, Scheduler};
@@ -23,6 +24,9 @@ use tryout::logic::trial::{Keep, Rests, TrialSettings};
 use tryout::testing::{Chance, Saves, Script, Sim};
 
 pub(crate) const RUN: RunId = RunId::new(7);
+
+/// What a step takes.
+pub(crate) const STEP: Duration = Duration::from_millis(700);
 
 /// Pauses every trial at every other report.
 #[derive(Debug)]
@@ -101,6 +105,7 @@ pub(crate) struct Rig {
     pub(crate) at_end: AtEnd,
     pub(crate) fail_fast: FailFast,
     pub(crate) same_error: Option<SameError>,
+    pub(crate) time_limit: Option<TimeLimit>,
     pub(crate) max_failures: u32,
     pub(crate) backoff: u64,
     pub(crate) reuse: Reuse,
@@ -119,10 +124,13 @@ pub(crate) fn script(rig: &Rig) -> Script {
     let reports = |config: &Config, iteration: u64| {
         Metrics::from([("loss", config.number("x").unwrap_or(0.0) + 1.0 / iteration as f64)])
     };
-    let times = (Duration::from_millis(300), Duration::from_millis(700), Duration::from_millis(200));
     let script = Script::new(reports);
     let script = rig.over.iter().fold(script, |script, (iteration, keep)| script.over_at(*iteration, *keep));
-    script.done_at(rig.iterations).times(times.0, times.1, times.2).saves(rig.saves).chance(rig.chance, rig.seed)
+    script
+        .done_at(rig.iterations)
+        .times(Duration::from_millis(300), STEP, Duration::from_millis(200))
+        .saves(rig.saves)
+        .chance(rig.chance, rig.seed)
 }
 
 pub(crate) fn retry(rig: &Rig) -> RetryPolicy {
@@ -158,6 +166,7 @@ pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn
         at_end: rig.at_end,
         fail_fast: rig.fail_fast,
         same_error: rig.same_error,
+        time_limit: rig.time_limit,
         history: History::None,
         request: same_for_all(Arc::new(ResourceRequest::default())),
         resources: Resources::cpus(rig.cpus),
@@ -306,6 +315,7 @@ pub(crate) fn rig() -> impl Strategy<Value = Rig> {
             at_end,
             fail_fast,
             same_error: None,
+            time_limit: None,
             max_failures,
             backoff,
             reuse,

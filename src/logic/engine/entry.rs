@@ -13,7 +13,7 @@ use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::metrics::{Report, TrialStats};
 use crate::logic::pool::ResourceRequest;
 use crate::logic::time::Moment;
-use crate::logic::trial::{Inherited, State, Status};
+use crate::logic::trial::{Inherited, Keep, State, Status};
 
 /// What stays known of a trial, during the run and after it.
 #[derive(Clone, Debug)]
@@ -96,8 +96,8 @@ pub(super) enum Standing {
     None,
     /// Pause; then perhaps straight back into the line.
     Pause { resume: bool },
-    /// Stop, after a last checkpoint.
-    Stop,
+    /// Stop, after a last checkpoint if there is to be one.
+    Stop { ending: Ending, keep: Keep },
     /// The stop has been ordered; this is what will be said of it.
     Ending(Ending),
 }

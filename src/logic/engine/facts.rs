@@ -175,8 +175,8 @@ impl Engine {
         // What was ordered while it ran may have gone with its lease, so it is said again: that is harmless.
         let order = match (&live.standing, live.paused_by) {
             (Standing::Ending(_), _) => Some(TrialOrder::Stop),
-            (Standing::Stop, _) => {
-                live.standing = Standing::Ending(Ending::Client);
+            (Standing::Stop { ending, .. }, _) => {
+                live.standing = Standing::Ending(*ending);
                 Some(TrialOrder::Stop)
             }
             (standing, Some(_)) => {
@@ -207,8 +207,8 @@ impl Engine {
             // again: that is harmless.
             Standing::Ending(_) => return out.push(EngineOutput::Trial(trial, TrialOrder::Stop)),
             // There is no next report to stop at any more; its last checkpoint is written.
-            Standing::Stop => {
-                live.standing = Standing::Ending(Ending::Client);
+            Standing::Stop { ending, .. } => {
+                live.standing = Standing::Ending(ending);
                 return out.push(EngineOutput::Trial(trial, TrialOrder::Stop));
             }
             Standing::Pause { resume } => resume,

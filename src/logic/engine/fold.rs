@@ -227,7 +227,7 @@ impl Engine {
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) {
-        let Folded { mut decision, mut ending, reason, directives, keep, .. } = folded;
+        let Folded { mut decision, mut ending, mut reason, directives, mut keep, .. } = folded;
         let Some(live) = self.ledger.live_mut(trial) else { return };
         // The experiment's own end came with this report: the trial has been told already.
         if matches!(live.standing, Standing::Ending(_)) {
@@ -235,14 +235,11 @@ impl Engine {
         }
         let (saves, donor) = of_itself(&directives, trial);
         let requested = std::mem::take(&mut live.save_requested) || saves;
-        let standing = match live.standing {
-            Standing::Pause { .. } => Decision::Pause,
-            Standing::Stop => Decision::Stop,
-            _ => Decision::Continue,
+        let (standing, stop) = match live.standing {
+            Standing::Pause { .. } => (Decision::Pause, None),
+            Standing::Stop { ending, keep } => (Decision::Stop, Some((ending, keep))),
+            _ => (Decision::Continue, None),
         };
-        if standing == Decision::Stop && decision != Decision::Stop {
-            ending = Some(Ending::Client);
-        }
         if donor.is_some() {
             decision = decision.max(Decision::Pause);
         }
@@ -250,6 +247,10 @@ impl Engine {
             live.paused_by = Some(PausedBy::Scheduler);
             self.tell(now, out, || EventKind::Paused { trial, by: PausedBy::Scheduler, reason: reason.clone() });
             self.set_reason(trial, reason.clone());
+        }
+        if let Some((ordered, kept)) = stop.filter(|_| decision != Decision::Stop) {
+            (ending, keep) = (Some(ordered), kept == Keep::Checkpoint);
+            reason = self.why_winding_down();
         }
         decision = decision.max(standing);
         if let Some(ending) = ending {

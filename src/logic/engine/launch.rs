@@ -148,7 +148,7 @@ impl Engine {
 
     /// A run in which nothing can ever move again ends, and says why.
     fn check_stuck(&mut self, out: &mut Vec<EngineOutput>) {
-        if self.ledger.launched() > 0 || self.deadline().is_some() || self.ledger.expects_word() {
+        if self.ledger.launched() > 0 || self.goes_on_at().is_some() || self.ledger.expects_word() {
             return;
         }
         let (pending, paused) = (self.ledger.count(Status::Pending), self.ledger.count(Status::Paused));

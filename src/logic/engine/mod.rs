@@ -8,6 +8,7 @@
 //! | `launch` | asks the searcher, lets the scheduler choose, launches |
 //! | `orders` | takes what clients ask for |
 //! | `exploit` | makes a trial a copy of another, or gives it other resources |
+//! | `limit` | ends the run when its time is over |
 //! | `close` | ends the run, one way for all reasons |
 //! | `recall` | takes the records of earlier sessions, before the run begins |
 //! | `resume` | brings the trials of earlier sessions back |
@@ -27,6 +28,7 @@ mod hold;
 mod io;
 mod launch;
 mod ledger;
+mod limit;
 mod orders;
 mod recall;
 mod resume;
@@ -194,10 +196,15 @@ impl Engine {
 
     /// The next moment at which [`EngineInput::Tick`] is wanted.
     pub fn deadline(&self) -> Option<Moment> {
+        [self.goes_on_at(), self.time_is_over_at(), self.phase.deadline()].into_iter().flatten().min()
+    }
+
+    /// The next moment at which an open run goes on by itself.
+    fn goes_on_at(&self) -> Option<Moment> {
         let open = matches!(self.phase, Phase::Open);
         let stop = open.then(|| self.stop.part.deadline()).flatten();
         let retry = open.then(|| self.ledger.next_retry()).flatten();
-        [stop, retry, self.phase.deadline()].into_iter().flatten().min()
+        stop.into_iter().chain(retry).min()
     }
 
     /// Takes one input, and appends to `out` what is to be said.
@@ -219,6 +226,7 @@ impl Engine {
         if let Some(failure) = self.part_failure() {
             self.close(Outcome::Failed(failure), out);
         }
+        self.check_time(now, out);
         if matches!(self.phase, Phase::Open) {
             self.launch(now, out);
             self.say_demand(out);
@@ -244,6 +252,7 @@ impl Engine {
             self.check_experiment(now, out);
         }
         self.drain_deadline(now, out);
+        self.wind_down_deadline(now, out);
     }
 
     fn progress(&self, now: Moment) -> Progress {

@@ -99,7 +99,7 @@ impl Engine {
         out: &mut Vec<EngineOutput>,
     ) {
         let Some(live) = self.ledger.live_mut(trial) else { return };
-        if matches!(live.standing, Standing::Stop | Standing::Ending(_)) {
+        if matches!(live.standing, Standing::Stop { .. } | Standing::Ending(_)) {
             return;
         }
         // A scheduler can't take a trial over that a client paused, and a drain takes over nobody's.

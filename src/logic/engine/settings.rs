@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::hold::SameError;
 use crate::logic::config::Config;
 use crate::logic::ids::RunId;
+use crate::logic::limit::TimeLimit;
 use crate::logic::metrics::Objective;
 use crate::logic::pool::{ResourceRequest, Resources};
 use crate::logic::trial::BatchLimits;
@@ -120,6 +121,8 @@ pub struct EngineSettings {
     pub fail_fast: FailFast,
     /// What is done when the same error has come from several workers; nothing, if none.
     pub same_error: Option<SameError>,
+    /// How long the run may take; as long as it takes, if none.
+    pub time_limit: Option<TimeLimit>,
     /// What is kept of each trial's reports.
     pub history: History,
     /// What a trial needs.
@@ -144,6 +147,7 @@ impl EngineSettings {
             at_end: AtEnd::default(),
             fail_fast: FailFast::default(),
             same_error: None,
+            time_limit: None,
             history: History::default(),
             request: super::same_for_all(request),
             resources,

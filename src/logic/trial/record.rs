@@ -132,6 +132,10 @@ impl Trial {
                 self.step(Event::Decide(decision, keep), TrialNews::Moved, out)
             }
             TrialOrder::Fail { fault, .. } => self.fail(fault, now, out),
+            TrialOrder::Hurry => {
+                self.hurry(out);
+                Handled::Done
+            }
             TrialOrder::Pause => {
                 self.hurry(out);
                 self.step(Event::Pause, TrialNews::Moved, out)

@@ -208,6 +208,8 @@ pub enum TrialOrder {
     Adopt(Adopted),
     /// From its next start on, ask for this.
     Resize(Arc<ResourceRequest>),
+    /// Hand in at the next report: somebody waits for it.
+    Hurry,
     /// Leave the worker at the next report.
     Pause,
     /// End.
