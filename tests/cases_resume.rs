@@ -34,6 +34,7 @@ fn engine() -> Engine {
         at_end: AtEnd::Nothing,
         fail_fast: FailFast::No,
         same_error: None,
+        withdraw_gpus_after: None,
         time_limit: None,
         history: History::None,
         checkpoint_budget: None,

@@ -275,6 +275,10 @@ impl Controller {
                 log::warn!("no trial is launched any more until a client says `proceed`: {why}");
                 post_to(&self.supervisor, ToSupervisor::Hold);
             }
+            EngineOutput::WithdrawGpu { gpu, trials, fault } => {
+                log::warn!("GPU {gpu} is out of service: {trials} trials in a row failed on it, the last with {fault}");
+                post_to(&self.supervisor, ToSupervisor::WithdrawGpu(gpu));
+            }
             EngineOutput::Proceed => post_to(&self.supervisor, ToSupervisor::Proceed),
             EngineOutput::DemandClosed => post_to(&self.supervisor, ToSupervisor::Demand(Demand::Closed)),
             EngineOutput::DemandOpened => post_to(&self.supervisor, ToSupervisor::Demand(Demand::Open)),

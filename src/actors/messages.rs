@@ -1,5 +1,6 @@
 //! All messages between the actors, and from clients to the controller. Orders are imperatives, facts past participles.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,8 +96,10 @@ pub struct InspectPool {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PoolStatus {
-    /// All there is.
+    /// All there is that can be granted.
     pub total: Resources,
+    /// The indices of the GPUs that were withdrawn, because trial after trial failed on them.
+    pub withdrawn_gpus: BTreeSet<u32>,
     /// What no worker holds.
     pub free: Resources,
     /// How many workers are what.
@@ -155,6 +158,8 @@ pub(super) struct ToPool {
 pub(super) enum ToSupervisor {
     /// Whether more trials may come.
     Demand(Demand),
+    /// This GPU is to be granted to nobody any more.
+    WithdrawGpu(u32),
     /// No trial is to be granted a worker.
     Hold,
     /// Trials may be granted workers again.

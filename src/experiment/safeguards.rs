@@ -32,6 +32,21 @@ impl Experiment {
         self
     }
 
+    /// After so many different trials, at least 2, that failed one after another on the same GPU, that GPU is granted to nobody
+    /// any more; never, unless it is said. Whoever has it goes on, and it comes back with the next session. Observers hear of
+    /// it ([`EventKind::Withdrawn`](crate::logic::event::EventKind::Withdrawn)), the pool's status names it, and requests that
+    /// can't be met without it are refused.
+    ///
+    /// What goes well on a GPU ends its row of failures: a trial that leaves it without having failed and reported there (or
+    /// was done), or a report of an iteration beyond the furthest that the failed trials had reached. Preemptions don't
+    /// count. A trial that has several GPUs tells of each of them. What fails everywhere is no GPU's fault, but would be
+    /// blamed on all of them: [`same_error`](Experiment::same_error) with no larger number catches that first.
+    #[must_use]
+    pub fn withdraw_gpus_after(mut self, trials: u32) -> Self {
+        self.withdraw_gpus_after = Some(trials);
+        self
+    }
+
     pub(super) fn take_time_limit(&self) -> Option<TimeLimit> {
         self.time_limit.map(|(after, then)| TimeLimit { after, then, grace: self.grace })
     }
@@ -40,6 +55,9 @@ impl Experiment {
     pub(super) fn check_safeguards(&self) -> Result<(), SettingsError> {
         if self.time_limit.is_some_and(|(limit, _)| limit.is_zero()) {
             return Err(refused("time_limit", "0 s", "longer than zero, or nothing would ever run"));
+        }
+        if let Some(trials @ (0 | 1)) = self.withdraw_gpus_after {
+            return Err(refused("withdraw_gpus_after", &trials.to_string(), "at least 2 trials"));
         }
         match self.same_error {
             Some(SameError { workers: workers @ (0 | 1), .. }) => {

@@ -156,6 +156,7 @@ impl Experiment {
             at_end: self.at_end,
             fail_fast: self.fail_fast,
             same_error: self.same_error,
+            withdraw_gpus_after: self.withdraw_gpus_after,
             time_limit: self.take_time_limit(),
             history: self.history,
             request: self.request_rule(request, pool.clone()),

@@ -2,6 +2,7 @@
 
 mod away;
 mod budget;
+mod gpus;
 mod hold;
 mod limit;
 mod rig;

@@ -106,6 +106,9 @@ pub(crate) struct Rig {
     pub(crate) fail_fast: FailFast,
     pub(crate) same_error: Option<SameError>,
     pub(crate) time_limit: Option<TimeLimit>,
+    /// How many GPUs there are, of which each trial has one; and which one is broken.
+    pub(crate) gpus: Option<(u32, u32)>,
+    pub(crate) withdraw_after: Option<u32>,
     pub(crate) max_failures: u32,
     pub(crate) backoff: u64,
     pub(crate) reuse: Reuse,
@@ -125,6 +128,7 @@ pub(crate) fn script(rig: &Rig) -> Script {
         Metrics::from([("loss", config.number("x").unwrap_or(0.0) + 1.0 / iteration as f64)])
     };
     let script = Script::new(reports);
+    let script = rig.gpus.iter().fold(script, |script, (_, broken)| script.broken_gpu(*broken));
     let script = rig.over.iter().fold(script, |script, (iteration, keep)| script.over_at(*iteration, *keep));
     script
         .done_at(rig.iterations)
@@ -153,6 +157,16 @@ pub(crate) fn scheduler(rig: &Rig) -> Box<dyn Scheduler> {
     scheduler
 }
 
+/// Cpus, and GPUs if there are any.
+fn gpus(rig: &Rig, cpus: u32, gpus: u32) -> Resources {
+    let gpus = if rig.gpus.is_some() { gpus } else { 0 };
+    Resources::cpus(cpus).with("gpu", f64::from(gpus)).expect("a number of GPUs")
+}
+
+fn resources(rig: &Rig) -> Resources {
+    gpus(rig, rig.cpus, rig.gpus.map_or(0, |(gpus, _)| gpus))
+}
+
 pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn Searcher>) -> Engine {
     let settings = EngineSettings {
         run: RUN,
@@ -166,10 +180,11 @@ pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn
         at_end: rig.at_end,
         fail_fast: rig.fail_fast,
         same_error: rig.same_error,
+        withdraw_gpus_after: rig.withdraw_after,
         time_limit: rig.time_limit,
         history: History::None,
-        request: same_for_all(Arc::new(ResourceRequest::default())),
-        resources: Resources::cpus(rig.cpus),
+        request: same_for_all(Arc::new(ResourceRequest::single(gpus(rig, 1, 1)).expect("one of each"))),
+        resources: resources(rig),
     };
     let budget = rig.budget.map(|seconds| stop::experiment_time(Duration::from_secs(seconds)));
     let rules: Vec<Box<dyn StopRule>> = budget.into_iter().map(|rule| Box::new(rule) as Box<dyn StopRule>).collect();
@@ -186,7 +201,7 @@ pub(crate) fn searcher(rig: &Rig) -> Box<dyn Searcher> {
 }
 
 pub(crate) fn pool(rig: &Rig) -> Pool {
-    let mut settings = PoolSettings::new(Resources::cpus(rig.cpus));
+    let mut settings = PoolSettings::new(resources(rig));
     settings.reuse = rig.reuse;
     settings.grace = Duration::from_secs(5);
     settings.abandoned = rig.hold;
@@ -316,6 +331,8 @@ pub(crate) fn rig() -> impl Strategy<Value = Rig> {
             fail_fast,
             same_error: None,
             time_limit: None,
+            gpus: None,
+            withdraw_after: None,
             max_failures,
             backoff,
             reuse,

@@ -153,6 +153,7 @@ proptest! {
         let limit = TimeLimit { after: Duration::from_secs(seconds), then: OnLimit::SaveThenStop, grace: Duration::from_secs(5) };
         (rig.time_limit, rig.chance.error) = (Some(limit), error);
         rig.same_error = Some(SameError { workers: 2, then: OnSameError::Hold });
+        (rig.gpus, rig.withdraw_after) = (Some((3, 1)), Some(2));
         let cut = cut(&rig, messages)?;
         let mut text = journal(&cut);
         if snapshot {

@@ -11,7 +11,7 @@ use crate::logic::event::{Ending, Exploit, PausedBy};
 use crate::logic::failure::Failure;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::metrics::{Report, TrialStats};
-use crate::logic::pool::ResourceRequest;
+use crate::logic::pool::{ResourceRequest, Slot};
 use crate::logic::time::Moment;
 use crate::logic::trial::{Inherited, Keep, State, Status};
 
@@ -70,6 +70,10 @@ pub(super) struct Live {
     pub(super) request: Arc<ResourceRequest>,
     pub(super) state: State,
     pub(super) lease: Option<LeaseId>,
+    /// What it holds, if it has GPUs that are watched.
+    pub(super) slot: Option<Arc<Slot>>,
+    /// Whether it has reported since it got that.
+    pub(super) reported_here: bool,
     pub(super) worker: Option<WorkerId>,
     pub(super) priority: i32,
     /// Its place among those of its priority that an earlier session left; before all others.
@@ -142,6 +146,8 @@ impl Live {
             request,
             state: State::Queued,
             lease: None,
+            slot: None,
+            reported_here: false,
             worker: None,
             priority: 0,
             rank: None,

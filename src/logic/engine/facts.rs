@@ -25,10 +25,15 @@ impl Engine {
         self.follow_usage(trial, now);
         let saved = !matches!(fact.state, State::Running { phase: Phase::Deciding | Phase::Saving, .. });
         let settled = saved && self.ledger.live_mut(trial).is_some_and(|live| std::mem::take(&mut live.saving));
+        let failure = match &fact.news {
+            TrialNews::Failed { failure, .. } => Some(failure.clone()),
+            _ => None,
+        };
         match fact.news {
             TrialNews::Moved => {}
-            TrialNews::Granted { worker, lease, attempt } => {
+            TrialNews::Granted { worker, lease, attempt, slot } => {
                 self.ledger.granted(trial, lease, worker);
+                self.watch_gpus(trial, slot);
                 self.follow_usage(trial, now);
                 self.tell(now, out, || EventKind::Launched { trial, attempt, worker, lease });
                 // A budget of resources is used up faster from now on.
@@ -54,6 +59,7 @@ impl Engine {
             TrialNews::Saved { checkpoint: None, .. } => self.unsaved(trial, now, out),
             TrialNews::Failed { failure, retry_at } => self.failed(trial, fact.state, failure, retry_at, now, out),
         }
+        self.follow_gpus(trial, failure.as_deref(), now, out);
         // What happened is told before what it led to.
         if let Some((from, to)) = change {
             self.tell(now, out, || EventKind::Status { trial, from, to });

@@ -23,6 +23,8 @@ struct Folded {
     reason: Option<Cow<'static, str>>,
     directives: Vec<Directive>,
     taken: usize,
+    /// The iteration of the last one that was taken.
+    furthest: u64,
     fault: Option<Fault>,
     /// Whether a checkpoint is to be written whatever the experiment does at a trial's end.
     keep: bool,
@@ -49,6 +51,10 @@ impl OwnEnd {
 }
 
 impl Folded {
+    fn took(&mut self, report: &Report) {
+        (self.taken, self.furthest) = (self.taken + 1, report.iteration());
+    }
+
     fn end_by_itself(&mut self, OwnEnd { ending, reason, keep }: OwnEnd) {
         self.decision = Decision::Stop;
         (self.ending, self.reason, self.keep) = (Some(ending), reason, keep);
@@ -88,6 +94,9 @@ impl Engine {
         }
         let mut folded = self.fold_reports(trial, reports, &mut own, now, out);
         self.totals.surplus += (total - folded.taken) as u64;
+        if folded.taken > 0 {
+            self.got_to(trial, folded.furthest);
+        }
         if let Some(fault) = folded.fault.take() {
             out.push(EngineOutput::Trial(trial, TrialOrder::Fail { lease, fault }));
             // What was decided over others on the reports before it still holds.
@@ -125,7 +134,7 @@ impl Engine {
         for (index, mut report) in reports.into_iter().enumerate() {
             let done = own.is_some() && index + 1 == count;
             if self.is_repeat(trial, &report) {
-                self.took(&report, &mut folded);
+                folded.took(&report);
                 self.totals.repeats += 1;
                 // What a trial ends with is its last report, even if it got further before.
                 last = done.then_some(report);
@@ -135,7 +144,7 @@ impl Engine {
                 folded.fault = Some(fault);
                 break;
             }
-            self.took(&report, &mut folded);
+            folded.took(&report);
             self.totals.reports += 1;
             self.judge(trial, &report, own.take_if(|_| done), &mut folded);
             if folded.decision == Decision::Stop {
@@ -169,11 +178,6 @@ impl Engine {
             self.warn(now, out, || warning);
         }
         folded
-    }
-
-    fn took(&mut self, report: &Report, folded: &mut Folded) {
-        folded.taken += 1;
-        self.errors.passed(report.iteration());
     }
 
     /// Stop rules first; only what they let pass is shown to the scheduler.

@@ -7,6 +7,7 @@ use super::seat::Errand;
 use crate::logic::checkpoint::CheckpointId;
 use crate::logic::config::Config;
 use crate::logic::event::{ExperimentEvent, Hold, Outcome};
+use crate::logic::failure::Fault;
 use crate::logic::ids::TrialId;
 use crate::logic::pool::ResourceRequest;
 use crate::logic::time::Moment;
@@ -55,6 +56,15 @@ pub enum EngineOutput {
     Forget(CheckpointId),
     /// The trial has ended: nothing more is said to it.
     Retire(TrialId),
+    /// To the pool: this GPU is to be granted to nobody any more. For people, too.
+    WithdrawGpu {
+        /// Its index.
+        gpu: u32,
+        /// So many trials failed on it, one after another.
+        trials: u32,
+        /// How the last one did.
+        fault: Fault,
+    },
     /// To the pool: no trial is to be granted a worker. For people, too: this is why.
     Hold(Arc<Hold>),
     /// To the pool: trials may be granted workers again.

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `facts` | takes what trials say: started, saved, failed, ended |
 //! | `fold` | takes a batch of reports, one after another: stop rules, scheduler, searcher, observers |
+//! | `gpus` | counts failures on GPUs, and withdraws those on which trial after trial fails |
 //! | `hold` | counts errors, and launches nobody any more if the same one comes from everywhere |
 //! | `launch` | asks the searcher, lets the scheduler choose, launches |
 //! | `orders` | takes what clients ask for |
@@ -23,6 +24,7 @@ mod entry;
 mod exploit;
 mod facts;
 mod fold;
+mod gpus;
 mod guard;
 mod hold;
 mod io;
@@ -104,6 +106,7 @@ pub struct Engine {
     /// Why no trial is launched, until a client lets the run go on.
     hold: Option<Arc<Hold>>,
     errors: hold::Errors,
+    gpus: gpus::Gpus,
     /// All checkpoints, if there is only so much room for them.
     shelves: Option<shelves::Shelves>,
     copies: exploit::Copies,
@@ -151,6 +154,7 @@ impl Engine {
             warned_unsaved: false,
             hold: None,
             errors: hold::Errors::default(),
+            gpus: gpus::Gpus::default(),
             shelves: None,
             copies: exploit::Copies::default(),
             usage: usage::Usage::default(),

@@ -121,6 +121,8 @@ pub struct EngineSettings {
     pub fail_fast: FailFast,
     /// What is done when the same error has come from several workers; nothing, if none.
     pub same_error: Option<SameError>,
+    /// After so many trials that failed on it in a row a GPU is withdrawn from service; never, if none.
+    pub withdraw_gpus_after: Option<u32>,
     /// How long the run may take; as long as it takes, if none.
     pub time_limit: Option<TimeLimit>,
     /// What is kept of each trial's reports.
@@ -147,6 +149,7 @@ impl EngineSettings {
             at_end: AtEnd::default(),
             fail_fast: FailFast::default(),
             same_error: None,
+            withdraw_gpus_after: None,
             time_limit: None,
             history: History::default(),
             request: super::same_for_all(request),

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::checkpoint::{Checkpoint, CheckpointId};
 use super::config::Config;
-use super::failure::Failure;
+use super::failure::{Failure, Fault};
 use super::ids::{LeaseId, RunId, TrialId, WorkerId};
 use super::metrics::{Objective, Report};
 use super::pool::ResourceRequest;
@@ -205,6 +205,15 @@ pub enum EventKind {
     },
     /// A client let the run go on.
     Proceeded,
+    /// A GPU is granted to nobody any more, because trial after trial failed on it. Whoever has it goes on.
+    Withdrawn {
+        /// Its index.
+        gpu: u32,
+        /// So many trials failed on it, one after another.
+        trials: u32,
+        /// How the last one did.
+        fault: Fault,
+    },
     /// A trial failed.
     Failed {
         /// The trial.
@@ -274,6 +283,7 @@ impl EventKind {
             | EventKind::Limited { .. }
             | EventKind::Held { .. }
             | EventKind::Proceeded
+            | EventKind::Withdrawn { .. }
             | EventKind::Warning { .. }
             | EventKind::Finished { .. } => None,
         }

@@ -31,6 +31,9 @@ pub enum PoolInput {
     Hold,
     /// Whoever waits may be granted a worker again.
     Proceed,
+    /// This GPU is granted to nobody any more; whoever has it keeps it. One that isn't there, or was withdrawn before, changes
+    /// nothing.
+    WithdrawGpu(u32),
     /// From now on there is this much in all. A part of a GPU is left out.
     Resize(Resources),
     /// A deadline has passed.

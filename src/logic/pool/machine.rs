@@ -6,7 +6,7 @@
 //! its kind, unless another kind's has been overtaken too often; it is kept idle if nobody of its kind waits but somebody
 //! may come; and it is stopped if its resources are needed, if nobody can come any more, or if workers aren't reused.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::budget::Budget;
 use super::cache::Cache;
@@ -133,7 +133,12 @@ impl Pool {
         kinds::feasible(request, &gpus::pieces(request), &self.budget)
     }
 
-    /// All there is.
+    /// The indices of the GPUs that are granted to nobody any more.
+    pub fn withdrawn_gpus(&self) -> &BTreeSet<u32> {
+        self.budget.gpus().withdrawn()
+    }
+
+    /// All there is that can be granted.
     pub fn total(&self) -> &Resources {
         self.budget.total()
     }
@@ -198,6 +203,7 @@ impl Pool {
                 self.held = false;
                 self.serve(now, out);
             }
+            PoolInput::WithdrawGpu(gpu) => self.withdraw_gpu(gpu, now, out),
             PoolInput::Resize(total) => self.resize(total, now, out),
             PoolInput::Tick => self.tick(now, out),
             PoolInput::Close => self.close(now, out),

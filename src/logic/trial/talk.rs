@@ -249,6 +249,8 @@ pub enum TrialNews {
         lease: LeaseId,
         /// From 1.
         attempt: u32,
+        /// With which resources.
+        slot: Arc<Slot>,
     },
     /// Its worker is ready.
     Started,
