@@ -227,13 +227,13 @@ impl Engine {
 
     /// After every input: end what is to end, launch what can be launched.
     fn settle(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
-        if let Some(failure) = self.part_failure() {
-            self.close(Outcome::Failed(failure), out);
-        }
+        self.end_if_a_part_failed(out);
         self.check_time(now, out);
         if matches!(self.phase, Phase::Open) {
             self.launch(now, out);
             self.say_demand(out);
+            // In the launch just now: nothing else may come that would bring it to light.
+            self.end_if_a_part_failed(out);
         }
         self.close_if_empty(out);
     }
@@ -283,6 +283,12 @@ impl Engine {
 
     fn warn(&self, at: Moment, out: &mut Vec<EngineOutput>, message: impl FnOnce() -> String) {
         self.tell(at, out, || EventKind::Warning { message: message() });
+    }
+
+    fn end_if_a_part_failed(&mut self, out: &mut Vec<EngineOutput>) {
+        if let Some(failure) = self.part_failure() {
+            self.close(Outcome::Failed(failure), out);
+        }
     }
 
     fn part_failure(&mut self) -> Option<crate::logic::event::RunFailure> {
