@@ -146,6 +146,9 @@ impl Bench {
             checkpoint_budget: None,
             at_end: AtEnd::Nothing,
             fail_fast: FailFast::No,
+            same_error: None,
+            withdraw_gpus_after: None,
+            time_limit: None,
             history: History::None,
             request: same_for_all(Arc::new(ResourceRequest::default())),
             resources: Resources::cpus(8),
@@ -174,7 +177,7 @@ impl Bench {
         self.running = trial(number);
         self.iteration = 0;
         let (worker, lease) = (WorkerId::new(0), LeaseId::new(0));
-        self.fact(State::Starting, TrialNews::Granted { worker, lease, attempt: 1 });
+        self.fact(State::Starting, TrialNews::Granted { worker, lease, attempt: 1, slot: Arc::default() });
         self.fact(State::Running { phase: Phase::Training, order: Decision::Continue }, TrialNews::Started);
     }
 

@@ -13,8 +13,10 @@ pub use crate::error::{ControlError, RunError, SettingsError};
 pub use crate::experiment::{Control, Existing, Experiment, ExperimentHandle};
 pub use crate::logic::checkpoint::Retention;
 pub use crate::logic::config::{Config, ConfigError};
-pub use crate::logic::engine::{AtEnd, Batching, FailFast, History, OnResume, Resume, TrialRecord, Waiting};
-pub use crate::logic::event::{Ending, EventKind, Outcome, PausedBy};
+pub use crate::logic::engine::{
+    AtEnd, Batching, FailFast, History, OnResume, OnSameError, Resume, SameError, TrialRecord, Waiting,
+};
+pub use crate::logic::event::{Ending, EventKind, Hold, Outcome, PausedBy, RunFailure};
 pub use crate::logic::failure::{Backoff, Budget, FailureKind, RetryPolicy};
 pub use crate::logic::ids::TrialId;
 pub use crate::logic::limit::OnLimit;

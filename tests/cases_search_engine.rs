@@ -271,3 +271,11 @@ fn case_a_19_limits_of_the_experiment_and_of_the_searcher() {
         assert_eq!(most, expected, "{name}");
     }
 }
+
+/// With nothing else under way, its first answer is all there is to go by.
+#[test]
+fn a_searcher_that_fails_at_once_ends_the_run() {
+    let searcher = SpySearcher::asking(&Diary::new(), |_| Err(SearchError::new("nothing to say")));
+    let error = run(Script::new().experiment("fails-at-once").searcher(searcher)).expect_err("it failed");
+    assert_eq!(error.to_string(), "the searcher spy searcher failed: nothing to say");
+}

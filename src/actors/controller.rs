@@ -3,16 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult, ResponseFuture};
+use actix::{Actor, Addr, AsyncContext, Context, Handler};
 use futures::channel::oneshot;
 
 use super::clock::{Alarm, Clock};
 use super::keeper::{Brought, Keeper};
 use super::launch::RunEnd;
-use super::messages::{
-    Drain, Inspect, InspectPool, InspectTrial, ListTrials, Order, PoolStatus, RunStatus, Sync, ToController,
-    ToSupervisor, ToTrial, TrialStatus,
-};
+use super::messages::{Drain, Order, ToController, ToSupervisor, ToTrial};
 use super::post::post_to;
 use super::supervisor::WorkerSupervisor;
 use super::trial::TrialActor;
@@ -21,9 +18,8 @@ use crate::logic::engine::{ClientOrder, Engine, EngineInput, EngineOutput, Erran
 use crate::logic::event::{EventKind, ExperimentEvent};
 use crate::logic::ids::TrialId;
 use crate::logic::pool::Demand;
-use crate::logic::schedule::Cohort;
 use crate::logic::time::Moment;
-use crate::logic::trial::{Status, Trial, TrialFact, TrialSettings};
+use crate::logic::trial::{Trial, TrialFact, TrialSettings};
 use crate::ports::journal::{Journal, JournalNotice};
 use crate::ports::observer::Audience;
 
@@ -41,15 +37,15 @@ use crate::ports::observer::Audience;
 /// # Ok(()) }
 /// ```
 pub struct Controller {
-    engine: Engine,
-    clock: Clock,
+    pub(super) engine: Engine,
+    pub(super) clock: Clock,
     alarm: Alarm,
     trials: HashMap<TrialId, Addr<TrialActor>>,
-    supervisor: Addr<WorkerSupervisor>,
+    pub(super) supervisor: Addr<WorkerSupervisor>,
     settings: Arc<TrialSettings>,
     audience: Box<dyn Audience>,
     forget: Box<dyn FnMut(CheckpointId) + Send>,
-    keeper: Keeper,
+    pub(super) keeper: Keeper,
     done: Option<oneshot::Sender<RunEnd>>,
     out: Vec<EngineOutput>,
 }
@@ -275,6 +271,15 @@ impl Controller {
             EngineOutput::Forget(checkpoint) => self.forget(checkpoint),
             // They are sorted out before.
             EngineOutput::Event(_) => {}
+            EngineOutput::Hold(why) => {
+                log::warn!("no trial is launched any more until a client says `proceed`: {why}");
+                post_to(&self.supervisor, ToSupervisor::Hold);
+            }
+            EngineOutput::WithdrawGpu { gpu, trials, fault } => {
+                log::warn!("GPU {gpu} is out of service: {trials} trials in a row failed on it, the last with {fault}");
+                post_to(&self.supervisor, ToSupervisor::WithdrawGpu(gpu));
+            }
+            EngineOutput::Proceed => post_to(&self.supervisor, ToSupervisor::Proceed),
             EngineOutput::DemandClosed => post_to(&self.supervisor, ToSupervisor::Demand(Demand::Closed)),
             EngineOutput::DemandOpened => post_to(&self.supervisor, ToSupervisor::Demand(Demand::Open)),
             EngineOutput::ClosePool { by } => post_to(&self.supervisor, ToSupervisor::Close { by }),
@@ -292,11 +297,6 @@ impl Controller {
         if let Some(checkpoint) = self.keeper.forget(checkpoint) {
             (self.forget)(checkpoint);
         }
-    }
-
-    fn status(&self, trial: TrialId) -> Option<TrialStatus> {
-        let ledger = self.engine.ledger();
-        Some(TrialStatus { record: ledger.get(trial)?.clone(), waiting: ledger.waiting(trial) })
     }
 }
 
@@ -337,63 +337,5 @@ impl Handler<Drain> for Controller {
     fn handle(&mut self, Drain(within): Drain, ctx: &mut Context<Self>) -> Self::Result {
         self.with_engine(ctx, |engine, now, out| engine.order(ClientOrder::Drain { by: now + within }, now, out))
             .map(|_| ())
-    }
-}
-
-impl Handler<Inspect> for Controller {
-    type Result = MessageResult<Inspect>;
-
-    fn handle(&mut self, _: Inspect, _: &mut Context<Self>) -> Self::Result {
-        let ledger = self.engine.ledger();
-        MessageResult(RunStatus {
-            now: self.clock.now(),
-            counts: Status::ALL.map(|status| ledger.count(status)),
-            total: self.engine.expected(),
-            totals: self.engine.totals(),
-            held: self.keeper.held(),
-            thinking: self.engine.searcher_away().map(Arc::from),
-            journal: self.keeper.backlog(),
-        })
-    }
-}
-
-impl Handler<Sync> for Controller {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, _: Sync, _: &mut Context<Self>) -> Self::Result {
-        let (done, wait) = oneshot::channel();
-        self.keeper.sync(move || {
-            // Whoever asked may have gone.
-            let _ = done.send(());
-        });
-        // A journal that was closed has said itself what it couldn't write.
-        Box::pin(async move { wait.await.unwrap_or(()) })
-    }
-}
-
-impl Handler<InspectTrial> for Controller {
-    type Result = MessageResult<InspectTrial>;
-
-    fn handle(&mut self, InspectTrial(trial): InspectTrial, _: &mut Context<Self>) -> Self::Result {
-        MessageResult(self.status(trial))
-    }
-}
-
-impl Handler<ListTrials> for Controller {
-    type Result = MessageResult<ListTrials>;
-
-    fn handle(&mut self, ListTrials { from, most }: ListTrials, _: &mut Context<Self>) -> Self::Result {
-        let run = self.engine.settings().run;
-        let numbers = (from..).take(most).take_while(|number| (*number as usize) < self.engine.ledger().len());
-        MessageResult(numbers.filter_map(|number| self.status(TrialId::new(run, number))).collect())
-    }
-}
-
-impl Handler<InspectPool> for Controller {
-    type Result = ResponseFuture<PoolStatus>;
-
-    fn handle(&mut self, question: InspectPool, _: &mut Context<Self>) -> Self::Result {
-        let supervisor = self.supervisor.clone();
-        Box::pin(async move { supervisor.send(question).await.unwrap_or_default() })
     }
 }

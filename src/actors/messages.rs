@@ -1,12 +1,13 @@
 //! All messages between the actors, and from clients to the controller. Orders are imperatives, facts past participles.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Message, Recipient};
 
 use crate::logic::engine::{ClientOrder, Errand, OrderError, Totals, TrialRecord, Waiting};
-use crate::logic::event::EventKind;
+use crate::logic::event::{EventKind, Hold};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::pool::{Demand, PoolCounts, Resources, WhyWaiting};
 use crate::logic::time::Moment;
@@ -65,6 +66,8 @@ pub struct RunStatus {
     pub totals: Totals,
     /// Why no results are processed at the moment, if none are: the journal can't be written, or is far behind.
     pub held: Option<Arc<str>>,
+    /// Why no trial is launched until a client says [`proceed`](crate::prelude::Control::proceed), if that is so.
+    pub hold: Option<Arc<Hold>>,
     /// The searcher that makes its next suggestion beside the run, if one does.
     pub thinking: Option<Arc<str>>,
     /// How far the journal is behind; none if there is none.
@@ -93,8 +96,10 @@ pub struct InspectPool {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct PoolStatus {
-    /// All there is.
+    /// All there is that can be granted.
     pub total: Resources,
+    /// The indices of the GPUs that were withdrawn, because trial after trial failed on them.
+    pub withdrawn_gpus: BTreeSet<u32>,
     /// What no worker holds.
     pub free: Resources,
     /// How many workers are what.
@@ -153,6 +158,12 @@ pub(super) struct ToPool {
 pub(super) enum ToSupervisor {
     /// Whether more trials may come.
     Demand(Demand),
+    /// This GPU is to be granted to nobody any more.
+    WithdrawGpu(u32),
+    /// No trial is to be granted a worker.
+    Hold,
+    /// Trials may be granted workers again.
+    Proceed,
     /// All workers can go; those that don't by then, the hard way.
     Close {
         /// By when.

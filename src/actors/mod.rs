@@ -5,6 +5,7 @@
 
 mod clock;
 mod controller;
+mod inspect;
 mod keeper;
 mod launch;
 pub mod messages;

@@ -174,6 +174,9 @@ impl Handler<ToSupervisor> for WorkerSupervisor {
     fn handle(&mut self, message: ToSupervisor, ctx: &mut Context<Self>) {
         match message {
             ToSupervisor::Demand(demand) => self.feed(PoolInput::Demand(demand), ctx),
+            ToSupervisor::WithdrawGpu(gpu) => self.feed(PoolInput::WithdrawGpu(gpu), ctx),
+            ToSupervisor::Hold => self.feed(PoolInput::Hold, ctx),
+            ToSupervisor::Proceed => self.feed(PoolInput::Proceed, ctx),
             ToSupervisor::Close { by } => {
                 if let Some(by) = by {
                     self.feed(PoolInput::Limit(by), ctx);
@@ -206,6 +209,7 @@ impl Handler<InspectPool> for WorkerSupervisor {
     fn handle(&mut self, InspectPool { trial }: InspectPool, _: &mut Context<Self>) -> Self::Result {
         actix::MessageResult(PoolStatus {
             total: self.pool.total().clone(),
+            withdrawn_gpus: self.pool.withdrawn_gpus().clone(),
             free: self.pool.free().clone(),
             counts: self.pool.counts(),
             why: trial.and_then(|trial| self.pool.why_waiting(trial)),

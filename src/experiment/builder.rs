@@ -12,8 +12,9 @@ use crate::edge::files::Files;
 use crate::edge::log::{Damage, DirFiles, LogSettings};
 use crate::logic::checkpoint::Retention;
 use crate::logic::config::Config;
-use crate::logic::engine::{AtEnd, Batching, FailFast, History, Resume};
+use crate::logic::engine::{AtEnd, Batching, FailFast, History, Resume, SameError};
 use crate::logic::failure::{Budget, RetryPolicy};
+use crate::logic::limit::OnLimit;
 use crate::logic::metrics::Objective;
 use crate::logic::objects::Objects;
 use crate::logic::pool::{AbandonPolicy, ResourceRequest, Resources, Reuse};
@@ -67,6 +68,9 @@ pub struct Experiment {
     pub(super) abandoned: AbandonPolicy,
     pub(super) retry: RetryPolicy,
     pub(super) fail_fast: FailFast,
+    pub(super) same_error: Option<SameError>,
+    pub(super) time_limit: Option<(Duration, OnLimit)>,
+    pub(super) withdraw_gpus_after: Option<u32>,
     pub(super) checkpoint_every: Option<u32>,
     pub(super) at_end: AtEnd,
     pub(super) retention: Retention,
@@ -120,6 +124,9 @@ impl Experiment {
             abandoned: AbandonPolicy::GiveBack,
             retry: RetryPolicy::default(),
             fail_fast: FailFast::No,
+            same_error: None,
+            time_limit: None,
+            withdraw_gpus_after: None,
             checkpoint_every: None,
             at_end: AtEnd::Nothing,
             retention: Retention::all(),

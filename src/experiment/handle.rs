@@ -83,6 +83,15 @@ impl Control {
         self.order(ClientOrder::Add(config)).await?.ok_or(ControlError::Over)
     }
 
+    /// Lets a run go on that is held because the same error came from several workers; errors are counted anew. Why it is
+    /// held is in [`status`](Control::status).
+    ///
+    /// # Errors
+    /// If the run is over, or isn't held.
+    pub async fn proceed(&self) -> Result<(), ControlError> {
+        self.order(ClientOrder::Proceed).await.map(|_| ())
+    }
+
     /// Ends the run now. What has been reached by then are its results.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ mod handle;
 mod keeping;
 mod place;
 mod resume;
+mod safeguards;
 mod session;
 mod start;
 mod stored;

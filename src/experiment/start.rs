@@ -37,6 +37,7 @@ impl Experiment {
     /// If a setting is wrong, before anything runs; or if the run couldn't go on: then what had been reached is in the
     /// error. A failed trial is no error.
     pub fn run(self) -> Result<Results, RunError> {
+        self.check_uncontrolled()?;
         self.start()?.wait_blocking()
     }
 
@@ -145,6 +146,7 @@ impl Experiment {
         if let Some(0) = self.checkpoint_budget {
             return Err(refused("checkpoint_budget", "0", "at least 1 byte"));
         }
+        self.check_safeguards()?;
         let request = Arc::new(self.per_trial.clone().unwrap_or_default());
         let infeasible = |why| SettingsError::Infeasible { request: request.clone(), why };
         Pool::new(pool.clone()).feasible(&request).map_err(infeasible)?;
@@ -159,6 +161,9 @@ impl Experiment {
             checkpoint_budget: self.checkpoint_budget,
             at_end: self.at_end,
             fail_fast: self.fail_fast,
+            same_error: self.same_error,
+            withdraw_gpus_after: self.withdraw_gpus_after,
+            time_limit: self.take_time_limit(),
             history: self.history,
             request: self.request_rule(request, pool.clone()),
             resources: pool.total.clone(),
@@ -332,7 +337,7 @@ fn closed(
     }
 }
 
-fn refused(setting: &'static str, value: &str, expected: &'static str) -> SettingsError {
+pub(super) fn refused(setting: &'static str, value: &str, expected: &'static str) -> SettingsError {
     SettingsError::Setting { setting, value: value.to_owned(), expected }
 }
 

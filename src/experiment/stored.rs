@@ -31,6 +31,9 @@ pub(super) fn settings(experiment: &Experiment) -> Map<String, Value> {
     put("abandoned", json(&experiment.abandoned));
     put("retry", json(&experiment.retry));
     put("fail_fast", json(&experiment.fail_fast));
+    put("same_error", json(&experiment.same_error));
+    put("time_limit", json(&experiment.time_limit));
+    put("withdraw_gpus_after", json(&experiment.withdraw_gpus_after));
     put("checkpoint_every", json(&experiment.checkpoint_every));
     put("checkpoint_budget", json(&experiment.checkpoint_budget));
     put("at_end", json(&experiment.at_end));
@@ -98,6 +101,9 @@ pub(super) fn apply(experiment: &mut Experiment, stored: &Map<String, Value>) ->
     take(stored, "abandoned", &mut experiment.abandoned)?;
     take(stored, "retry", &mut experiment.retry)?;
     take(stored, "fail_fast", &mut experiment.fail_fast)?;
+    take(stored, "same_error", &mut experiment.same_error)?;
+    take(stored, "time_limit", &mut experiment.time_limit)?;
+    take(stored, "withdraw_gpus_after", &mut experiment.withdraw_gpus_after)?;
     take(stored, "checkpoint_every", &mut experiment.checkpoint_every)?;
     take(stored, "checkpoint_budget", &mut experiment.checkpoint_budget)?;
     take(stored, "at_end", &mut experiment.at_end)?;

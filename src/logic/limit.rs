@@ -1,15 +1,67 @@
-//! What to do when a limit on time is reached.
+//! What is done when a limit on time or another resource is reached.
+
+use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What becomes of work that has reached a limit on time.
+use super::time::Moment;
+use super::trial::Keep;
+
+/// What is done when a limit is reached: by whom it reaches, a trial or all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnLimit {
-    /// The step that is under way comes to its end, then the trial stops.
+    /// The step that is under way comes to its end and is reported, then the trial stops.
     FinishStep,
-    /// The step that is under way comes to its end, a checkpoint is written, then the trial stops.
+    /// The same, and a checkpoint is written before the trial stops, if the trainable can save. (A closure saves when it
+    /// reports and at no other time, so the last one it handed in is what there is.)
     SaveThenStop,
-    /// It is ended at once.
+    /// The worker is ended at once, without grace. What it hasn't handed in is lost. A thread can't be ended: it is left
+    /// behind.
     Kill,
+}
+
+impl OnLimit {
+    /// Whether a checkpoint is written before a trial stops.
+    pub fn keep(self) -> Keep {
+        match self {
+            OnLimit::SaveThenStop => Keep::Checkpoint,
+            OnLimit::FinishStep | OnLimit::Kill => Keep::Nothing,
+        }
+    }
+}
+
+impl fmt::Display for OnLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OnLimit::FinishStep => "finish the step",
+            OnLimit::SaveThenStop => "save, then stop",
+            OnLimit::Kill => "kill",
+        })
+    }
+}
+
+/// How long a run may take, over all its sessions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeLimit {
+    /// So much active time since the run's start; more than zero. Time between sessions doesn't count.
+    pub after: Duration,
+    /// What is done then.
+    pub then: OnLimit,
+    /// How long steps and checkpoints may take from then on. What hasn't ended by then is ended as by [`OnLimit::Kill`].
+    pub grace: Duration,
+}
+
+impl TimeLimit {
+    /// The moment at which it is reached.
+    pub fn at(&self) -> Moment {
+        Moment::new(self.after)
+    }
+}
+
+impl fmt::Display for TimeLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the experiment's time limit of {:?} is reached ({})", self.after, self.then)
+    }
 }

@@ -54,6 +54,7 @@ pub struct Script {
     reports: Reports,
     pub(super) done_at: Option<u64>,
     pub(super) over_at: Option<(u64, Keep)>,
+    pub(super) broken_gpu: Option<u32>,
     pub(super) setup: Duration,
     pub(super) step: Duration,
     pub(super) save: Duration,
@@ -75,6 +76,7 @@ impl Script {
             reports: Arc::new(reports),
             done_at: None,
             over_at: None,
+            broken_gpu: None,
             setup: Duration::ZERO,
             step: Duration::from_secs(1),
             save: Duration::ZERO,
@@ -96,6 +98,13 @@ impl Script {
     #[must_use]
     pub fn over_at(mut self, iteration: u64, keep: Keep) -> Self {
         self.over_at = Some((iteration, keep));
+        self
+    }
+
+    /// Every step on this GPU fails.
+    #[must_use]
+    pub fn broken_gpu(mut self, gpu: u32) -> Self {
+        self.broken_gpu = Some(gpu);
         self
     }
 

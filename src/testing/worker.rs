@@ -83,6 +83,12 @@ impl ScriptedWorker {
         self.place(iteration).is_some_and(|place| self.script.happens(what, place))
     }
 
+    fn broken(&self) -> Option<Fault> {
+        let gpus = self.info.iter().flat_map(|info| &info.slot.gpus).flatten();
+        let broken = gpus.into_iter().find(|gpu| self.script.broken_gpu == Some(**gpu))?;
+        Some(Fault::new(FailureKind::UserError, format!("GPU {broken} fell off the bus")))
+    }
+
     fn start(&mut self, info: TrialInfo, config: Arc<Config>) -> Answer {
         (self.info, self.config) = (Some(info), config);
         (self.counters, self.last) = (Counters::default(), None);
@@ -130,6 +136,7 @@ impl ScriptedWorker {
             let iteration = self.counters.training_iteration + 1;
             elapsed += step;
             let fault = self.fault(Happening::Error, iteration).or_else(|| self.fault(Happening::Panic, iteration));
+            let fault = fault.or_else(|| self.broken());
             if let Some(fault) = fault {
                 // What was reported before is handed in first; the same step fails again when it is asked for.
                 return match reports.last() {

@@ -2,6 +2,9 @@
 
 mod away;
 mod budget;
+mod gpus;
+mod hold;
+mod limit;
 mod rig;
 
 use proptest::prelude::*;

@@ -7,9 +7,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tryout::logic::checkpoint::Retention;
 use tryout::logic::config::Config;
-use tryout::logic::engine::{AtEnd, Batching, ClientOrder, Engine, EngineSettings, FailFast, History, same_for_all};
+use tryout::logic::engine::{
+    AtEnd, Batching, ClientOrder, Engine, EngineSettings, FailFast, History, SameError, same_for_all,
+};
 use tryout::logic::failure::{Backoff, Budget, FailureKind, RetryPolicy};
 use tryout::logic::ids::{RunId, TrialId};
+use tryout::logic::limit::TimeLimit;
 use tryout::logic::metrics::{Metrics, Objective};
 use tryout::logic::pool::{AbandonPolicy, Pool, PoolSettings, ResourceRequest, Resources, Reuse};
 use tryout::logic::schedule::{Asha, Cohort, Fifo, Scheduler};
@@ -21,6 +24,9 @@ use tryout::logic::trial::{Keep, Rests, TrialSettings};
 use tryout::testing::{Chance, Saves, Script, Sim};
 
 pub(crate) const RUN: RunId = RunId::new(7);
+
+/// What a step takes.
+pub(crate) const STEP: Duration = Duration::from_millis(700);
 
 /// Pauses every trial at every other report.
 #[derive(Debug)]
@@ -98,6 +104,11 @@ pub(crate) struct Rig {
     pub(crate) keep: usize,
     pub(crate) at_end: AtEnd,
     pub(crate) fail_fast: FailFast,
+    pub(crate) same_error: Option<SameError>,
+    pub(crate) time_limit: Option<TimeLimit>,
+    /// How many GPUs there are, of which each trial has one; and which one is broken.
+    pub(crate) gpus: Option<(u32, u32)>,
+    pub(crate) withdraw_after: Option<u32>,
     pub(crate) max_failures: u32,
     pub(crate) backoff: u64,
     pub(crate) reuse: Reuse,
@@ -116,10 +127,14 @@ pub(crate) fn script(rig: &Rig) -> Script {
     let reports = |config: &Config, iteration: u64| {
         Metrics::from([("loss", config.number("x").unwrap_or(0.0) + 1.0 / iteration as f64)])
     };
-    let times = (Duration::from_millis(300), Duration::from_millis(700), Duration::from_millis(200));
     let script = Script::new(reports);
+    let script = rig.gpus.iter().fold(script, |script, (_, broken)| script.broken_gpu(*broken));
     let script = rig.over.iter().fold(script, |script, (iteration, keep)| script.over_at(*iteration, *keep));
-    script.done_at(rig.iterations).times(times.0, times.1, times.2).saves(rig.saves).chance(rig.chance, rig.seed)
+    script
+        .done_at(rig.iterations)
+        .times(Duration::from_millis(300), STEP, Duration::from_millis(200))
+        .saves(rig.saves)
+        .chance(rig.chance, rig.seed)
 }
 
 pub(crate) fn retry(rig: &Rig) -> RetryPolicy {
@@ -142,6 +157,16 @@ pub(crate) fn scheduler(rig: &Rig) -> Box<dyn Scheduler> {
     scheduler
 }
 
+/// Cpus, and GPUs if there are any.
+fn gpus(rig: &Rig, cpus: u32, gpus: u32) -> Resources {
+    let gpus = if rig.gpus.is_some() { gpus } else { 0 };
+    Resources::cpus(cpus).with("gpu", f64::from(gpus)).expect("a number of GPUs")
+}
+
+fn resources(rig: &Rig) -> Resources {
+    gpus(rig, rig.cpus, rig.gpus.map_or(0, |(gpus, _)| gpus))
+}
+
 pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn Searcher>) -> Engine {
     let settings = EngineSettings {
         run: RUN,
@@ -154,9 +179,12 @@ pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn
         checkpoint_budget: rig.checkpoint_budget,
         at_end: rig.at_end,
         fail_fast: rig.fail_fast,
+        same_error: rig.same_error,
+        withdraw_gpus_after: rig.withdraw_after,
+        time_limit: rig.time_limit,
         history: History::None,
-        request: same_for_all(Arc::new(ResourceRequest::default())),
-        resources: Resources::cpus(rig.cpus),
+        request: same_for_all(Arc::new(ResourceRequest::single(gpus(rig, 1, 1)).expect("one of each"))),
+        resources: resources(rig),
     };
     let budget = rig.budget.map(|seconds| stop::experiment_time(Duration::from_secs(seconds)));
     let rules: Vec<Box<dyn StopRule>> = budget.into_iter().map(|rule| Box::new(rule) as Box<dyn StopRule>).collect();
@@ -173,7 +201,7 @@ pub(crate) fn searcher(rig: &Rig) -> Box<dyn Searcher> {
 }
 
 pub(crate) fn pool(rig: &Rig) -> Pool {
-    let mut settings = PoolSettings::new(Resources::cpus(rig.cpus));
+    let mut settings = PoolSettings::new(resources(rig));
     settings.reuse = rig.reuse;
     settings.grace = Duration::from_secs(5);
     settings.abandoned = rig.hold;
@@ -219,6 +247,10 @@ impl Rig {
     /// Later than anything else can happen by then, all that a client paused is resumed, again and again, because a pause
     /// may take effect late.
     pub(crate) fn later_orders(&self, mut sim: Sim) -> Sim {
+        // Whatever may hold it is let go, as often as there may be failures to hold it again.
+        for round in 0..self.same_error.map_or(0, |_| 100) {
+            sim = sim.order(Moment::new(Duration::from_secs(400 + 50 * round)), ClientOrder::Proceed);
+        }
         for round in 0..3_u64 {
             for number in 0..40 {
                 let at = Moment::new(Duration::from_secs(500 + 500 * round));
@@ -297,6 +329,10 @@ pub(crate) fn rig() -> impl Strategy<Value = Rig> {
             keep: 2,
             at_end,
             fail_fast,
+            same_error: None,
+            time_limit: None,
+            gpus: None,
+            withdraw_after: None,
             max_failures,
             backoff,
             reuse,

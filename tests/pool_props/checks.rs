@@ -1,6 +1,6 @@
 //! What must hold after every step.
 
-use tryout::logic::pool::{Amount, Demand, PoolCounts, ResourceRequest, Slot};
+use tryout::logic::pool::{Amount, Demand, PoolCounts, ResourceRequest, Resources, Slot};
 
 use crate::model::{Ask, At, Model, Stage, trial};
 
@@ -53,9 +53,17 @@ impl Model {
         self.kinds[ask.kind].as_bundles()
     }
 
+    /// What is in use, but for GPUs that were withdrawn.
     fn used(&self, name: &str) -> u64 {
-        let bundles = self.workers.values().flat_map(|worker| &worker.slot.bundles);
-        bundles.map(|bundle| bundle.get(name).parts()).sum()
+        let of = |slot: &Slot| {
+            let all: u64 = slot.bundles.iter().map(|bundle| bundle.get(name).parts()).sum();
+            let each = |bundle: &Resources| bundle.get("gpu").parts().min(WHOLE);
+            let gone = slot.bundles.iter().zip(&slot.gpus).map(|(bundle, gpus)| {
+                each(bundle) * gpus.iter().filter(|gpu| self.withdrawn.contains(gpu)).count() as u64
+            });
+            if name == "gpu" { all - gone.sum::<u64>() } else { all }
+        };
+        self.workers.values().map(|worker| of(&worker.slot)).sum()
     }
 
     /// What is free is what nobody holds, and never less than nothing.
@@ -78,7 +86,8 @@ impl Model {
                 }
             }
         }
-        free.truncate((self.total.get("gpu").parts() / WHOLE) as usize);
+        free.truncate(self.gpus as usize);
+        self.withdrawn.range(..self.gpus).for_each(|&gone| free[gone as usize] = 0);
         free
     }
 
@@ -100,6 +109,9 @@ impl Model {
 
     /// Nobody who could be served is left waiting, unless an earlier one was overtaken too often.
     fn check_line(&self) {
+        if self.held {
+            return;
+        }
         let mut waiting: Vec<(&u32, &Ask)> = self.asks.iter().filter(|(_, ask)| self.waits(ask)).collect();
         waiting.sort_by_key(|(_, ask)| ask.number);
         let mut seen = Vec::new();

@@ -51,6 +51,10 @@ impl Model {
         assert!(Arc::ptr_eq(&vehicle.slot, slot));
         assert_eq!((ask.ticket, self.kinds[ask.kind].as_bundles()), (ticket, &slot.bundles[..]));
         let inherits = self.inherited.as_ref().is_some_and(|(heir, old)| *heir == number && Arc::ptr_eq(old, slot));
+        assert!(!self.held || inherits, "{number} was granted a worker while nobody is");
+        let new = vehicle.at == At::Fresh && !inherits;
+        let gone = slot.gpus.iter().flatten().any(|gpu| self.withdrawn.contains(gpu));
+        assert!(!new || !gone, "a GPU was granted that is withdrawn: {slot:?}");
         if !inherits {
             for other in self.asks.values_mut().filter(|other| other.number < ask.number) {
                 if matches!(other.stage, Stage::Waiting { .. }) {

@@ -28,6 +28,8 @@ enum Op {
     Wait(u64),
     Demand(bool),
     Resize(u32, u32),
+    Withdraw(u32),
+    Hold(bool),
     /// Of any worker, whether it makes sense or not.
     Released(u64),
     Abandoned(u64),
@@ -73,6 +75,8 @@ fn hostile() -> impl Strategy<Value = Op> {
     prop_oneof![
         6 => daily(),
         1 => (1..7_u32, 0..4_u32).prop_map(|(cpu, gpu)| Op::Resize(cpu, gpu)),
+        1 => (0..4_u32).prop_map(Op::Withdraw),
+        1 => any::<bool>().prop_map(Op::Hold),
         1 => (0..40_u64).prop_map(Op::Released),
         1 => (0..40_u64).prop_map(Op::Abandoned),
         1 => (0..40_u64).prop_map(Op::Gone),
@@ -120,6 +124,8 @@ fn perform(model: &mut Model, op: Op) -> Option<()> {
         Op::Wait(seconds) => model.wait(Duration::from_secs(seconds)),
         Op::Demand(open) => model.demand(if open { Demand::Open } else { Demand::Closed }),
         Op::Resize(cpu, gpu) => model.resize(Resources::cpus(cpu).with("gpu", f64::from(gpu)).unwrap()),
+        Op::Withdraw(gpu) => model.withdraw(gpu),
+        Op::Hold(hold) => model.hold(hold),
         Op::Released(worker) => model.released(WorkerId::new(worker)),
         Op::Abandoned(worker) => model.abandoned(WorkerId::new(worker)),
         Op::Gone(worker) => model.gone(WorkerId::new(worker), false),

@@ -1,6 +1,6 @@
 //! A slow and obvious model of a pool: it follows what the pool is told and says, and objects to what must not be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,7 +61,12 @@ pub(crate) struct Model {
     pub(crate) now: Moment,
     pub(crate) workers: BTreeMap<WorkerId, Vehicle>,
     pub(crate) asks: BTreeMap<u32, Ask>,
+    /// All that is in service.
     pub(crate) total: Resources,
+    /// GPUs, those that were withdrawn included.
+    pub(crate) gpus: u32,
+    pub(crate) withdrawn: BTreeSet<u32>,
+    pub(crate) held: bool,
     pub(crate) demand: Demand,
     pub(crate) closing: bool,
     pub(crate) closed: usize,
@@ -85,6 +90,9 @@ impl Model {
         Self {
             pool: Pool::new(settings.clone()),
             total: settings.total.clone(),
+            gpus: settings.total.get("gpu").as_f64() as u32,
+            withdrawn: BTreeSet::new(),
+            held: false,
             settings,
             kinds: kinds.into_iter().map(Arc::new).collect(),
             now: Moment::START,
@@ -252,9 +260,30 @@ impl Model {
     }
 
     pub(crate) fn resize(&mut self, total: Resources) {
-        self.total = total.clone();
+        self.gpus = total.get("gpu").as_f64() as u32;
+        self.total = self.in_service(&total);
         self.may_refuse = self.asks.keys().copied().collect();
         self.feed(PoolInput::Resize(total));
+    }
+
+    fn in_service(&self, total: &Resources) -> Resources {
+        let gpus = self.gpus - self.withdrawn.range(..self.gpus).count() as u32;
+        total.clone().with("gpu", f64::from(gpus)).expect("a number of GPUs")
+    }
+
+    pub(crate) fn withdraw(&mut self, gpu: u32) {
+        if gpu < self.gpus {
+            self.withdrawn.insert(gpu);
+        }
+        self.total = self.in_service(&self.total.clone());
+        self.may_refuse = self.asks.keys().copied().collect();
+        self.feed(PoolInput::WithdrawGpu(gpu));
+        assert_eq!(self.pool.withdrawn_gpus(), &self.withdrawn);
+    }
+
+    pub(crate) fn hold(&mut self, hold: bool) {
+        self.held = hold;
+        self.feed(if hold { PoolInput::Hold } else { PoolInput::Proceed });
     }
 
     pub(crate) fn close(&mut self) {

@@ -85,7 +85,9 @@ fn engine() {
     let deaf = shell("sh -c 'sleep 1000 & sleep 1000' & trap '' TERM HUP; ready; result; while :; do sleep 1000; done");
     let workers = [rust(), deaf].map(|backend| {
         let experiment = Experiment::new("walk", backend.env(MARK, mark.as_str()));
-        experiment.points([acts("hang"), acts("hang")]).workers(2).start().expect("a run")
+        let batching = Batching::Fixed { reports: std::num::NonZeroU32::MIN, time: None };
+        let experiment = experiment.points([acts("hang"), acts("hang")]).batching(batching);
+        experiment.workers(2).start().expect("a run")
     });
     let runs = [commands].into_iter().chain(workers);
     let mut seen = 0;
@@ -94,11 +96,9 @@ fn engine() {
         let mut reported = 0;
         while reported < 2 {
             let event = futures::executor::block_on(futures::StreamExt::next(&mut events));
-            if let Some(Seen::Event(event)) = event
-                && matches!(&event.kind, EventKind::Reported { .. })
-            {
-                reported += 1;
-            }
+            let event = event.expect("the run has ended");
+            reported +=
+                u32::from(matches!(event, Seen::Event(event) if matches!(event.kind, EventKind::Reported { .. })));
         }
         seen += 1;
         std::mem::forget(_run);

@@ -111,7 +111,7 @@ read -r welcome
 read -r start
 lease=${start#*:}; lease=${lease%%,*}
 ready() { say "$lease" '"ready":{}'; }
-result() { say "$lease" '"results":{"list":[{"metrics":{"count":1},"seconds":0.1,"at":1}],"end":"'"$1"'"}'; }
+result() { say "$lease" '"results":{"list":[{"metrics":{"count":1},"seconds":0.1,"at":1}]'"${1:+,\"end\":\"$1\"}"'}'; }
 "#;
 
 /// Workers that a shell runs; `text` goes on where the trial has just been started.

@@ -3,11 +3,14 @@
 #[path = "../engine_props/rig.rs"]
 mod rig;
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use rig::{RUN, Rig, rig, scheduler, searcher};
-use tryout::logic::engine::{Engine, FailFast, Ledger, Resume, TrialRecord};
+use tryout::logic::engine::{Engine, FailFast, Ledger, OnSameError, Resume, SameError, TrialRecord};
 use tryout::logic::event::{EventKind, Outcome};
 use tryout::logic::journal::{Compactor, Entry, Opened, PartStates, Reader, Record, Writer};
+use tryout::logic::limit::{OnLimit, TimeLimit};
 use tryout::logic::trial::Status;
 use tryout::testing::{Sim, SimCut, SimEnd};
 
@@ -137,6 +140,33 @@ proptest! {
                 *next += 1;
             }
         }
+    }
+
+    #[test]
+    fn a_run_that_was_held_or_limited_is_resumed(
+        mut rig in rig(),
+        messages in 0_u64..600,
+        snapshot in any::<bool>(),
+        seconds in 1_u64..12,
+        error in 0.1..0.9_f64,
+    ) {
+        let limit = TimeLimit { after: Duration::from_secs(seconds), then: OnLimit::SaveThenStop, grace: Duration::from_secs(5) };
+        (rig.time_limit, rig.chance.error) = (Some(limit), error);
+        rig.same_error = Some(SameError { workers: 2, then: OnSameError::Hold });
+        (rig.gpus, rig.withdraw_after) = (Some((3, 1)), Some(2));
+        let cut = cut(&rig, messages)?;
+        let mut text = journal(&cut);
+        if snapshot {
+            text = compacted(read(&text), cut.parts.clone());
+        }
+        let engine = recalled(&rig, read(&text))?;
+        same_ledger(&cut.ledger, engine.ledger())?;
+        prop_assert_eq!(engine.hold(), None, "a session begins not held");
+        let sim = resumed(&rig, &cut, engine, Resume::new()).at_most(200_000);
+        let end = sim.run().map_err(|error| TestCaseError::fail(error.to_string()))?;
+        // The steps have their grace, and then the workers have theirs; a session that was cut off later ends at once.
+        let most = limit.at().max(cut.now) + limit.grace + limit.grace;
+        prop_assert!(end.now <= most, "the limit counts over both sessions, and it ended at {}", end.now);
     }
 
     #[test]

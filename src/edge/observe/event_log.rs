@@ -30,6 +30,11 @@ impl Observer for EventLog {
                 warn!(target: TARGET, "trial {trial} failed: {failure}");
             }
             EventKind::Warning { message } => warn!(target: TARGET, "{message}"),
+            EventKind::Held { why } => warn!(target: TARGET, "the run is held until a client lets it go on: {why}"),
+            EventKind::Withdrawn { gpu, trials, fault } => {
+                warn!(target: TARGET, "GPU {gpu} is out of service: {trials} trials in a row failed on it, the last with {fault}");
+            }
+            EventKind::Proceeded => info!(target: TARGET, "the run goes on"),
             EventKind::Abandoned { worker, trial: Some(trial) } => {
                 warn!(target: TARGET, "worker {worker} didn't stop and was left behind with trial {trial}");
             }

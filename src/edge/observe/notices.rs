@@ -50,6 +50,13 @@ impl Notices {
                 Some(format!("{trial} {next}: {}", words::line_of(&failure.to_string())))
             }
             EventKind::Warning { message } => Some(format!("warning: {}", words::line_of(message))),
+            EventKind::Held { why } => {
+                Some(format!("held, waits to be let go on: {}", words::line_of(&why.to_string())))
+            }
+            EventKind::Withdrawn { gpu, trials, fault } => Some(format!(
+                "warning: GPU {gpu} is out of service: {trials} trials in a row failed on it, the last with {}",
+                words::line_of(&fault.to_string())
+            )),
             EventKind::Abandoned { worker, .. } => {
                 Some(format!("warning: worker {worker} didn't stop and was left behind"))
             }

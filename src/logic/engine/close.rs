@@ -8,16 +8,19 @@ use super::{Demand, Engine, EngineOutput};
 use crate::logic::event::{Ending, EventKind, Outcome, PausedBy};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::TrialId;
+use crate::logic::limit::TimeLimit;
 use crate::logic::time::Moment;
-use crate::logic::trial::{State, TrialOrder};
+use crate::logic::trial::{Keep, State, TrialOrder};
 
 /// How far the end has come.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Phase {
     /// It hasn't begun.
     Open,
-    /// Trials are being stopped.
-    Stopping(Outcome),
+    /// Trials come to the end of their steps, until the moment.
+    WindingDown { outcome: Outcome, by: Moment, limit: TimeLimit },
+    /// Trials are being stopped. The workers' grace ends at the moment, if there is one.
+    Stopping { outcome: Outcome, by: Option<Moment> },
     /// Trials are being paused, until the deadline.
     Draining { by: Moment, forced: bool },
     /// No trial has a worker; the workers are being stopped.
@@ -29,7 +32,7 @@ pub(super) enum Phase {
 impl Phase {
     pub(super) fn deadline(&self) -> Option<Moment> {
         match self {
-            Phase::Draining { by, forced: false } => Some(*by),
+            Phase::Draining { by, forced: false } | Phase::WindingDown { by, .. } => Some(*by),
             _ => None,
         }
     }
@@ -47,7 +50,7 @@ impl Engine {
 
     /// Ends the run: every trial that hasn't ended is stopped. A second call changes nothing.
     pub(super) fn close(&mut self, outcome: Outcome, out: &mut Vec<EngineOutput>) {
-        if !matches!(self.phase, Phase::Open | Phase::Draining { .. }) {
+        if !matches!(self.phase, Phase::Open | Phase::Draining { .. } | Phase::WindingDown { .. }) {
             return;
         }
         let why = match &outcome {
@@ -55,7 +58,7 @@ impl Engine {
             Outcome::Failed(failure) => Some(failure.to_string().into()),
             _ => None,
         };
-        self.phase = Phase::Stopping(outcome);
+        self.phase = Phase::Stopping { outcome, by: None };
         self.demand = Demand::Exhausted;
         let live: Vec<TrialId> = self.ledger.live_trials().collect();
         for trial in live {
@@ -94,7 +97,7 @@ impl Engine {
         let running = matches!(live.state, State::Running { .. });
         if running && self.settings.at_end == AtEnd::Checkpoint && ending == Ending::Client {
             self.drop_exploit(trial);
-            self.set_standing(trial, Standing::Stop, reason);
+            self.set_standing(trial, Standing::Stop { ending, keep: Keep::Checkpoint }, reason);
             return;
         }
         self.drop_exploit(trial);
@@ -138,7 +141,8 @@ impl Engine {
     pub(super) fn close_if_empty(&mut self, out: &mut Vec<EngineOutput>) {
         let (outcome, by) = match &self.phase {
             Phase::Open if self.is_complete() => (Outcome::Completed, None),
-            Phase::Stopping(outcome) if self.ledger.live_count() == 0 => (outcome.clone(), None),
+            Phase::Stopping { outcome, by } if self.ledger.live_count() == 0 => (outcome.clone(), *by),
+            Phase::WindingDown { outcome, .. } if self.ledger.live_count() == 0 => (outcome.clone(), None),
             Phase::Draining { by, .. } if self.ledger.launched() == 0 => (Outcome::Drained, Some(*by)),
             _ => return,
         };

@@ -11,9 +11,9 @@ use crate::logic::event::{Ending, Exploit, PausedBy};
 use crate::logic::failure::Failure;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::metrics::{Report, TrialStats};
-use crate::logic::pool::ResourceRequest;
+use crate::logic::pool::{ResourceRequest, Slot};
 use crate::logic::time::Moment;
-use crate::logic::trial::{Inherited, State, Status};
+use crate::logic::trial::{Inherited, Keep, State, Status};
 
 /// What stays known of a trial, during the run and after it.
 #[derive(Clone, Debug)]
@@ -70,6 +70,10 @@ pub(super) struct Live {
     pub(super) request: Arc<ResourceRequest>,
     pub(super) state: State,
     pub(super) lease: Option<LeaseId>,
+    /// What it holds, if it has GPUs that are watched.
+    pub(super) slot: Option<Arc<Slot>>,
+    /// Whether it has reported since it got that.
+    pub(super) reported_here: bool,
     pub(super) worker: Option<WorkerId>,
     pub(super) priority: i32,
     /// Its place among those of its priority that an earlier session left; before all others.
@@ -96,8 +100,8 @@ pub(super) enum Standing {
     None,
     /// Pause; then perhaps straight back into the line.
     Pause { resume: bool },
-    /// Stop, after a last checkpoint.
-    Stop,
+    /// Stop, after a last checkpoint if there is to be one.
+    Stop { ending: Ending, keep: Keep },
     /// The stop has been ordered; this is what will be said of it.
     Ending(Ending),
 }
@@ -142,6 +146,8 @@ impl Live {
             request,
             state: State::Queued,
             lease: None,
+            slot: None,
+            reported_here: false,
             worker: None,
             priority: 0,
             rank: None,

@@ -25,10 +25,15 @@ impl Engine {
         self.follow_usage(trial, now);
         let saved = !matches!(fact.state, State::Running { phase: Phase::Deciding | Phase::Saving, .. });
         let settled = saved && self.ledger.live_mut(trial).is_some_and(|live| std::mem::take(&mut live.saving));
+        let failure = match &fact.news {
+            TrialNews::Failed { failure, .. } => Some(failure.clone()),
+            _ => None,
+        };
         match fact.news {
             TrialNews::Moved => {}
-            TrialNews::Granted { worker, lease, attempt } => {
+            TrialNews::Granted { worker, lease, attempt, slot } => {
                 self.ledger.granted(trial, lease, worker);
+                self.watch_gpus(trial, slot);
                 self.follow_usage(trial, now);
                 self.tell(now, out, || EventKind::Launched { trial, attempt, worker, lease });
                 // A budget of resources is used up faster from now on.
@@ -54,6 +59,7 @@ impl Engine {
             TrialNews::Saved { checkpoint: None, .. } => self.unsaved(trial, now, out),
             TrialNews::Failed { failure, retry_at } => self.failed(trial, fact.state, failure, retry_at, now, out),
         }
+        self.follow_gpus(trial, failure.as_deref(), now, out);
         // What happened is told before what it led to.
         if let Some((from, to)) = change {
             self.tell(now, out, || EventKind::Status { trial, from, to });
@@ -165,6 +171,7 @@ impl Engine {
             }
             None => {}
         }
+        self.count_error(trial, &failure, now, out);
     }
 
     /// A trial that is tried again keeps its place in the line, unless it is backing off.
@@ -174,8 +181,8 @@ impl Engine {
         // What was ordered while it ran may have gone with its lease, so it is said again: that is harmless.
         let order = match (&live.standing, live.paused_by) {
             (Standing::Ending(_), _) => Some(TrialOrder::Stop),
-            (Standing::Stop, _) => {
-                live.standing = Standing::Ending(Ending::Client);
+            (Standing::Stop { ending, .. }, _) => {
+                live.standing = Standing::Ending(*ending);
                 Some(TrialOrder::Stop)
             }
             (standing, Some(_)) => {
@@ -206,8 +213,8 @@ impl Engine {
             // again: that is harmless.
             Standing::Ending(_) => return out.push(EngineOutput::Trial(trial, TrialOrder::Stop)),
             // There is no next report to stop at any more; its last checkpoint is written.
-            Standing::Stop => {
-                live.standing = Standing::Ending(Ending::Client);
+            Standing::Stop { ending, .. } => {
+                live.standing = Standing::Ending(ending);
                 return out.push(EngineOutput::Trial(trial, TrialOrder::Stop));
             }
             Standing::Pause { resume } => resume,
@@ -246,6 +253,7 @@ impl Engine {
             (_, Standing::Ending(ending)) => ending,
             _ => Ending::Client,
         };
+        let on_worker = live.worker.is_some();
         record.ending = Some(ending);
         record.ended = Some(now);
         let last = match record.last.take() {
@@ -259,6 +267,7 @@ impl Engine {
         record.last = Some(last.clone());
         let (status, reason) = (record.status, record.reason.clone());
 
+        self.ended_well(ending, on_worker);
         let reported = (last.iteration() > 0).then_some(&*last);
         let ledger = &self.ledger;
         let directives = self.scheduler.call(|scheduler| scheduler.on_end(trial, ending, reported, ledger));

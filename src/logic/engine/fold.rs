@@ -23,6 +23,8 @@ struct Folded {
     reason: Option<Cow<'static, str>>,
     directives: Vec<Directive>,
     taken: usize,
+    /// The iteration of the last one that was taken.
+    furthest: u64,
     fault: Option<Fault>,
     /// Whether a checkpoint is to be written whatever the experiment does at a trial's end.
     keep: bool,
@@ -49,6 +51,10 @@ impl OwnEnd {
 }
 
 impl Folded {
+    fn took(&mut self, report: &Report) {
+        (self.taken, self.furthest) = (self.taken + 1, report.iteration());
+    }
+
     fn end_by_itself(&mut self, OwnEnd { ending, reason, keep }: OwnEnd) {
         self.decision = Decision::Stop;
         (self.ending, self.reason, self.keep) = (Some(ending), reason, keep);
@@ -88,6 +94,9 @@ impl Engine {
         }
         let mut folded = self.fold_reports(trial, reports, &mut own, now, out);
         self.totals.surplus += (total - folded.taken) as u64;
+        if folded.taken > 0 {
+            self.got_to(trial, folded.furthest);
+        }
         if let Some(fault) = folded.fault.take() {
             out.push(EngineOutput::Trial(trial, TrialOrder::Fail { lease, fault }));
             // What was decided over others on the reports before it still holds.
@@ -125,7 +134,7 @@ impl Engine {
         for (index, mut report) in reports.into_iter().enumerate() {
             let done = own.is_some() && index + 1 == count;
             if self.is_repeat(trial, &report) {
-                folded.taken += 1;
+                folded.took(&report);
                 self.totals.repeats += 1;
                 // What a trial ends with is its last report, even if it got further before.
                 last = done.then_some(report);
@@ -135,7 +144,7 @@ impl Engine {
                 folded.fault = Some(fault);
                 break;
             }
-            folded.taken += 1;
+            folded.took(&report);
             self.totals.reports += 1;
             self.judge(trial, &report, own.take_if(|_| done), &mut folded);
             if folded.decision == Decision::Stop {
@@ -222,7 +231,7 @@ impl Engine {
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) {
-        let Folded { mut decision, mut ending, reason, directives, keep, .. } = folded;
+        let Folded { mut decision, mut ending, mut reason, directives, mut keep, .. } = folded;
         let Some(live) = self.ledger.live_mut(trial) else { return };
         // The experiment's own end came with this report: the trial has been told already.
         if matches!(live.standing, Standing::Ending(_)) {
@@ -230,14 +239,11 @@ impl Engine {
         }
         let (saves, donor) = of_itself(&directives, trial);
         let requested = std::mem::take(&mut live.save_requested) || saves;
-        let standing = match live.standing {
-            Standing::Pause { .. } => Decision::Pause,
-            Standing::Stop => Decision::Stop,
-            _ => Decision::Continue,
+        let (standing, stop) = match live.standing {
+            Standing::Pause { .. } => (Decision::Pause, None),
+            Standing::Stop { ending, keep } => (Decision::Stop, Some((ending, keep))),
+            _ => (Decision::Continue, None),
         };
-        if standing == Decision::Stop && decision != Decision::Stop {
-            ending = Some(Ending::Client);
-        }
         if donor.is_some() {
             decision = decision.max(Decision::Pause);
         }
@@ -245,6 +251,10 @@ impl Engine {
             live.paused_by = Some(PausedBy::Scheduler);
             self.tell(now, out, || EventKind::Paused { trial, by: PausedBy::Scheduler, reason: reason.clone() });
             self.set_reason(trial, reason.clone());
+        }
+        if let Some((ordered, kept)) = stop.filter(|_| decision != Decision::Stop) {
+            (ending, keep) = (Some(ordered), kept == Keep::Checkpoint);
+            reason = self.why_winding_down();
         }
         decision = decision.max(standing);
         if let Some(ending) = ending {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::seat::Errand;
 use crate::logic::checkpoint::CheckpointId;
 use crate::logic::config::Config;
-use crate::logic::event::{ExperimentEvent, Outcome};
+use crate::logic::event::{ExperimentEvent, Hold, Outcome};
+use crate::logic::failure::Fault;
 use crate::logic::ids::TrialId;
 use crate::logic::pool::ResourceRequest;
 use crate::logic::time::Moment;
@@ -55,6 +56,19 @@ pub enum EngineOutput {
     Forget(CheckpointId),
     /// The trial has ended: nothing more is said to it.
     Retire(TrialId),
+    /// To the pool: this GPU is to be granted to nobody any more. For people, too.
+    WithdrawGpu {
+        /// Its index.
+        gpu: u32,
+        /// So many trials failed on it, one after another.
+        trials: u32,
+        /// How the last one did.
+        fault: Fault,
+    },
+    /// To the pool: no trial is to be granted a worker. For people, too: this is why.
+    Hold(Arc<Hold>),
+    /// To the pool: trials may be granted workers again.
+    Proceed,
     /// To the pool: no trial will ask for a worker beyond those that wait, so idle ones can go.
     DemandClosed,
     /// To the pool: trials may ask again, so idle workers are worth keeping.
@@ -88,6 +102,8 @@ pub enum ClientOrder {
     Prioritise(TrialId, i32),
     /// From now on, at most so many trials at once; none: as many as the resources allow. Trials that run already go on.
     Concurrency(Option<NonZeroU32>),
+    /// Let a run that is held go on: see [`OnSameError`](super::OnSameError).
+    Proceed,
     /// End the run now.
     StopAll,
     /// Save and pause all running trials, then end the run: it can be resumed. What hasn't come to rest by the
@@ -124,6 +140,9 @@ pub enum OrderError {
         /// What was asked, and the most there is.
         message: String,
     },
+    /// The run goes on as it is.
+    #[error("the run isn't held: there is nothing to let go on")]
+    NotHeld,
     /// The run is ending or over.
     #[error("the run is over")]
     Over,
@@ -144,6 +163,11 @@ pub enum Waiting {
     },
     /// For its worker to be set up.
     ForWorker,
+    /// For a client to let the run go on, or to end it.
+    OnHold {
+        /// Why the run is held.
+        why: Arc<Hold>,
+    },
     /// For its next attempt.
     BackingOff {
         /// Until when.
@@ -171,6 +195,7 @@ impl std::fmt::Display for Waiting {
             Waiting::ForTurn => f.write_str("waits for its turn"),
             Waiting::ForResources { needs } => write!(f, "waits for resources: {needs}"),
             Waiting::ForWorker => f.write_str("waits for its worker to be set up"),
+            Waiting::OnHold { why } => write!(f, "waits for a client to let the run go on: {why}"),
             Waiting::BackingOff { until } => write!(f, "waits for its next attempt at {until}"),
             Waiting::ForScheduler => f.write_str("waits for the scheduler to choose it again"),
             Waiting::ForDonor { donor } => write!(f, "waits for a checkpoint of {donor}, whose copy it becomes"),

@@ -17,6 +17,10 @@ use crate::logic::trial::{State, Status, TrialOrder};
 impl Engine {
     /// Launches as long as there is room, somebody to launch, and the scheduler chooses one.
     pub(super) fn launch(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
+        // It waits for a client, so it isn't stuck either.
+        if self.hold.is_some() {
+            return;
+        }
         loop {
             self.fill(now, out);
             if !self.has_room() || self.ledger.candidates() == 0 {
@@ -144,7 +148,7 @@ impl Engine {
 
     /// A run in which nothing can ever move again ends, and says why.
     fn check_stuck(&mut self, out: &mut Vec<EngineOutput>) {
-        if self.ledger.launched() > 0 || self.deadline().is_some() || self.ledger.expects_word() {
+        if self.ledger.launched() > 0 || self.goes_on_at().is_some() || self.ledger.expects_word() {
             return;
         }
         let (pending, paused) = (self.ledger.count(Status::Pending), self.ledger.count(Status::Paused));

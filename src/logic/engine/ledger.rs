@@ -236,6 +236,13 @@ impl Ledger {
         })
     }
 
+    /// A GPU has been withdrawn from service: there is one less to share.
+    pub(super) fn lose_gpu(&mut self) {
+        let one = Resources::new().with("gpu", 1.0).unwrap_or_default();
+        // A ledger that knows of no GPUs has none to lose.
+        let _taken = self.resources.take(&one);
+    }
+
     pub(super) fn prioritise(&mut self, trial: TrialId, priority: i32) {
         let waits = self.live(trial).is_some_and(|live| live.in_line);
         if waits {

@@ -4,9 +4,12 @@
 //! |---|---|
 //! | `facts` | takes what trials say: started, saved, failed, ended |
 //! | `fold` | takes a batch of reports, one after another: stop rules, scheduler, searcher, observers |
+//! | `gpus` | counts failures on GPUs, and withdraws those on which trial after trial fails |
+//! | `hold` | counts errors, and launches nobody any more if the same one comes from everywhere |
 //! | `launch` | asks the searcher, lets the scheduler choose, launches |
 //! | `orders` | takes what clients ask for |
 //! | `exploit` | makes a trial a copy of another, or gives it other resources |
+//! | `limit` | ends the run when its time is over |
 //! | `close` | ends the run, one way for all reasons |
 //! | `recall` | takes the records of earlier sessions, before the run begins |
 //! | `resume` | brings the trials of earlier sessions back |
@@ -21,10 +24,13 @@ mod entry;
 mod exploit;
 mod facts;
 mod fold;
+mod gpus;
 mod guard;
+mod hold;
 mod io;
 mod launch;
 mod ledger;
+mod limit;
 mod orders;
 mod recall;
 mod resume;
@@ -37,6 +43,7 @@ use std::sync::Arc;
 
 pub use entry::TrialRecord;
 pub(crate) use guard::panic_message;
+pub use hold::{OnSameError, SameError};
 pub use io::{ClientOrder, EngineInput, EngineOutput, OrderError, Waiting};
 pub use ledger::Ledger;
 pub use recall::{RecallError, Recalled};
@@ -44,7 +51,7 @@ pub use resume::{OnResume, ParseResumeError, Resume};
 pub use seat::Errand;
 pub use settings::{AtEnd, Batching, EngineSettings, FailFast, History, RequestRule};
 
-use super::event::{EventKind, ExperimentEvent, Outcome};
+use super::event::{EventKind, ExperimentEvent, Hold, Outcome};
 use super::schedule::{Buffering, Scheduler};
 use super::search::Searcher;
 use super::stop::{Progress, StopRule};
@@ -96,6 +103,10 @@ pub struct Engine {
     demand_closed: bool,
     watched: Watched,
     warned_unsaved: bool,
+    /// Why no trial is launched, until a client lets the run go on.
+    hold: Option<Arc<Hold>>,
+    errors: hold::Errors,
+    gpus: gpus::Gpus,
     /// All checkpoints, if there is only so much room for them.
     shelves: Option<shelves::Shelves>,
     copies: exploit::Copies,
@@ -141,6 +152,9 @@ impl Engine {
             demand_closed: false,
             watched: Watched::Yes,
             warned_unsaved: false,
+            hold: None,
+            errors: hold::Errors::default(),
+            gpus: gpus::Gpus::default(),
             shelves: None,
             copies: exploit::Copies::default(),
             usage: usage::Usage::default(),
@@ -186,10 +200,15 @@ impl Engine {
 
     /// The next moment at which [`EngineInput::Tick`] is wanted.
     pub fn deadline(&self) -> Option<Moment> {
+        [self.goes_on_at(), self.time_is_over_at(), self.phase.deadline()].into_iter().flatten().min()
+    }
+
+    /// The next moment at which an open run goes on by itself.
+    fn goes_on_at(&self) -> Option<Moment> {
         let open = matches!(self.phase, Phase::Open);
         let stop = open.then(|| self.stop.part.deadline()).flatten();
         let retry = open.then(|| self.ledger.next_retry()).flatten();
-        [stop, retry, self.phase.deadline()].into_iter().flatten().min()
+        stop.into_iter().chain(retry).min()
     }
 
     /// Takes one input, and appends to `out` what is to be said.
@@ -208,12 +227,13 @@ impl Engine {
 
     /// After every input: end what is to end, launch what can be launched.
     fn settle(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
-        if let Some(failure) = self.part_failure() {
-            self.close(Outcome::Failed(failure), out);
-        }
+        self.end_if_a_part_failed(out);
+        self.check_time(now, out);
         if matches!(self.phase, Phase::Open) {
             self.launch(now, out);
             self.say_demand(out);
+            // In the launch just now: nothing else may come that would bring it to light.
+            self.end_if_a_part_failed(out);
         }
         self.close_if_empty(out);
     }
@@ -236,6 +256,7 @@ impl Engine {
             self.check_experiment(now, out);
         }
         self.drain_deadline(now, out);
+        self.wind_down_deadline(now, out);
     }
 
     fn progress(&self, now: Moment) -> Progress {
@@ -262,6 +283,12 @@ impl Engine {
 
     fn warn(&self, at: Moment, out: &mut Vec<EngineOutput>, message: impl FnOnce() -> String) {
         self.tell(at, out, || EventKind::Warning { message: message() });
+    }
+
+    fn end_if_a_part_failed(&mut self, out: &mut Vec<EngineOutput>) {
+        if let Some(failure) = self.part_failure() {
+            self.close(Outcome::Failed(failure), out);
+        }
     }
 
     fn part_failure(&mut self) -> Option<crate::logic::event::RunFailure> {

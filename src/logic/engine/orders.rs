@@ -52,10 +52,7 @@ impl Engine {
                 }
             }
             ClientOrder::Revive(trial) => {
-                let status = self.ledger.status(trial).ok_or(OrderError::NoSuchTrial { trial })?;
-                if !status.is_terminal() {
-                    return Err(OrderError::Status { trial, status, action: "be revived: it hasn't ended" });
-                }
+                self.expect_ended(trial)?;
                 self.revive(trial, now, out);
             }
             ClientOrder::Add(config) => {
@@ -73,6 +70,7 @@ impl Engine {
                 self.settings.concurrency = concurrency;
                 self.tell(now, out, || EventKind::Limited { concurrency });
             }
+            ClientOrder::Proceed => self.proceed(now, out)?,
             ClientOrder::StopAll => self.close(Outcome::Stopped("a client stopped the run".into()), out),
             ClientOrder::Drain { by } => self.drain(by, now, out),
         }
@@ -85,6 +83,12 @@ impl Engine {
         if status.is_terminal() { Err(OrderError::Status { trial, status, action }) } else { Ok(status) }
     }
 
+    fn expect_ended(&self, trial: TrialId) -> Result<(), OrderError> {
+        let status = self.ledger.status(trial).ok_or(OrderError::NoSuchTrial { trial })?;
+        let action = "be revived: it hasn't ended";
+        if status.is_terminal() { Ok(()) } else { Err(OrderError::Status { trial, status, action }) }
+    }
+
     /// Pauses a trial at its next report, or at once if it has no worker.
     pub(super) fn pause_trial(
         &mut self,
@@ -95,7 +99,7 @@ impl Engine {
         out: &mut Vec<EngineOutput>,
     ) {
         let Some(live) = self.ledger.live_mut(trial) else { return };
-        if matches!(live.standing, Standing::Stop | Standing::Ending(_)) {
+        if matches!(live.standing, Standing::Stop { .. } | Standing::Ending(_)) {
             return;
         }
         // A scheduler can't take a trial over that a client paused, and a drain takes over nobody's.

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::hold::SameError;
 use crate::logic::config::Config;
 use crate::logic::ids::RunId;
+use crate::logic::limit::TimeLimit;
 use crate::logic::metrics::Objective;
 use crate::logic::pool::{ResourceRequest, Resources};
 use crate::logic::trial::BatchLimits;
@@ -117,6 +119,12 @@ pub struct EngineSettings {
     pub at_end: AtEnd,
     /// Whether a failed trial ends the run.
     pub fail_fast: FailFast,
+    /// What is done when the same error has come from several workers; nothing, if none.
+    pub same_error: Option<SameError>,
+    /// After so many trials that failed on it in a row a GPU is withdrawn from service; never, if none.
+    pub withdraw_gpus_after: Option<u32>,
+    /// How long the run may take; as long as it takes, if none.
+    pub time_limit: Option<TimeLimit>,
     /// What is kept of each trial's reports.
     pub history: History,
     /// What a trial needs.
@@ -140,6 +148,9 @@ impl EngineSettings {
             checkpoint_budget: None,
             at_end: AtEnd::default(),
             fail_fast: FailFast::default(),
+            same_error: None,
+            withdraw_gpus_after: None,
+            time_limit: None,
             history: History::default(),
             request: super::same_for_all(request),
             resources,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::checkpoint::{Checkpoint, CheckpointId};
 use super::config::Config;
-use super::failure::Failure;
+use super::failure::{Failure, Fault};
 use super::ids::{LeaseId, RunId, TrialId, WorkerId};
 use super::metrics::{Objective, Report};
 use super::pool::ResourceRequest;
@@ -19,7 +19,7 @@ mod ending;
 mod outcome;
 
 pub use ending::{AddedBy, Ending, PausedBy, Revival};
-pub use outcome::{Outcome, Part, RunFailure};
+pub use outcome::{Hold, Outcome, Part, RunFailure};
 
 /// A trial became a copy of another: it goes on from that one's checkpoint, with a configuration of its own. A trial can
 /// also go on from its own checkpoint with another configuration.
@@ -198,6 +198,22 @@ pub enum EventKind {
         /// So many; none: as many as the resources allow.
         concurrency: Option<NonZeroU32>,
     },
+    /// No trial is launched any more until a client lets the run go on. What runs goes on.
+    Held {
+        /// Why.
+        why: Arc<Hold>,
+    },
+    /// A client let the run go on.
+    Proceeded,
+    /// A GPU is granted to nobody any more, because trial after trial failed on it. Whoever has it goes on.
+    Withdrawn {
+        /// Its index.
+        gpu: u32,
+        /// So many trials failed on it, one after another.
+        trials: u32,
+        /// How the last one did.
+        fault: Fault,
+    },
     /// A trial failed.
     Failed {
         /// The trial.
@@ -265,6 +281,9 @@ impl EventKind {
             EventKind::Abandoned { trial, .. } => *trial,
             EventKind::Started { .. }
             | EventKind::Limited { .. }
+            | EventKind::Held { .. }
+            | EventKind::Proceeded
+            | EventKind::Withdrawn { .. }
             | EventKind::Warning { .. }
             | EventKind::Finished { .. } => None,
         }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::logic::failure::Failure;
+use crate::logic::failure::{Failure, Fault};
 use crate::logic::ids::TrialId;
 
 /// How a run ended.
@@ -53,6 +53,12 @@ pub enum RunFailure {
         /// Who waits for what.
         message: String,
     },
+    /// The same error has come from several workers, and the experiment is to end then.
+    #[error("{why}")]
+    SameError {
+        /// Which error, and from how many.
+        why: Hold,
+    },
     /// A trial failed for good under `FailFast::Raise`.
     #[error("trial {trial} failed: {failure}")]
     Trial {
@@ -60,6 +66,26 @@ pub enum RunFailure {
         trial: TrialId,
         /// Its failure.
         failure: Failure,
+    },
+}
+
+/// Why a run is held: no trial is launched until a client says so.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "snake_case", tag = "held_by")]
+#[non_exhaustive]
+pub enum Hold {
+    /// The same error has come from several workers, and nothing shows that it can be got past: see
+    /// [`SameError`](crate::logic::engine::SameError) for what is counted.
+    #[error(
+        "the same error ended attempts on {workers} workers, with nothing in between that went well; the last, of trial {last}: {fault}"
+    )]
+    SameError {
+        /// On so many.
+        workers: u32,
+        /// The trial that had it last.
+        last: TrialId,
+        /// The error, in the words of the last attempt.
+        fault: Fault,
     },
 }
 

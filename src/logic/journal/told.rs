@@ -10,8 +10,8 @@ use super::rows::Reports;
 use super::track::Tracks;
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
-use crate::logic::event::{AddedBy, Ending, EventKind, Exploit, Outcome, PausedBy, Revival};
-use crate::logic::failure::Failure;
+use crate::logic::event::{AddedBy, Ending, EventKind, Exploit, Hold, Outcome, PausedBy, Revival};
+use crate::logic::failure::{Failure, Fault};
 use crate::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
 use crate::logic::metrics::Report;
 use crate::logic::pool::ResourceRequest;
@@ -87,6 +87,13 @@ pub(super) enum Told {
     },
     Prioritised(u32, i32),
     Limited(Option<NonZeroU32>),
+    Held(Arc<Hold>),
+    Proceeded(()),
+    Withdrawn {
+        gpu: u32,
+        trials: u32,
+        fault: Fault,
+    },
     Failed {
         trial: u32,
         failure: Arc<Failure>,
@@ -160,6 +167,11 @@ impl Told {
             }
             EventKind::Prioritised { trial, priority } => Told::Prioritised(number(trial), *priority),
             EventKind::Limited { concurrency } => Told::Limited(*concurrency),
+            EventKind::Held { why } => Told::Held(why.clone()),
+            EventKind::Proceeded => Told::Proceeded(()),
+            EventKind::Withdrawn { gpu, trials, fault } => {
+                Told::Withdrawn { gpu: *gpu, trials: *trials, fault: fault.clone() }
+            }
             EventKind::Failed { trial, failure, retry_at } => {
                 Told::Failed { trial: number(trial), failure: failure.clone(), retry_at: *retry_at }
             }
@@ -206,6 +218,9 @@ impl Told {
             Told::Stopping { trial, ending, reason } => EventKind::Stopping { trial: id(trial), ending, reason },
             Told::Prioritised(trial, priority) => EventKind::Prioritised { trial: id(trial), priority },
             Told::Limited(concurrency) => EventKind::Limited { concurrency },
+            Told::Held(why) => EventKind::Held { why },
+            Told::Proceeded(()) => EventKind::Proceeded,
+            Told::Withdrawn { gpu, trials, fault } => EventKind::Withdrawn { gpu, trials, fault },
             Told::Failed { trial, failure, retry_at } => EventKind::Failed { trial: id(trial), failure, retry_at },
             Told::Ended { trial, status, ending, reason, last } => {
                 let trial = id(trial);

@@ -52,6 +52,7 @@ impl Budget {
     /// Takes this very slot, whose amounts add up to `total`.
     pub(super) fn hold(&mut self, total: &Resources, slot: &Slot) {
         for (name, amount) in total.iter() {
+            let amount = self.counted(name, amount, slot);
             settle(&mut self.free, &mut self.debt, name, amount);
         }
         self.gpus.hold(slot);
@@ -60,6 +61,7 @@ impl Budget {
     /// Takes a slot back.
     pub(super) fn give(&mut self, total: &Resources, slot: &Slot) {
         for (name, amount) in total.iter() {
+            let amount = self.counted(name, amount, slot);
             settle(&mut self.debt, &mut self.free, name, amount);
         }
         self.gpus.give(slot);
@@ -67,22 +69,51 @@ impl Budget {
 
     /// Changes the totals. What is in use stays in use.
     pub(super) fn resize(&mut self, total: Resources) {
+        let used = self.used();
+        self.gpus.resize(total.get("gpu"));
+        self.restate(used, total);
+    }
+
+    /// Takes a GPU out of what there is. What is in use of it counts no more.
+    pub(super) fn withdraw(&mut self, gpu: u32) {
+        let mut used = self.used();
+        if let Some(in_use) = self.gpus.withdraw(gpu) {
+            used.set("gpu", less(used.get("gpu"), in_use));
+            self.restate(used, self.total.clone());
+        }
+    }
+
+    fn used(&self) -> Resources {
         let mut used = self.total.clone();
         used.add(&self.debt);
         let _all_covered = used.take(&self.free);
+        used
+    }
+
+    /// With so much in use, there is so much in all: of GPUs, those that are in service.
+    fn restate(&mut self, used: Resources, mut total: Resources) {
+        total.set("gpu", Amount::whole(self.gpus.count()));
         self.free = total.clone();
         self.debt = Resources::new();
         for (name, amount) in used.iter() {
             settle(&mut self.free, &mut self.debt, name, amount);
         }
-        self.gpus.resize(total.get("gpu"));
         self.total = total;
+    }
+
+    /// What of an amount in a slot counts: of GPUs, those that are in service.
+    fn counted(&self, name: &str, amount: Amount, slot: &Slot) -> Amount {
+        if name == "gpu" { less(amount, self.gpus.withdrawn_parts(slot)) } else { amount }
     }
 
     /// Whether a slot has something that is to be given up because the totals shrank.
     pub(super) fn is_over(&self, total: &Resources, slot: &Slot) -> bool {
         self.gpus.lacks(slot) || self.debt.iter().any(|(name, _)| total.get(name) > Amount::ZERO)
     }
+}
+
+fn less(amount: Amount, other: Amount) -> Amount {
+    Amount::from_parts(amount.parts().saturating_sub(other.parts()))
 }
 
 /// Takes `amount` out of `first` as far as it goes, and adds the rest to `second`.
@@ -99,6 +130,28 @@ mod tests {
     fn cpus(units: u32) -> (Resources, Slot) {
         let total = Resources::cpus(units);
         (total.clone(), Slot { bundles: vec![total], gpus: vec![vec![]] })
+    }
+
+    #[test]
+    fn a_gpu_that_is_withdrawn_in_use_neither_counts_nor_comes_back() {
+        let amounts = |gpus: f64| Resources::new().with("gpu", gpus).unwrap();
+        let on = |gpu: u32, part: f64| Slot { bundles: vec![amounts(part)], gpus: vec![vec![gpu]] };
+        let mut budget = Budget::new(amounts(3.0));
+        budget.hold(&amounts(1.0), &on(0, 1.0));
+        budget.hold(&amounts(0.5), &on(1, 0.5));
+        budget.withdraw(0);
+        budget.withdraw(0);
+        budget.withdraw(7);
+        assert_eq!((budget.total(), budget.free()), (&amounts(2.0), &amounts(1.5)));
+        assert!(budget.is_over(&amounts(1.0), &on(0, 1.0)) && !budget.is_over(&amounts(0.5), &on(1, 0.5)));
+        budget.give(&amounts(1.0), &on(0, 1.0));
+        assert_eq!(budget.free(), &amounts(1.5));
+        budget.withdraw(1);
+        assert_eq!((budget.total(), budget.free()), (&amounts(1.0), &amounts(1.0)));
+        budget.resize(amounts(4.0));
+        assert_eq!((budget.total(), budget.free()), (&amounts(2.0), &amounts(2.0)));
+        budget.give(&amounts(0.5), &on(1, 0.5));
+        assert_eq!(budget.free(), &amounts(2.0));
     }
 
     #[test]

@@ -129,6 +129,17 @@ impl Pool {
     pub(super) fn resize(&mut self, total: Resources, now: Moment, out: &mut Vec<PoolOutput>) {
         self.budget.resize(total.clone());
         self.expected.resize(total);
+        self.shrink(now, out);
+    }
+
+    pub(super) fn withdraw_gpu(&mut self, gpu: u32, now: Moment, out: &mut Vec<PoolOutput>) {
+        self.budget.withdraw(gpu);
+        self.expected.withdraw(gpu);
+        self.shrink(now, out);
+    }
+
+    /// The totals have changed: who can't be served any more is refused, and idle workers that have too much end.
+    fn shrink(&mut self, now: Moment, out: &mut Vec<PoolOutput>) {
         let never = self.kinds.judge(&self.budget);
         let mut refused: Vec<(KindId, Waiter)> =
             never.iter().flat_map(|&kind| self.line.of_kind(kind).map(move |waiter| (kind, waiter))).collect();

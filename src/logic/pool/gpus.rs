@@ -3,6 +3,8 @@
 //! Whole GPUs take the lowest wholly free indices. A share takes the index with the least that suffices, the lowest on
 //! ties. Within one request the whole ones are placed first and then the shares, largest first, because that packs best.
 
+use std::collections::BTreeSet;
+
 use super::resources::{Amount, ResourceRequest};
 use super::slot::Slot;
 
@@ -40,17 +42,39 @@ pub(super) struct Gpus {
     /// By index. After a shrink it may be longer than `count`, as long as indices beyond that are in use.
     free: Vec<u64>,
     count: usize,
+    /// Indices that are given to nobody any more.
+    withdrawn: BTreeSet<u32>,
 }
 
 impl Gpus {
     /// So many, all free. What is left of a partial one is out of use.
     pub(super) fn new(total: Amount) -> Self {
         let count = (total.parts() / WHOLE) as usize;
-        Self { free: vec![WHOLE; count], count }
+        Self { free: vec![WHOLE; count], count, withdrawn: BTreeSet::new() }
     }
 
+    /// How many are in service.
     pub(super) fn count(&self) -> u32 {
-        self.count as u32
+        (self.count - self.withdrawn.range(..self.count as u32).count()) as u32
+    }
+
+    pub(super) fn withdrawn(&self) -> &BTreeSet<u32> {
+        &self.withdrawn
+    }
+
+    /// Gives one to nobody any more. Answers how much of it is in use; none if it isn't there, or was withdrawn before.
+    pub(super) fn withdraw(&mut self, gpu: u32) -> Option<Amount> {
+        let free = self.free.get(gpu as usize).filter(|_| (gpu as usize) < self.count)?;
+        self.withdrawn.insert(gpu).then(|| Amount::from_parts(WHOLE - free))
+    }
+
+    /// How much of a slot is of GPUs that were withdrawn.
+    pub(super) fn withdrawn_parts(&self, slot: &Slot) -> Amount {
+        if self.withdrawn.is_empty() {
+            return Amount::ZERO;
+        }
+        let gone = held(slot).filter(|(index, _)| self.withdrawn.contains(&(*index as u32)));
+        Amount::from_parts(gone.map(|(_, parts)| parts).sum())
     }
 
     /// Changes how many there are. Those beyond are given to nobody any more.
@@ -62,6 +86,7 @@ impl Gpus {
     /// The indices for each piece, or none if they don't fit.
     pub(super) fn find(&self, pieces: &[Piece]) -> Option<Vec<Vec<u32>>> {
         let mut free = self.free[..self.count].to_vec();
+        self.withdrawn.range(..self.count as u32).for_each(|&index| free[index as usize] = 0);
         pieces.iter().map(|piece| place(&mut free, piece.parts)).collect()
     }
 
@@ -97,7 +122,8 @@ impl Gpus {
 
     /// Whether a slot has an index that isn't there any more.
     pub(super) fn lacks(&self, slot: &Slot) -> bool {
-        self.free.len() > self.count && held(slot).any(|(index, _)| index >= self.count)
+        let gone = |index: usize| index >= self.count || self.withdrawn.contains(&(index as u32));
+        (self.free.len() > self.count || !self.withdrawn.is_empty()) && held(slot).any(|(index, _)| gone(index))
     }
 }
 
@@ -178,6 +204,18 @@ mod tests {
         let mut gpus = Gpus::new(Amount::whole(2));
         // In their own order the two of 0.4 would share an index, and the second of 0.6 would find no room.
         assert_eq!(take(&mut gpus, &[0.4, 0.4, 0.6, 0.6]).unwrap().gpus, [vec![0], vec![1], vec![0], vec![1]]);
+    }
+
+    #[test]
+    fn one_that_was_withdrawn_is_given_to_nobody() {
+        let mut gpus = Gpus::new(Amount::whole(3));
+        let half = take(&mut gpus, &[0.5]).unwrap();
+        assert_eq!(gpus.withdraw(0), Some(Amount::new("gpu", 0.5).unwrap()));
+        assert_eq!((gpus.withdraw(0), gpus.withdraw(3), gpus.count()), (None, None, 2));
+        assert!(gpus.lacks(&half));
+        assert_eq!(take(&mut gpus, &[0.25, 1.0]).unwrap().gpus, [vec![2], vec![1]]);
+        gpus.give(&half);
+        assert_eq!(take(&mut gpus, &[1.0]), None);
     }
 
     #[test]

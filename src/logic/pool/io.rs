@@ -27,6 +27,13 @@ pub enum PoolInput {
     Abandoned(WorkerId),
     /// Whether more requests may come.
     Demand(Demand),
+    /// From now on nobody is granted a worker, but for a fresh one in the place of one that couldn't be reset.
+    Hold,
+    /// Whoever waits may be granted a worker again.
+    Proceed,
+    /// This GPU is granted to nobody any more; whoever has it keeps it. One that isn't there, or was withdrawn before, changes
+    /// nothing.
+    WithdrawGpu(u32),
     /// From now on there is this much in all. A part of a GPU is left out.
     Resize(Resources),
     /// A deadline has passed.
@@ -73,6 +80,8 @@ pub enum WaitsFor {
     EarlierRequests,
     /// The worker that it could not use has to end.
     OldWorker,
+    /// Nobody is granted a worker at the moment.
+    Proceed,
 }
 
 /// Why a trial has no worker yet.

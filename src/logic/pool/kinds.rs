@@ -48,6 +48,14 @@ impl Kind {
 
 /// Whether a request could be met if nothing were in use.
 pub(super) fn feasible(request: &ResourceRequest, pieces: &[Piece], budget: &Budget) -> Result<(), Infeasible> {
+    let asks_for_gpus = !pieces.is_empty();
+    feasible_now(request, pieces, budget).map_err(|why| {
+        let gpus: Vec<u32> = budget.gpus().withdrawn().iter().copied().collect();
+        if gpus.is_empty() || !asks_for_gpus { why } else { Infeasible::Withdrawn { why: Box::new(why), gpus } }
+    })
+}
+
+fn feasible_now(request: &ResourceRequest, pieces: &[Piece], budget: &Budget) -> Result<(), Infeasible> {
     let most = budget.total();
     if !most.covers(request.total()) {
         return Err(Infeasible::Amounts { asked: request.total().clone(), most: most.clone() });

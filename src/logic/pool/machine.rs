@@ -6,7 +6,7 @@
 //! its kind, unless another kind's has been overtaken too often; it is kept idle if nobody of its kind waits but somebody
 //! may come; and it is stopped if its resources are needed, if nobody can come any more, or if workers aren't reused.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::budget::Budget;
 use super::cache::Cache;
@@ -86,6 +86,8 @@ pub struct Pool {
     pub(super) demand: Demand,
     pub(super) phase: Phase,
     pub(super) inheriting: usize,
+    /// Nobody is granted a worker.
+    pub(super) held: bool,
     stale: u64,
 }
 
@@ -105,6 +107,7 @@ impl Pool {
             demand: Demand::Open,
             phase: Phase::Open,
             inheriting: 0,
+            held: false,
             stale: 0,
             settings,
         }
@@ -130,7 +133,12 @@ impl Pool {
         kinds::feasible(request, &gpus::pieces(request), &self.budget)
     }
 
-    /// All there is.
+    /// The indices of the GPUs that are granted to nobody any more.
+    pub fn withdrawn_gpus(&self) -> &BTreeSet<u32> {
+        self.budget.gpus().withdrawn()
+    }
+
+    /// All there is that can be granted.
     pub fn total(&self) -> &Resources {
         self.budget.total()
     }
@@ -163,6 +171,7 @@ impl Pool {
         let (kind, waits_for) = match *self.standings.get(&trial)? {
             Standing::Leased { .. } => return None,
             Standing::Inheriting { worker, .. } => (self.fleet.get(worker)?.kind, WaitsFor::OldWorker),
+            Standing::Waiting { kind, .. } if self.held => (kind, WaitsFor::Proceed),
             Standing::Waiting { kind, number, .. } => {
                 let first = self.line.first(kind).is_some_and(|first| first.number == number);
                 let next = first && self.line.may_go(number);
@@ -189,6 +198,12 @@ impl Pool {
                 self.demand = demand;
                 self.retire_unwanted(now, out);
             }
+            PoolInput::Hold => self.held = true,
+            PoolInput::Proceed => {
+                self.held = false;
+                self.serve(now, out);
+            }
+            PoolInput::WithdrawGpu(gpu) => self.withdraw_gpu(gpu, now, out),
             PoolInput::Resize(total) => self.resize(total, now, out),
             PoolInput::Tick => self.tick(now, out),
             PoolInput::Close => self.close(now, out),

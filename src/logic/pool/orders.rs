@@ -48,7 +48,11 @@ impl Pool {
         let waiter = Waiter { trial, ticket, number, wants: Wants::Any };
         if self.kinds.get(kind).infeasible().is_some() {
             self.refuse_infeasible(kind, waiter, out);
-        } else if self.line.first(kind).is_some() || !self.line.may_go(number) || !self.grant(kind, waiter, now, out) {
+        } else if self.held
+            || self.line.first(kind).is_some()
+            || !self.line.may_go(number)
+            || !self.grant(kind, waiter, now, out)
+        {
             self.line_up(kind, waiter);
             self.make_room(now, out);
         }

@@ -18,7 +18,7 @@ impl Pool {
     /// Serves whoever can be served, in the line's order, and makes room for the others.
     pub(super) fn serve(&mut self, now: Moment, out: &mut Vec<PoolOutput>) {
         let mut number = 0;
-        while let Some((next, kind)) = self.line.next_after(number) {
+        while let Some((next, kind)) = self.line.next_after(number).filter(|_| !self.held) {
             // Asked anew each time: whoever is served may be a barrier, or make one of another.
             if !self.line.may_go(next) {
                 break;
@@ -91,7 +91,7 @@ impl Pool {
             return;
         }
         match first {
-            Some(first) if self.line.may_go(first.number) => {
+            Some(first) if !self.held && self.line.may_go(first.number) => {
                 let barrier = self.line.is_barrier(first.number);
                 self.hand_on(id, kind, first, now, out);
                 self.line.remove(kind, first.number);
@@ -132,7 +132,7 @@ impl Pool {
     }
 
     pub(super) fn make_room(&mut self, now: Moment, out: &mut Vec<PoolOutput>) {
-        if self.line.len() == 0 {
+        if self.line.len() == 0 || self.held {
             return;
         }
         for id in self.in_the_way() {

@@ -124,6 +124,18 @@ pub enum Infeasible {
         /// How many GPUs there are.
         gpus: u32,
     },
+    /// There isn't as much since GPUs were withdrawn.
+    #[error("{why}, since GPUs were taken out of service because trial after trial failed on them: {}", indices(gpus))]
+    Withdrawn {
+        /// What was asked for, and the most there is.
+        why: Box<Infeasible>,
+        /// The indices of the GPUs that are out of service.
+        gpus: Vec<u32>,
+    },
+}
+
+fn indices(gpus: &[u32]) -> String {
+    gpus.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn list(pieces: &[Amount]) -> String {

@@ -132,6 +132,10 @@ impl Trial {
                 self.step(Event::Decide(decision, keep), TrialNews::Moved, out)
             }
             TrialOrder::Fail { fault, .. } => self.fail(fault, now, out),
+            TrialOrder::Hurry => {
+                self.hurry(out);
+                Handled::Done
+            }
             TrialOrder::Pause => {
                 self.hurry(out);
                 self.step(Event::Pause, TrialNews::Moved, out)
@@ -183,7 +187,7 @@ impl Trial {
                     experiment: self.settings.experiment.clone(),
                     attempt: self.attempt,
                     seed: self.settings.seed ^ spread(self.id.number()),
-                    slot,
+                    slot: slot.clone(),
                     objects: self.settings.objects.clone(),
                 };
                 let first = self
@@ -192,7 +196,7 @@ impl Trial {
                     .then(|| FirstBatch { limits: self.limits, spare: self.next_checkpoint() });
                 self.trains_ahead = first.is_some();
                 self.ask(WorkerOrder::Start { info, config: self.config.clone(), first }, out);
-                let news = TrialNews::Granted { worker, lease, attempt: self.attempt };
+                let news = TrialNews::Granted { worker, lease, attempt: self.attempt, slot };
                 out.push(TrialOutput::Engine(TrialFact { state: self.state, news }));
                 Handled::Done
             }

@@ -208,6 +208,8 @@ pub enum TrialOrder {
     Adopt(Adopted),
     /// From its next start on, ask for this.
     Resize(Arc<ResourceRequest>),
+    /// Hand in at the next report: somebody waits for it.
+    Hurry,
     /// Leave the worker at the next report.
     Pause,
     /// End.
@@ -247,6 +249,8 @@ pub enum TrialNews {
         lease: LeaseId,
         /// From 1.
         attempt: u32,
+        /// With which resources.
+        slot: Arc<Slot>,
     },
     /// Its worker is ready.
     Started,

@@ -53,6 +53,9 @@ impl Sim {
                     }
                     self.events.push(event);
                 }
+                EngineOutput::WithdrawGpu { gpu, .. } => self.tell_pool(PoolInput::WithdrawGpu(gpu)),
+                EngineOutput::Hold(_) => self.tell_pool(PoolInput::Hold),
+                EngineOutput::Proceed => self.tell_pool(PoolInput::Proceed),
                 EngineOutput::DemandClosed => self.tell_pool(PoolInput::Demand(Demand::Closed)),
                 EngineOutput::DemandOpened => self.tell_pool(PoolInput::Demand(Demand::Open)),
                 EngineOutput::ClosePool { by } => {

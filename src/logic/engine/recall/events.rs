@@ -49,6 +49,8 @@ impl Engine {
                 }
                 return Ok(());
             }
+            // A session begins with what holds for it: it isn't held, has counted no errors, and has all of its GPUs.
+            EventKind::Held { .. } | EventKind::Proceeded | EventKind::Withdrawn { .. } => return Ok(()),
             EventKind::Limited { .. } | EventKind::Warning { .. } | EventKind::Started { .. } => return Ok(()),
             EventKind::Finished { outcome } => {
                 self.recalled.outcome = Some(outcome.clone());

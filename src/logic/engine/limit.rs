@@ -1,0 +1,109 @@
+//! The time limit of a whole run: its trials finish their steps, save or don't, and nobody new starts.
+
+use std::borrow::Cow;
+
+use super::close::Phase as Closing;
+use super::entry::Standing;
+use super::{Demand, Engine, EngineOutput};
+use crate::logic::event::{Ending, Outcome};
+use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::ids::{LeaseId, TrialId};
+use crate::logic::limit::{OnLimit, TimeLimit};
+use crate::logic::time::Moment;
+use crate::logic::trial::{Keep, Phase, State, TrialOrder};
+
+impl Engine {
+    /// When the run's time is over, as long as it is open.
+    pub(super) fn time_is_over_at(&self) -> Option<Moment> {
+        self.settings.time_limit.filter(|_| self.is_open()).map(|limit| limit.at())
+    }
+
+    /// Ends the run if its time is over.
+    pub(super) fn check_time(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
+        let Some(limit) = self.settings.time_limit.filter(|limit| self.is_open() && limit.at() <= now) else { return };
+        let outcome = Outcome::Stopped(limit.to_string().into());
+        match limit.then {
+            OnLimit::Kill => self.end_at_once(outcome, &limit.to_string(), now, out),
+            OnLimit::FinishStep | OnLimit::SaveThenStop => self.wind_down(limit, outcome, now, out),
+        }
+    }
+
+    /// Whoever is in a step finishes it; everybody else ends now.
+    fn wind_down(&mut self, limit: TimeLimit, outcome: Outcome, now: Moment, out: &mut Vec<EngineOutput>) {
+        let keep = limit.then.keep();
+        self.phase = Closing::WindingDown { outcome, by: now + limit.grace, limit };
+        self.demand = Demand::Exhausted;
+        if !std::mem::replace(&mut self.demand_closed, true) {
+            out.push(EngineOutput::DemandClosed);
+        }
+        let live: Vec<TrialId> = self.ledger.live_trials().collect();
+        for trial in live {
+            if self.is_in_a_step(trial) {
+                self.stop_after_step(trial, keep, &limit, out);
+            } else {
+                self.stop_trial(trial, Ending::Experiment, Some(limit.to_string().into()), out);
+            }
+        }
+    }
+
+    /// Whether a report of a trial is awaited, or just here. One that saves will have come to the end of its step by then.
+    fn is_in_a_step(&self, trial: TrialId) -> bool {
+        self.ledger.live(trial).is_some_and(|live| {
+            let at_work = matches!(live.state, State::Running { phase: Phase::Training | Phase::Deciding, .. });
+            at_work && !live.saving
+        })
+    }
+
+    fn stop_after_step(&mut self, trial: TrialId, keep: Keep, limit: &TimeLimit, out: &mut Vec<EngineOutput>) {
+        let Some(live) = self.ledger.live(trial) else { return };
+        if matches!(live.standing, Standing::Ending(_)) {
+            return;
+        }
+        self.drop_exploit(trial);
+        self.ledger.leave_lines(trial);
+        let standing = Standing::Stop { ending: Ending::Experiment, keep };
+        self.set_standing(trial, standing, Some(limit.to_string().into()));
+        out.push(EngineOutput::Trial(trial, TrialOrder::Hurry));
+    }
+
+    /// The moment up to which steps were waited for: what hasn't ended by now is ended the hard way.
+    pub(super) fn wind_down_deadline(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
+        if let Closing::WindingDown { outcome, by, limit } = &self.phase
+            && *by <= now
+        {
+            let (outcome, grace) = (outcome.clone(), limit.grace);
+            let why = format!("{limit}, and nothing came of it within the grace of {grace:?}");
+            self.end_at_once(outcome, &why, now, out);
+        }
+    }
+
+    /// Every trial ends now, wherever it stands, and its worker with it.
+    fn end_at_once(&mut self, outcome: Outcome, why: &str, now: Moment, out: &mut Vec<EngineOutput>) {
+        self.phase = Closing::Stopping { outcome, by: Some(now) };
+        self.demand = Demand::Exhausted;
+        let live: Vec<TrialId> = self.ledger.live_trials().collect();
+        for trial in live {
+            let saving = self.lease_of_save(trial);
+            self.stop_trial(trial, Ending::Experiment, Some(Cow::from(why.to_owned())), out);
+            // A stop waits for a checkpoint that is being written; this doesn't.
+            if let Some(lease) = saving {
+                let fault = Fault::new(FailureKind::Preempted, format!("{why}, while it saved"));
+                out.push(EngineOutput::Trial(trial, TrialOrder::Fail { lease, fault }));
+            }
+        }
+    }
+
+    fn lease_of_save(&self, trial: TrialId) -> Option<LeaseId> {
+        let live = self.ledger.live(trial)?;
+        let saves = live.saving || matches!(live.state, State::Running { phase: Phase::Saving, .. });
+        live.lease.filter(|_| saves)
+    }
+
+    /// Why the run winds down, if it does.
+    pub(super) fn why_winding_down(&self) -> Option<Cow<'static, str>> {
+        match &self.phase {
+            Closing::WindingDown { limit, .. } => Some(limit.to_string().into()),
+            _ => None,
+        }
+    }
+}
