@@ -23,13 +23,13 @@ fn values_go_in_by_arguments_environment_and_files() {
     let script =
         r#"read -r text < in.txt; echo "{{\"a\": $0, \"b\": $VALUE, \"c\": $text, \"d\": $(wc -c < config.json)}}""#;
     let backend =
-        sh(script).arg("{lr}").env("VALUE", "{net/size}").file("in.txt", "{@number}7\n").config_file("config.json");
+        sh(script).arg("{lr}").env("VALUE", "{net/size}").file("in.txt", "{@number}.7\n").config_file("config.json");
     let config = Config::from_json(serde_json::json!({"lr": 0.5, "net": {"size": 3}})).expect("a map");
     let text = config.to_string();
     let trial = run(backend, config);
     assert_eq!(trial.status, Status::Terminated, "{:?}", trial.error());
     let values = ["a", "b", "c", "d"].map(|name| number(&trial, name));
-    assert_eq!(values, [Some(0.5), Some(3.0), Some(7.0), Some(text.len() as f64 + 1.0)]);
+    assert_eq!(values, [Some(0.5), Some(3.0), Some(0.7), Some(text.len() as f64 + 1.0)]);
 }
 
 #[test]

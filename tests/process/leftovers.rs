@@ -70,6 +70,20 @@ fn a_run_that_ends_leaves_nobody() {
     marked.assert_gone();
 }
 
+#[test]
+fn workers_that_were_started_ahead_serve_and_go() {
+    let marked = Marked::new();
+    let results = Experiment::new("walk", marked.mark(rust().ahead(2)))
+        .points(["", "exit", "", "abort", ""].map(acts))
+        .workers(2)
+        .reuse(Reuse::No)
+        .run()
+        .expect("a run");
+    let ended = |status| results.trials().iter().filter(|trial| trial.status == status).count();
+    assert_eq!((ended(Status::Terminated), ended(Status::Error)), (3, 2));
+    assert_eq!(marked.alive(), Vec::<OsString>::new(), "those that nobody wanted have been waited for");
+}
+
 /// An engine whose trials hang, until it is killed.
 #[test]
 #[ignore = "run by another, in a process of its own"]

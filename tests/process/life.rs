@@ -72,7 +72,7 @@ fn a_run_in_memory_leaves_no_directory() {
         .checkpoint_every(1)
         .run()
         .expect("a run");
-    assert!(results.trials().iter().all(|trial| trial.checkpoints.len() == 5));
+    assert!(results.trials().iter().all(|trial| trial.checkpoints.len() == 4), "none at the end");
 }
 
 #[tokio::test]

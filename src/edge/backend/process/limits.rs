@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::logic::limit::OnLimit;
 use crate::logic::metrics::Report;
-use crate::logic::trial::{Keep, Over};
+use crate::logic::trial::Over;
 
 /// A limit on time, and what to do when it is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,14 +117,12 @@ impl Limits {
 
 fn passed(limit: Option<TimeLimit>, what: &str, used: impl FnOnce() -> Option<f64>) -> Option<Over> {
     let TimeLimit { most, then } = limit?;
-    let keep = match then {
-        OnLimit::FinishStep => Keep::Nothing,
-        OnLimit::SaveThenStop => Keep::Checkpoint,
-        OnLimit::Kill => return None,
-    };
+    if then == OnLimit::Kill {
+        return None;
+    }
     let (used, most) = (used()?, most.as_secs_f64());
     let reason = || Cow::Owned(format!("{what} {used:.1} s, of {most:.1} s at most"));
-    (used >= most).then(|| Over { reason: reason(), keep })
+    (used >= most).then(|| Over { reason: reason(), keep: then.keep() })
 }
 
 /// The clocks that run while a trial's process works, and what they say when they are over.

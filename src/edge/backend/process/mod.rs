@@ -3,6 +3,7 @@
 //! | file | what it does |
 //! |---|---|
 //! | `worker` | the attendant of a worker that speaks the protocol, a thread for each |
+//! | `ahead` | workers that are started before they are wanted |
 //! | `command` | the attendant of a program that knows nothing of tryout |
 //! | `child`, `guard` | a process in a session of its own; who ends it if the engine dies |
 //! | `body`, `watch` | a process with its streams and clocks; waiting for all of them at once |
@@ -81,6 +82,7 @@ macro_rules! settings_of_processes {
     };
 }
 mod adopt;
+mod ahead;
 mod batch;
 mod body;
 mod child;
@@ -109,6 +111,7 @@ pub use limits::Limits;
 pub use output::Output;
 pub use program::Environment;
 
+use self::ahead::Spares;
 use self::mailbox::{Mailbox, ProcessHandle};
 use self::place::Place;
 use self::program::Program;
@@ -133,6 +136,7 @@ pub struct ProcessBackend {
     settings: Settings,
     /// Made when it is first needed: until then settings may change.
     shared: Option<Arc<Shared>>,
+    spares: Spares,
 }
 
 /// A backend whose workers are processes of `program`, which is looked for in `PATH` if it is a bare name.
@@ -154,7 +158,7 @@ pub struct ProcessBackend {
 /// ```
 pub fn process(program: impl AsRef<OsStr>) -> ProcessBackend {
     let program = Program::new(program.as_ref());
-    ProcessBackend { name: program.name(), settings: Settings::new(program), shared: None }
+    ProcessBackend { name: program.name(), settings: Settings::new(program), shared: None, spares: Spares::default() }
 }
 
 impl fmt::Debug for ProcessBackend {
@@ -196,6 +200,15 @@ impl ProcessBackend {
         self
     }
 
+    /// So many workers are started before anybody asks for them; none unless it is said. A worker that has begun already is there at
+    /// once for a trial that needs a fresh one: after a failure, or always if workers aren't reused. They are begun when
+    /// the first worker is asked for, in the environment of its lease, and take memory while they wait.
+    #[must_use]
+    pub fn ahead(mut self, workers: usize) -> Self {
+        self.spares = Spares::new(workers);
+        self
+    }
+
     fn shared(&mut self) -> Arc<Shared> {
         self.shared.get_or_insert_with(|| Arc::new(Shared::new(self.settings.clone()))).clone()
     }
@@ -204,7 +217,11 @@ impl ProcessBackend {
 impl Backend for ProcessBackend {
     fn spawn(&mut self, start: WorkerStart) -> Result<Box<dyn WorkerHandle>, Fault> {
         self.settings.limits.check().map_err(|why| Fault::new(FailureKind::SetupFailed, why))?;
-        attended(self.shared(), start, worker::Attendant::run)
+        let mail = Arc::new(Mailbox::new().map_err(|error| cannot("make a worker's mailbox", &error))?);
+        let handle = ProcessHandle(mail.clone());
+        let shared = self.shared();
+        self.spares.hand_over(&shared, (start, mail))?;
+        Ok(Box::new(handle))
     }
 
     fn name(&self) -> &str {
@@ -223,18 +240,4 @@ impl Backend for ProcessBackend {
     fn check(&self) -> Result<(), String> {
         self.settings.limits.check()
     }
-}
-
-/// Starts a worker's attendant on a thread of its own.
-fn attended(
-    shared: Arc<Shared>,
-    start: WorkerStart,
-    attend: impl FnOnce(Arc<Shared>, WorkerStart, Arc<Mailbox>) + Send + 'static,
-) -> Result<Box<dyn WorkerHandle>, Fault> {
-    let mail = Arc::new(Mailbox::new().map_err(|error| cannot("make a worker's mailbox", &error))?);
-    let handle = ProcessHandle(mail.clone());
-    let thread = std::thread::Builder::new().name(format!("tryout-{}", start.worker)).stack_size(STACK);
-    let spawned = thread.spawn(move || attend(shared, start, mail));
-    spawned.map_err(|error| cannot("have a thread for a worker's attendant", &error))?;
-    Ok(Box::new(handle))
 }

@@ -56,6 +56,11 @@ impl Program {
         Path::new(&self.path).file_name().unwrap_or(&self.path).to_string_lossy().into_owned()
     }
 
+    /// What depends on the slot in a process's environment.
+    pub(super) fn of_slot(&self, slot: &Slot) -> Vec<(OsString, OsString)> {
+        of_slot(slot).map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
     /// A command with its environment, and no arguments yet. What is added by hand goes before what the lease says.
     pub(super) fn command(&self, slot: &Slot) -> Command {
         let mut command = Command::new(&self.path);

@@ -16,12 +16,13 @@ pub use metrics::MetricsFrom;
 
 use self::metrics::Reader;
 use self::template::Template;
-use super::attended;
+use super::STACK;
 use super::limits::Limits;
+use super::mailbox::{Mailbox, ProcessHandle};
 use super::output::Output;
 use super::place::{Home, Place};
 use super::program::{Environment, Program, from_here, gpus};
-use super::shared::{Settings, Shared};
+use super::shared::{Settings, Shared, cannot};
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::pool::Slot;
@@ -125,9 +126,12 @@ impl Backend for CommandBackend {
             config_file: self.config_file.clone(),
             reader,
         };
-        attended(self.shared(), start, move |shared, start, mail| {
-            attendant::Attendant::run(shared, recipe, start, mail)
-        })
+        let mail = Arc::new(Mailbox::new().map_err(|error| cannot("make a worker's mailbox", &error))?);
+        let (handle, shared) = (ProcessHandle(mail.clone()), self.shared());
+        let thread = std::thread::Builder::new().name(format!("tryout-{}", start.worker)).stack_size(STACK);
+        let spawned = thread.spawn(move || attendant::Attendant::run(shared, recipe, start, mail));
+        spawned.map_err(|error| cannot("have a thread for a worker's attendant", &error))?;
+        Ok(Box::new(handle))
     }
 
     fn name(&self) -> &str {

@@ -11,10 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::super::desk::Desk;
 use super::body::Body;
-use super::child::Input;
 use super::mailbox::{Mail, Mailbox};
 use super::place::Home;
-use super::shared::Shared;
 use super::watch::{Reading, Writing, wait};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::failure::{FailureKind, Fault, error_chain};
@@ -90,12 +88,13 @@ enum Stopping {
 }
 
 impl Attendant {
-    /// Runs on the attendant's own thread, from the process's start to its end.
-    pub(super) fn run(shared: Arc<Shared>, start: WorkerStart, mail: Arc<Mailbox>) {
-        let now = Instant::now();
+    /// Goes on, on the attendant's own thread, from when the worker is wanted to its end.
+    pub(super) fn run(body: Body, unborn: Option<Fault>, born: Instant, start: WorkerStart, mail: Arc<Mailbox>) {
+        let settings = &body.shared.settings;
         let mut attendant = Self {
-            lines: Lines::new(shared.settings.max_frame),
-            body: Body::new(shared),
+            lines: Lines::new(settings.max_frame),
+            due: Some(born + settings.start_up),
+            body,
             worker: start.worker,
             mail,
             desk: Desk::new(start.facts.clone(), start.store.clone()),
@@ -109,24 +108,14 @@ impl Attendant {
             errand: None,
             restored: None,
             used: Used::No,
-            unborn: None,
-            sign: now,
+            unborn,
+            sign: born,
             steps: 0,
             cpu_before: Duration::ZERO,
-            due: None,
             stopping: Stopping::No,
         };
-        attendant.be_born(now);
         while attendant.turn() == Goes::On {}
         attendant.start.facts.gone();
-    }
-
-    fn be_born(&mut self, now: Instant) {
-        let settings = &self.body.shared.settings;
-        let mut command = settings.program.command(&self.start.slot);
-        command.args(&settings.program.arguments).env(crate::logic::wire::FACTS_VARIABLE, "0");
-        self.due = Some(now + settings.start_up);
-        self.unborn = self.body.start(command, Input::Socket).err();
     }
 
     /// Does what there is to do, then waits for more.
