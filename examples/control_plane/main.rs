@@ -3,6 +3,7 @@
 mod directory;
 mod floor;
 mod machine;
+mod starts;
 
 use std::num::NonZeroU32;
 use std::process::ExitCode;
@@ -14,6 +15,7 @@ use tryout::prelude::*;
 
 /// Measures the control plane: trials and results per second, memory, and the floor under them.
 #[derive(Clone, Debug, Parser)]
+#[command(version)]
 struct Arguments {
     /// What to run.
     #[arg(long, value_enum, default_value = "trials")]
@@ -120,6 +122,8 @@ enum Workload {
     Results,
     /// 256 trials of up to 81 iterations under ASHA.
     Asha,
+    /// Trials of one result each, one after another, each in a fresh worker; beside them bare processes.
+    Starts,
 }
 
 /// Does nothing, as often as it is told to.
@@ -176,6 +180,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
             let trials = arguments.trials.unwrap_or(8);
             (trials, arguments.results, arguments.concurrent.unwrap_or(trials))
         }
+        Workload::Starts => (arguments.trials.unwrap_or(200), 1, 1),
         Workload::Asha => (arguments.trials.unwrap_or(256), 81, arguments.concurrent.unwrap_or(16)),
     };
     let batching = match arguments.buffer.and_then(NonZeroU32::new) {
@@ -231,6 +236,11 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         "of_floor": rate / floor,
     });
     let mut report = report;
+    if arguments.workload == Workload::Starts {
+        let bare = starts::bare(arguments.backend, trials)?;
+        report["start_ms"] = (wall / f64::from(trials) * 1e3).into();
+        report["bare_ms"] = bare.map(|bare| bare * 1e3).into();
+    }
     if arguments.reopen {
         directory.reopen(&mut report)?;
     }

@@ -2,6 +2,7 @@
 #![cfg(all(feature = "process", target_os = "linux"))]
 
 mod command;
+mod conformance;
 mod faults;
 mod leftovers;
 mod life;

@@ -35,6 +35,7 @@ impl Trainable for Walk {
     fn step(&mut self) -> Result<Step, TrialError> {
         self.count += 1;
         println!("step {}", self.count);
+        assert_ne!(self.act, "panic first", "the first step panics");
         if self.count == self.at {
             match self.act.as_str() {
                 "error" => return Err(TrialError::new("a bad step")),

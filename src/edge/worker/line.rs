@@ -62,6 +62,8 @@ pub(super) struct Line {
     mouth: Mouth,
     lines: Lines,
     orders: VecDeque<ToWorker>,
+    /// For what is read.
+    buffer: Vec<u8>,
 }
 
 impl Line {
@@ -85,6 +87,7 @@ impl Line {
             mouth: Mouth(Arc::new(Mutex::new(facts))),
             lines: Lines::new(MAX_FRAME),
             orders: VecDeque::new(),
+            buffer: vec![0; 64 << 10],
         })
     }
 
@@ -136,13 +139,12 @@ impl Line {
 
     /// Reads what is there, or waits for it. False at the end.
     fn read(&mut self) -> Result<bool, WorkerError> {
-        let mut buffer = [0; 64 << 10];
-        let count = match self.socket.read(&mut buffer) {
+        let count = match self.socket.read(&mut self.buffer) {
             Ok(count) => count,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => return Ok(true),
             Err(source) => return Err(WorkerError::Line { action: "can't hear the engine any more", source }),
         };
-        self.lines.push(&buffer[..count]);
+        self.lines.push(&self.buffer[..count]);
         let wrong = |error: &dyn std::fmt::Display| WorkerError::Protocol(error.to_string());
         while let Some(line) = self.lines.next_line().map_err(|error| wrong(&error))? {
             let order: ToWorker = decode(line).map_err(|error| wrong(&error))?;

@@ -164,7 +164,7 @@ impl Engine {
                     FailFast::No => {}
                     FailFast::Stop => self.close(Outcome::Stopped(why.into()), out),
                     FailFast::Raise => {
-                        let failure = RunFailure::Trial { trial, failure: Failure::clone(&failure) };
+                        let failure = RunFailure::Trial { trial, failure: Box::new(Failure::clone(&failure)) };
                         self.close(Outcome::Failed(failure), out);
                     }
                 }

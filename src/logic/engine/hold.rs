@@ -157,7 +157,7 @@ impl Engine {
         if attempts < workers || (only.is_some() && self.ledger.len() > 1) {
             return;
         }
-        let why = Hold::SameError { workers: attempts, last: trial, fault: failure.fault.clone() };
+        let why = Hold::SameError { workers: attempts, last: trial, fault: Box::new(failure.fault.clone()) };
         match then {
             OnSameError::End => self.close(Outcome::Failed(RunFailure::SameError { why }), out),
             OnSameError::Hold => {

@@ -65,7 +65,7 @@ pub enum RunFailure {
         /// The trial.
         trial: TrialId,
         /// Its failure.
-        failure: Failure,
+        failure: Box<Failure>,
     },
 }
 
@@ -85,7 +85,7 @@ pub enum Hold {
         /// The trial that had it last.
         last: TrialId,
         /// The error, in the words of the last attempt.
-        fault: Fault,
+        fault: Box<Fault>,
     },
 }
 

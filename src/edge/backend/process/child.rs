@@ -83,7 +83,7 @@ impl Child {
         let watched = pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from);
         let (stdout, stderr) = (inner.stdout().take().map(OwnedFd::from), inner.stderr().take().map(OwnedFd::from));
         let ready = watched.and_then(|watch| {
-            [&stdout, &stderr].into_iter().flatten().try_for_each(|pipe| set_nonblocking(pipe))?;
+            [&stdout, &stderr].into_iter().flatten().try_for_each(set_nonblocking)?;
             Ok(watch)
         });
         match ready {
