@@ -73,12 +73,7 @@ impl Experiment {
 
     /// Checks everything, and only then touches the world.
     fn assemble(mut self) -> Result<Assembled, SettingsError> {
-        if self.name.trim().is_empty() {
-            return Err(refused("name", "empty", "a name"));
-        }
-        self.from_file.check()?;
-        let trainable = self.backend.name().to_owned();
-        self.backend.check().map_err(|why| SettingsError::Backend { trainable, why })?;
+        self.check_parts()?;
         let given = stored::settings(&self);
         let objective = self.objective.take();
         self.scheduler.prepare(objective.as_ref())?;
@@ -94,10 +89,7 @@ impl Experiment {
         }
         let store = self.take_store(place.as_ref())?;
         self.add_files(place.as_ref())?;
-        if let Some(place) = &place {
-            let failed = crate::ports::store::StoreError::io("use the directory", &place.path);
-            self.backend.settle(&place.path).map_err(failed)?;
-        }
+        self.settle_backend(place.as_ref())?;
 
         let trials = self.trial_settings(&settings);
         let mut janitor = Janitor::new(store.clone());
@@ -133,6 +125,22 @@ impl Experiment {
         let (lock, path) = dir.unzip();
         let summary = Summary { name: self.name, objective, dir: path, store };
         Ok(Assembled { parts, hub, summary, journal: end.zip(lock) })
+    }
+
+    /// Whether what was given can work at all, each part by itself.
+    fn check_parts(&self) -> Result<(), SettingsError> {
+        if self.name.trim().is_empty() {
+            return Err(refused("name", "empty", "a name"));
+        }
+        self.from_file.check()?;
+        let trainable = || self.backend.name().to_owned();
+        self.backend.check().map_err(|why| SettingsError::Backend { trainable: trainable(), why })
+    }
+
+    /// Tells the backend where the run is kept, if it is.
+    fn settle_backend(&mut self, place: Option<&Place>) -> Result<(), SettingsError> {
+        let Some(Place { path, .. }) = place else { return Ok(()) };
+        Ok(self.backend.settle(path).map_err(StoreError::io("use the directory", path))?)
     }
 
     fn engine_settings(

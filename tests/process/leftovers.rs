@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use tryout::edge::backend::ProcessBackend;
+use tryout::extend::{ExperimentEvent, Observer, ObserverError};
 use tryout::prelude::*;
 
 use crate::program::{acts, one, rust, shell};
@@ -84,40 +86,40 @@ fn workers_that_were_started_ahead_serve_and_go() {
     assert_eq!(marked.alive(), Vec::<OsString>::new(), "those that nobody wanted have been waited for");
 }
 
+/// Says when a trial has reported.
+struct Reports(Sender<()>);
+
+impl Observer for Reports {
+    fn on_event(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
+        if let EventKind::Reported { .. } = event.kind {
+            self.0.send(())?;
+        }
+        Ok(())
+    }
+}
+
 /// An engine whose trials hang, until it is killed.
 #[test]
 #[ignore = "run by another, in a process of its own"]
 fn engine() {
     let Ok(mark) = std::env::var("TRYOUT_TEST_ENGINE") else { return };
-    let hanging =
-        r#"sh -c 'sleep 1000 & sleep 1000' & trap '' TERM HUP; echo "{{\"loss\": 1}}"; while :; do sleep 1000; done"#;
-    let commands = Experiment::new("commands", command("sh").args(["-c", hanging]).env(MARK, mark.as_str()))
-        .points([Config::new(), Config::new()])
-        .workers(2)
-        .start()
-        .expect("a run");
-    let deaf = shell("sh -c 'sleep 1000 & sleep 1000' & trap '' TERM HUP; ready; result; while :; do sleep 1000; done");
-    let workers = [rust(), deaf].map(|backend| {
-        let experiment = Experiment::new("walk", backend.env(MARK, mark.as_str()));
+    let (reports, reported) = channel();
+    let two = |experiment: Experiment| {
         let batching = Batching::Fixed { reports: std::num::NonZeroU32::MIN, time: None };
-        let experiment = experiment.points([acts("hang"), acts("hang")]).batching(batching);
-        experiment.workers(2).start().expect("a run")
-    });
-    let runs = [commands].into_iter().chain(workers);
-    let mut seen = 0;
-    let events: Vec<_> = runs.map(|run| (run.control().events(1 << 14), run)).collect();
-    for (mut events, _run) in events {
-        let mut reported = 0;
-        while reported < 2 {
-            let event = futures::executor::block_on(futures::StreamExt::next(&mut events));
-            let event = event.expect("the run has ended");
-            reported +=
-                u32::from(matches!(event, Seen::Event(event) if matches!(event.kind, EventKind::Reported { .. })));
-        }
-        seen += 1;
-        std::mem::forget(_run);
-    }
-    assert_eq!(seen, 3);
+        let experiment = experiment.points([acts("hang"), acts("hang")]).batching(batching).workers(2);
+        experiment.observer(Reports(reports.clone())).start().expect("a run")
+    };
+    let children = "sh -c 'sleep 1000 & sleep 1000' & trap '' TERM HUP";
+    let hanging = format!(r#"{children}; echo "{{{{\"loss\": 1}}}}"; while :; do sleep 1000; done"#);
+    let commands = command("sh").args(["-c", &hanging]).env(MARK, mark.as_str());
+    let deaf = shell(&format!("{children}; ready; result; while :; do sleep 1000; done"));
+    let _runs = [
+        two(Experiment::new("commands", commands)),
+        two(Experiment::new("rust", rust().env(MARK, mark.as_str()))),
+        two(Experiment::new("deaf", deaf.env(MARK, mark.as_str()))),
+    ];
+    // Two trials report twice before they hang, four once.
+    (0..8).for_each(|_| reported.recv().expect("a report"));
     println!("all hang");
     loop {
         std::thread::park();

@@ -45,6 +45,12 @@ enum Tenancy {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hurried {
+    No,
+    Yes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stopping {
     No,
     Yes,
@@ -64,6 +70,9 @@ pub(super) struct Attendant {
     reports: VecDeque<Row>,
     reported: u64,
     step_began: Instant,
+    batch_began: Instant,
+    /// Whether somebody waits for the batch to end.
+    hurried: Hurried,
     last: Option<Last>,
     stopping: Stopping,
 }
@@ -83,6 +92,8 @@ impl Attendant {
             reports: VecDeque::new(),
             reported: 0,
             step_began: Instant::now(),
+            batch_began: Instant::now(),
+            hurried: Hurried::No,
             last: None,
             stopping: Stopping::No,
         };
@@ -107,6 +118,7 @@ impl Attendant {
         let reading = if self.reports.len() < AHEAD { Reading::Both } else { Reading::OnlyErrors };
         let child = self.body.child.as_ref();
         let until = child.and_then(Child::deadline).or_else(|| self.body.clocks.deadline());
+        let until = until.into_iter().chain(self.batch_ends()).min();
         let ready = wait(&self.mail, child, &self.body.streams, Writing::Idle, reading, until);
         let mut printed = Vec::new();
         self.body.read(ready.streams, |bytes| printed.extend_from_slice(bytes));
@@ -133,9 +145,9 @@ impl Attendant {
             WorkerOrder::Release => self.release(lease),
             WorkerOrder::Shutdown => self.stop(),
             WorkerOrder::Train { limits, spare } if self.tenancy == Tenancy::Unasked => {
-                self.desk.begin_batch(limits, spare);
-                self.tenancy = Tenancy::Asked;
+                self.begin_batch(FirstBatch { limits, spare });
             }
+            WorkerOrder::Yield => self.hurried = Hurried::Yes,
             // There is nothing that could be saved, loaded or exported but what lies in the trial's directory.
             WorkerOrder::Save { .. } if self.has_trial() => self.desk.say(lease, WorkerFact::Saved(None)),
             WorkerOrder::Restore { checkpoint } if self.has_trial() => {
@@ -171,11 +183,26 @@ impl Attendant {
         }
         self.step_began = Instant::now();
         self.body.clocks.works(&limits, self.step_began, 0.0);
-        if let Some(first) = first {
-            self.desk.begin_batch(first.limits, first.spare);
-            self.tenancy = Tenancy::Asked;
-        }
+        first.into_iter().for_each(|first| self.begin_batch(first));
         Ok(())
+    }
+
+    fn begin_batch(&mut self, FirstBatch { limits, spare }: FirstBatch) {
+        self.desk.begin_batch(limits, spare);
+        (self.tenancy, self.batch_began, self.hurried) = (Tenancy::Asked, Instant::now(), Hurried::No);
+    }
+
+    /// When reports that are there are handed in, although there could be more of them.
+    fn batch_ends(&self) -> Option<Instant> {
+        let time = self.desk.limits().time.filter(|_| self.tenancy == Tenancy::Asked && !self.reports.is_empty())?;
+        Some(self.batch_began + time)
+    }
+
+    /// Whether the batch is as long as it may be.
+    fn is_full(&self) -> bool {
+        let full = self.reports.len() >= self.desk.room() as usize;
+        let over = self.batch_ends().is_some_and(|ends| Instant::now() >= ends);
+        full || over || self.hurried == Hurried::Yes || self.last.is_some()
     }
 
     fn release(&mut self, lease: LeaseId) {
@@ -239,6 +266,9 @@ impl Attendant {
             if let Some(Last::Failed(fault)) = self.last.take() {
                 self.fail(fault);
             }
+            return;
+        }
+        if !self.is_full() {
             return;
         }
         let count = self.reports.len().min(self.desk.room() as usize);
