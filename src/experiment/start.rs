@@ -94,10 +94,7 @@ impl Experiment {
         }
         let store = self.take_store(place.as_ref())?;
         self.add_files(place.as_ref())?;
-        if let Some(place) = &place {
-            let failed = crate::ports::store::StoreError::io("use the directory", &place.path);
-            self.backend.settle(&place.path).map_err(failed)?;
-        }
+        self.settle(place.as_ref())?;
 
         let trials = self.trial_settings(&settings);
         let mut janitor = Janitor::new(store.clone());
@@ -133,6 +130,13 @@ impl Experiment {
         let (lock, path) = dir.unzip();
         let summary = Summary { name: self.name, objective, dir: path, store };
         Ok(Assembled { parts, hub, summary, journal: end.zip(lock) })
+    }
+
+    /// Tells the backend where its trials have their directories.
+    fn settle(&mut self, place: Option<&Place>) -> Result<(), SettingsError> {
+        let Some(Place { path, .. }) = place else { return Ok(()) };
+        let failed = crate::ports::store::StoreError::io("use the directory", path);
+        Ok(self.backend.settle(path).map_err(failed)?)
     }
 
     fn engine_settings(
