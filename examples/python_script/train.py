@@ -1,4 +1,4 @@
-"""Trains a small neural network on Fisher's irises, or on scikit-learn's digits where that is installed: a worker of tryout."""
+"""Trains a small neural network on Fisher's irises, or on tumours where scikit-learn is installed: a worker of tryout."""
 
 import csv
 import json
@@ -12,9 +12,9 @@ from tryout_worker import Trainable, serve
 def load():
     """Rows of measurements, each with its class, in an order that every trial sees."""
     try:
-        from sklearn.datasets import load_digits
+        from sklearn.datasets import load_breast_cancer
 
-        data = load_digits()
+        data = load_breast_cancer()
         rows = list(zip(data.data.tolist(), data.target.tolist()))
     except ImportError:
         with open(Path(__file__).with_name("iris.csv"), newline="") as file:
