@@ -5,7 +5,7 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 11] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -13,12 +13,14 @@ const DOCUMENTS: [&str; 9] = [
     "docs/from-ray.md",
     "docs/journal.md",
     "docs/trial-states.md",
+    "docs/worker-protocol.md",
+    "python/README.md",
     "examples/README.md",
     "benches/README.md",
 ];
 
 /// What the first part of a path in the repository can be.
-const FOLDERS: [&str; 7] = ["src/", "tests/", "examples/", "docs/", "benches/", ".ci/", "LICENSE"];
+const FOLDERS: [&str; 9] = ["src/", "python/", "fuzz/", "tests/", "examples/", "docs/", "benches/", ".ci/", "LICENSE"];
 
 fn read(name: &str) -> String {
     fs::read_to_string(Path::new(ROOT).join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))

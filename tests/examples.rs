@@ -80,6 +80,47 @@ fn the_first_ones_say_what_they_promise() {
 }
 
 #[test]
+#[cfg(all(feature = "process", target_os = "linux"))]
+fn those_with_processes_say_what_they_promise() {
+    let hanging = printed("hanging_trial", &[]);
+    assert!(hanging.contains("{\"grid\":8} hung: a step took longer than the 0.3 s that it may take\n"), "{hanging}");
+    assert!(hanging.contains("the last it said: looking for a smaller residual"), "{hanging}");
+    assert!(hanging.ends_with("2 hung, 3 came to their end; best: {\"grid\":128}\n"), "{hanging}");
+    let tuned = printed("command", &["--demo"]);
+    assert!(
+        tuned.starts_with("20 came to their end, 0 failed\nbest loss: 0.0000") && tuned.contains("\nawk '"),
+        "{tuned}"
+    );
+    if Command::new("python3").arg("--version").output().is_ok_and(|python| python.status.success()) {
+        let trained = printed("python_script", &[]);
+        assert!(trained.starts_with("the best recognises 9"), "{trained}");
+        assert!(trained.lines().last().is_some_and(|last| last.starts_with("epochs: ")), "{trained}");
+    }
+}
+
+#[test]
+#[cfg(all(feature = "process", target_os = "linux"))]
+fn command_lines_that_make_no_sense_are_refused_with_a_reason() {
+    for (arguments, reason) in [
+        ("--param lr -- echo {lr}", "invalid value 'lr' for '--param <NAME=VALUES>': there is no `=` in it"),
+        ("--param lr=x..1 -- echo {lr}", "`x` is no number: write `NAME=LOW..HIGH`"),
+        ("--param lr=0..1.5:sqrt -- echo {lr}", "`sqrt` is no scale: there is `log`, or nothing"),
+        ("--param lr=1e-1..1e-4 -- echo {lr}", "the lower bound is 0.1, but must be less than the upper bound 0.0001"),
+        ("--param lr=0..1 -- echo", "`--param lr=..` has no place in the command: write `{lr}` where it belongs"),
+        ("--param lr=0..1 -- echo {lr} {mu}", "there is no value for `{mu}`: there are `{lr}`"),
+        ("--time-limit never -- true", "`never` isn't a number of seconds above 0"),
+        ("--pattern ( --param a=0..1 -- echo {a}", "`(` isn't a pattern"),
+        ("-- true", "required arguments were not provided"),
+        ("--mode up -- true", "[possible values: min, max]"),
+        ("--samples 1 --param a=0..1 -- no-such-program {a}", "none of 1 reported a finite `loss`"),
+    ] {
+        let Output { status, stderr, .. } = run("command", &arguments.split(' ').collect::<Vec<_>>());
+        let told = String::from_utf8_lossy(&stderr);
+        assert!(!status.success() && told.contains(reason), "{told}");
+    }
+}
+
+#[test]
 #[cfg(feature = "console")]
 fn digits_is_the_same_twice_with_one_worker() {
     let tune = || {

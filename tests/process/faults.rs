@@ -81,6 +81,14 @@ fn what_is_not_the_protocol() {
 }
 
 #[test]
+fn words_of_a_failure_are_bounded() {
+    let text = r#"ready; say $lease "\"failed\":{\"kind\":\"error\",\"message\":\"$(head -c 500000 /dev/zero | tr '\0' x)\"}"; read -r stop"#;
+    let (trial, _dir) = one(shell(text), Config::new());
+    fails(&trial, FailureKind::UserError, "xxx...");
+    assert!(trial.error().is_some_and(|failure| failure.fault.message.len() < 70_000));
+}
+
+#[test]
 fn frames_that_have_no_end() {
     let (trial, _dir) = one(shell(r#"head -c 200000 /dev/zero >&0; sleep 1000"#).max_frame(100_000), Config::new());
     fails(&trial, FailureKind::Protocol, "has no end");

@@ -103,32 +103,6 @@ impl Desk {
         self.reports = Vec::with_capacity(self.capacity.min(limits.reports.get() as usize));
     }
 
-    /// Takes a report that was made elsewhere: it took so long, and was made at that time of day, in seconds since 1970.
-    pub(super) fn take_made(&mut self, metrics: Metrics, took: Duration, made: f64) -> Option<&Report> {
-        let report = self.counters.stamp(self.trial()?, metrics, took, made);
-        self.reports.push(report);
-        self.reports.last()
-    }
-
-    /// How many reports the batch may have, so that it ends with the next checkpoint that is due.
-    pub(super) fn room(&self) -> u32 {
-        let most = self.limits.reports.get();
-        self.limits.checkpoint_every.map_or(most, |every| {
-            let every = u64::from(every.get());
-            let left = every - self.counters.training_iteration % every;
-            most.min(u32::try_from(left).unwrap_or(u32::MAX))
-        })
-    }
-
-    pub(super) fn limits(&self) -> BatchLimits {
-        self.limits
-    }
-
-    /// Seconds of work in all reports so far.
-    pub(super) fn worked(&self) -> f64 {
-        self.counters.time_total_s
-    }
-
     /// Takes one report; says whether the batch ends with it.
     pub(super) fn take(&mut self, metrics: Metrics, wish: Wish) -> Option<BatchEnd> {
         let trial = self.trial()?;
@@ -200,5 +174,35 @@ impl Desk {
 
     pub(super) fn exported(&self, trial: TrialId) -> Result<(), Fault> {
         self.store.exported(trial).map_err(|error| Fault::new(FailureKind::ExportFailed, error_chain(&error)))
+    }
+}
+
+/// For trials whose reports are made in processes of their own.
+#[cfg(all(feature = "process", target_os = "linux"))]
+impl Desk {
+    /// Takes a report that was made elsewhere: it took so long, and was made at that time of day, in seconds since 1970.
+    pub(super) fn take_made(&mut self, metrics: Metrics, took: Duration, made: f64) -> Option<&Report> {
+        let report = self.counters.stamp(self.trial()?, metrics, took, made);
+        self.reports.push(report);
+        self.reports.last()
+    }
+
+    /// How many reports the batch may have, so that it ends with the next checkpoint that is due.
+    pub(super) fn room(&self) -> u32 {
+        let most = self.limits.reports.get();
+        self.limits.checkpoint_every.map_or(most, |every| {
+            let every = u64::from(every.get());
+            let left = every - self.counters.training_iteration % every;
+            most.min(u32::try_from(left).unwrap_or(u32::MAX))
+        })
+    }
+
+    pub(super) fn limits(&self) -> BatchLimits {
+        self.limits
+    }
+
+    /// Seconds of work in all reports so far.
+    pub(super) fn worked(&self) -> f64 {
+        self.counters.time_total_s
     }
 }

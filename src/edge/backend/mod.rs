@@ -17,7 +17,9 @@ pub use async_function::{AsyncSession, async_function};
 pub use async_stepwise::async_stepwise;
 pub use function::{Session, function};
 #[cfg(all(feature = "process", target_os = "linux"))]
-pub use process::{CommandBackend, Environment, Limits, MetricsFrom, Output, ProcessBackend, command, process};
+pub use process::{
+    CommandBackend, Environment, Limits, MetricsFrom, NoSuchValue, Output, ProcessBackend, command, process,
+};
 #[cfg(all(feature = "process", target_os = "linux"))]
 pub(super) use seat::{Seat, Started};
 pub use stepwise::stepwise;

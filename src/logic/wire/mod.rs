@@ -29,14 +29,14 @@ pub const MAX_FRAME: usize = 16 << 20;
 /// The variable that names the descriptor that a local worker writes its facts to.
 pub const FACTS_VARIABLE: &str = "TRYOUT_FACTS";
 
-/// A line that isn't a frame.
-#[derive(Debug, thiserror::Error)]
-#[error("`{}` isn't a frame", excerpt(line))]
+/// A line that isn't a frame. Its words are few, however long the line is: they go into the journal.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{}` isn't a frame: {why}", excerpt(line, 80))]
 pub struct NotAFrame {
-    /// The line.
+    /// How the line begins.
     line: Vec<u8>,
-    /// What serde said.
-    source: serde_json::Error,
+    /// What serde said, which may have quoted all of the line.
+    why: String,
 }
 
 /// Reads a line as a frame.
@@ -44,7 +44,10 @@ pub struct NotAFrame {
 /// # Errors
 /// If it isn't one; the error shows how the line begins.
 pub fn decode<T: DeserializeOwned>(line: &[u8]) -> Result<T, NotAFrame> {
-    serde_json::from_slice(line).map_err(|source| NotAFrame { line: line[..line.len().min(200)].to_vec(), source })
+    serde_json::from_slice(line).map_err(|error| NotAFrame {
+        line: line[..line.len().min(400)].to_vec(),
+        why: excerpt(error.to_string().as_bytes(), 400),
+    })
 }
 
 /// Appends a frame to `to`, with its line's end. What can't be said in JSON leaves `to` as it was.
@@ -61,8 +64,11 @@ pub fn encode(frame: &impl Serialize, to: &mut Vec<u8>) -> Result<(), serde_json
     written
 }
 
-/// The beginning of a line, as a person can read it.
-fn excerpt(line: &[u8]) -> String {
-    let text: String = String::from_utf8_lossy(line).chars().take(80).flat_map(char::escape_debug).collect();
-    if line.len() > 80 { format!("{text}...") } else { text }
+/// The beginning of a text, at most so many characters, as a person can read it.
+fn excerpt(text: &[u8], most: usize) -> String {
+    let text = String::from_utf8_lossy(text);
+    let mut chars = text.chars();
+    let readable = |c: char| if c.is_control() { c.escape_debug().to_string() } else { c.to_string() };
+    let begin: String = chars.by_ref().take(most).map(readable).collect();
+    if chars.next().is_some() { format!("{begin}...") } else { begin }
 }

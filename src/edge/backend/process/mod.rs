@@ -106,7 +106,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use command::{CommandBackend, MetricsFrom, command};
+pub use command::{CommandBackend, MetricsFrom, NoSuchValue, command};
 pub use limits::Limits;
 pub use output::Output;
 pub use program::Environment;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use metrics::MetricsFrom;
+pub use template::NoSuchValue;
 
 use self::metrics::Reader;
 use self::template::Template;
@@ -105,6 +106,27 @@ impl CommandBackend {
         self
     }
 
+    /// The program and its arguments as a trial with this configuration gets them, to be shown or checked. What only a
+    /// trial that runs has, as `{@seed}`, stays as it is.
+    ///
+    /// ```
+    /// use tryout::prelude::*;
+    ///
+    /// let train = command("train").args(["--lr", "{lr}", "--seed={@seed}"]);
+    /// assert_eq!(train.line(&Config::new().with("lr", 0.5))?, ["train", "--lr", "0.5", "--seed={@seed}"]);
+    /// assert!(train.line(&Config::new()).is_err());
+    /// # Ok::<(), tryout::edge::backend::NoSuchValue>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If an argument has a place that the configuration has no value for.
+    pub fn line(&self, config: &Config) -> Result<Vec<OsString>, NoSuchValue> {
+        let about = ABOUT.map(|name| (name, format!("{{@{name}}}")));
+        let Program { path, arguments, .. } = &self.settings.program;
+        let arguments = arguments.iter().map(|argument| Text::argument(argument).fill(config, &about));
+        std::iter::once(Ok(path.clone())).chain(arguments).collect()
+    }
+
     fn shared(&mut self) -> Arc<Shared> {
         self.shared.get_or_insert_with(|| Arc::new(Shared::new(self.settings.clone()))).clone()
     }
@@ -161,6 +183,9 @@ impl Backend for CommandBackend {
     }
 }
 
+/// What places with `@` can stand for.
+const ABOUT: [&str; 6] = ["trial", "number", "attempt", "seed", "gpus", "dir"];
+
 /// An argument or a value: a template if it is a text.
 #[derive(Clone, Debug)]
 enum Text {
@@ -180,16 +205,18 @@ impl Text {
         if plain && Path::new(text).is_file() { Self::Bytes(from_here(text)) } else { template }
     }
 
-    fn fill(&self, config: &Config, about: &[(&str, String)]) -> Result<OsString, Fault> {
+    fn fill(&self, config: &Config, about: &[(&str, String)]) -> Result<OsString, NoSuchValue> {
         match self {
             Self::Bytes(bytes) => Ok(bytes.clone()),
-            Self::Template(template) => filled(template, config, about).map(OsString::from),
+            Self::Template(template) => template.fill(config, about).map(OsString::from),
         }
     }
 }
 
-fn filled(template: &Template, config: &Config, about: &[(&str, String)]) -> Result<String, Fault> {
-    template.fill(config, about).map_err(|error| Fault::new(FailureKind::SetupFailed, error.to_string()))
+impl From<NoSuchValue> for Fault {
+    fn from(error: NoSuchValue) -> Self {
+        Fault::new(FailureKind::SetupFailed, error.to_string())
+    }
 }
 
 /// How a trial becomes a command.
@@ -213,16 +240,17 @@ impl Recipe {
         home: &Home,
     ) -> Result<Command, Fault> {
         let gpus: Vec<String> = gpus(slot).iter().map(u32::to_string).collect();
-        let about = [
-            ("trial", info.id.to_string()),
-            ("number", info.id.number().to_string()),
-            ("attempt", info.attempt.to_string()),
-            ("seed", info.seed.to_string()),
-            ("gpus", gpus.join(",")),
-            ("dir", home.work.display().to_string()),
+        let values: [String; ABOUT.len()] = [
+            info.id.to_string(),
+            info.id.number().to_string(),
+            info.attempt.to_string(),
+            info.seed.to_string(),
+            gpus.join(","),
+            home.work.display().to_string(),
         ];
+        let about: Vec<_> = ABOUT.into_iter().zip(values).collect();
         for (name, text) in &self.files {
-            write(&home.work.join(name), &filled(text, config, &about)?)?;
+            write(&home.work.join(name), &text.fill(config, &about)?)?;
         }
         if let Some(name) = &self.config_file {
             write(&home.work.join(name), &format!("{config}\n"))?;

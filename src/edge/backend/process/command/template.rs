@@ -20,7 +20,7 @@ enum Part {
 /// A place for which there is no value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no value for `{{{place}}}`: there are {there}")]
-pub(super) struct NoSuchValue {
+pub struct NoSuchValue {
     place: String,
     there: String,
 }

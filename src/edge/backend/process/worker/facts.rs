@@ -15,6 +15,9 @@ use crate::logic::wire::{
     encode,
 };
 
+/// So long may each of a failure's texts be, in bytes.
+const LONGEST_WORDS: usize = 64 << 10;
+
 impl Attendant {
     /// Takes all that the worker has said.
     pub(super) fn hear_all(&mut self) {
@@ -90,12 +93,13 @@ impl Attendant {
             Heard::Saved { kept } => return self.saved(kept),
             Heard::Failed { kind: FaultKind::Reset, message, .. } => {
                 self.over();
-                let fault = Fault::new(FailureKind::SetupFailed, message);
+                let fault = Fault::new(FailureKind::SetupFailed, bounded(message));
                 self.desk.say(self.lease, WorkerFact::ResetFailed(fault));
             }
             Heard::Failed { kind, message, place, trace } => {
                 self.body.read([true; 2], |_| {});
-                return Err(Fault { place, trace, ..Fault::new(kind_of(kind), message) });
+                let (place, trace) = (place.map(bounded), trace.map(|trace| bounded(trace.into()).into()));
+                return Err(Fault { place, trace, ..Fault::new(kind_of(kind), bounded(message)) });
             }
             Heard::Log { level, message, dropped } => self.log(level, &message, dropped),
             Heard::Heartbeat { steps } => {
@@ -176,6 +180,16 @@ impl Attendant {
         let saved = if kept { Some(self.desk.complete(id, writer)?) } else { None };
         self.export(saved, export)
     }
+}
+
+/// The words of a failure go into the journal and to everybody who watches: a frame has more room than they need.
+fn bounded(mut text: String) -> String {
+    if text.len() > LONGEST_WORDS {
+        let end = (0..=LONGEST_WORDS).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
 }
 
 fn kind_of(kind: FaultKind) -> FailureKind {
