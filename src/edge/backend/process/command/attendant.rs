@@ -154,8 +154,7 @@ impl Attendant {
                 self.desk.continue_from(&checkpoint);
                 self.desk.say(lease, WorkerFact::Restored);
             }
-            WorkerOrder::Train { .. } | WorkerOrder::Save { .. } | WorkerOrder::Restore { .. } | WorkerOrder::Yield => {
-            }
+            WorkerOrder::Train { .. } | WorkerOrder::Save { .. } | WorkerOrder::Restore { .. } => {}
         }
     }
 
