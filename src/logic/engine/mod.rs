@@ -44,7 +44,7 @@ pub use resume::{OnResume, ParseResumeError, Resume};
 pub use seat::Errand;
 pub use settings::{AtEnd, Batching, EngineSettings, FailFast, History, RequestRule};
 
-use super::event::{EventKind, ExperimentEvent, Outcome};
+use super::event::{EventKind, ExperimentEvent, Outcome, Part};
 use super::schedule::{Buffering, Scheduler};
 use super::search::Searcher;
 use super::stop::{Progress, StopRule};
@@ -208,9 +208,7 @@ impl Engine {
 
     /// After every input: end what is to end, launch what can be launched.
     fn settle(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
-        if let Some(failure) = self.part_failure() {
-            self.close(Outcome::Failed(failure), out);
-        }
+        self.end_if_failed(out);
         if matches!(self.phase, Phase::Open) {
             self.launch(now, out);
             self.say_demand(out);
@@ -264,11 +262,14 @@ impl Engine {
         self.tell(at, out, || EventKind::Warning { message: message() });
     }
 
-    fn part_failure(&mut self) -> Option<crate::logic::event::RunFailure> {
-        use crate::logic::event::Part;
-        (self.searcher.failure())
+    /// Ends the run if one of its parts has failed.
+    fn end_if_failed(&mut self, out: &mut Vec<EngineOutput>) {
+        let failure = (self.searcher.failure())
             .or_else(|| self.scheduler.failure(Part::Scheduler))
-            .or_else(|| self.stop.failure(Part::StopRule))
+            .or_else(|| self.stop.failure(Part::StopRule));
+        if let Some(failure) = failure {
+            self.close(Outcome::Failed(failure), out);
+        }
     }
 }
 
