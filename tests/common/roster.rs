@@ -76,6 +76,16 @@ impl Roster {
         ended
     }
 
+    /// Puts a running trial back into the line because it failed and is tried again, and carries out what the scheduler says
+    /// to that. Answers all that ended.
+    pub(crate) fn retry(&mut self, scheduler: &mut dyn Scheduler, trial: TrialId) -> Vec<TrialId> {
+        let mut ended = Vec::new();
+        self.set(trial, Status::Pending);
+        let directives = scheduler.on_retry(trial, &*self);
+        self.obey(scheduler, directives, &mut ended);
+        ended
+    }
+
     fn end_into(&mut self, scheduler: &mut dyn Scheduler, trial: TrialId, ending: Ending, ended: &mut Vec<TrialId>) {
         let entry = self.entries.get_mut(&trial).expect("it was added");
         entry.status = if ending == Ending::Error { Status::Error } else { Status::Terminated };
