@@ -211,7 +211,7 @@ fn ray_48616_a_population_that_was_killed_goes_on_in_rounds() -> Outcome {
 
 #[test]
 fn case_p_26_a_replay_goes_the_same_way() -> Outcome {
-    // In rounds: without, it hangs on the threads' speed who becomes a copy, and whether anybody does.
+    // In rounds: without, it hangs on the threads' speed whether anybody becomes a copy.
     let results = population("found", 12, 6).scheduler(pbt(2.0).rounds(Rounds::Synchronous)).run()?;
     let copies: Vec<&TrialRecord> = results.trials().iter().filter(|trial| !trial.lineage.is_empty()).collect();
     assert!(!copies.is_empty());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tryout::logic::config::Config;
 use tryout::logic::decision::{Decision, Directive, Verdict};
 use tryout::logic::event::Ending;
 use tryout::logic::ids::TrialId;
@@ -20,6 +21,7 @@ pub(crate) struct Roster {
 #[derive(Clone, Debug)]
 struct Entry {
     status: Status,
+    config: Config,
     last: Option<Report>,
     /// When it was paused.
     pause: u64,
@@ -27,8 +29,12 @@ struct Entry {
 
 impl Roster {
     pub(crate) fn add(&mut self, trial: TrialId) {
+        self.add_with(trial, Config::new());
+    }
+
+    pub(crate) fn add_with(&mut self, trial: TrialId, config: Config) {
         self.trials.push(trial);
-        self.entries.insert(trial, Entry { status: Status::Pending, last: None, pause: 0 });
+        self.entries.insert(trial, Entry { status: Status::Pending, config, last: None, pause: 0 });
     }
 
     pub(crate) fn set(&mut self, trial: TrialId, status: Status) {
@@ -103,6 +109,13 @@ impl Roster {
                         self.end_into(scheduler, trial, Ending::Scheduler, ended);
                     }
                 }
+                Directive::Save(_) => {}
+                Directive::Exploit { trial, config, .. } => {
+                    if !self.entries[&trial].status.is_terminal() {
+                        self.set(trial, Status::Paused);
+                        self.entries.get_mut(&trial).expect("it was added").config = config;
+                    }
+                }
                 other => panic!("none of these schedulers says {other:?}"),
             }
         }
@@ -124,6 +137,10 @@ impl Cohort for Roster {
 
     fn last_report(&self, trial: TrialId) -> Option<&Report> {
         self.entries.get(&trial)?.last.as_ref()
+    }
+
+    fn config(&self, trial: TrialId) -> Option<&Config> {
+        Some(&self.entries.get(&trial)?.config)
     }
 
     fn count(&self, status: Status) -> usize {
