@@ -15,7 +15,7 @@ pub enum Exploration {
     /// Choices are perturbed as ever, and so are all values until there are six gains to learn from. Feature `gp`.
     ///
     /// When to use it: when there is room for a small population only; random steps need many members to find their way,
-    /// and with this one four can be enough. There must be a range among the [`mutations`](Pbt::mutations).
+    /// and with this one four can be enough. There must be a range among the [`mutations`](super::Pbt::mutations).
     ///
     /// It learns from the newest 100 intervals, and only when a copy is made: then the process is fitted, in some
     /// milliseconds, whatever the number of members and reports. Each copy is chosen by itself: several that are made
