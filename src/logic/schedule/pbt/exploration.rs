@@ -14,8 +14,9 @@ pub enum Exploration {
     /// the numbers with the highest upper confidence bound on the next gain. A copy's gain counts from its donor's score.
     /// Choices are perturbed as ever, and so are all values until there are six gains to learn from. Feature `gp`.
     ///
-    /// When to use it: when there is room for a small population only; random steps need many members to find their way,
-    /// and with this one four can be enough. There must be a range among the [`mutations`](super::Pbt::mutations).
+    /// When to use it: when there is room for a small population only (its authors had four members), and progress in an
+    /// interval follows from the numbers in it, as with learning rates. Where it follows from those before as well, or where
+    /// a score doesn't add up, random steps are the better choice. There must be a range among the [`mutations`](super::Pbt::mutations).
     ///
     /// It learns from the newest 100 intervals, and only when a copy is made: then the process is fitted, in some
     /// milliseconds, whatever the number of members and reports. Each copy is chosen by itself: several that are made

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use self::mutate::{Mutations, Refusal, Step};
 use self::turn::Run;
-use super::{Buffering, Cohort, ScheduleError, Scheduler, settle_objective};
+use super::{Buffering, Cohort, ScheduleError, Scheduler, settle_objective, steps};
 use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
@@ -281,10 +281,7 @@ impl Pbt {
 
     /// The time and the score (more is better) in `report`, if it has both.
     fn read(&self, report: &Report) -> Option<(f64, f64)> {
-        let objective = self.objective.as_ref()?;
-        let time = report.number(&self.time_attr).filter(|time| time.is_finite())?;
-        // -0.0 and 0.0 are the same time.
-        Some((time + 0.0, objective.score(report.number(&objective.metric)?)))
+        steps::read(&self.time_attr, self.objective.as_ref(), report)
     }
 
     fn step(&self) -> Step {
