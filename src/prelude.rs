@@ -24,7 +24,7 @@ pub use crate::logic::metrics::{Metrics, Mode, Objective, Report, Scope, Value};
 pub use crate::logic::objects::{ObjectName, object};
 pub use crate::logic::pool::{AbandonPolicy, ResourceError, ResourceRequest, Resources, Reuse};
 pub use crate::logic::schedule::{
-    Asha, AshaForm, AtMaxT, Fifo, Filling, HyperBand, MedianStopping, MoAsha, Patient, Pbt, Percentile,
+    Asha, AshaForm, AtMaxT, Exploration, Fifo, Filling, HyperBand, MedianStopping, MoAsha, Patient, Pbt, Percentile,
     ResourceChanging, Rounds, Threshold, WhenBehind, Wilcoxon,
 };
 pub use crate::logic::search::Samples;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use common::{report, trial};
 use tryout::extend::*;
 use tryout::logic::schedule::{Distribution, Fifo, Growth, ResourceChanging};
-use tryout::prelude::{Asha, Experiment, RunError, function};
+use tryout::prelude::{Asha, Experiment, Reuse, RunError, function};
 
 /// Who has what, as far as the cohort is asked.
 struct Machine {
@@ -173,6 +173,37 @@ fn bundles_can_be_added_instead() {
     assert_eq!(run.machine.requests[&trial(1)].as_bundles().len(), 3);
     let mut run = Run::of_bundles(even(), base);
     assert_eq!(run.reports(1, 0.0), (1.0, 1.0), "several bundles can't grow in place");
+}
+
+/// The reference refuses reused workers; here a worker belongs to whoever holds it, with what that one holds.
+#[test]
+fn case_q_09_workers_that_are_reused_are_no_error() -> Result<(), RunError> {
+    let trainable = function("short", |_: Config, trial| {
+        let from: u64 = trial.checkpoint()?.map_or(Ok(0), |saved| saved.json("state"))?;
+        for iteration in from + 1..=4 {
+            trial.report_with([("loss", 1.0)], |writer| Ok(writer.json("state", &iteration)?))?;
+        }
+        Ok(())
+    });
+    let results = Experiment::new("reused", trainable)
+        .points((0..6).map(|x| Config::new().with("x", x)))
+        .resources(Resources::cpus(4))
+        .reuse(Reuse::Yes)
+        .scheduler(ResourceChanging::new(Fifo))
+        .objective(Objective::min("loss"))
+        .run()?;
+    assert!(results.trials().iter().all(|trial| trial.last.as_ref().is_some_and(|last| last.iteration() == 4)));
+    Ok(())
+}
+
+/// The reference refuses a second trial that asks for something else; here each grows from what it asks for itself.
+#[test]
+fn case_q_10_trials_may_ask_for_different_things() {
+    let mut run = Run::of(even(), amounts(1.0, 0.0));
+    let three = ResourceRequest::single(amounts(3.0, 0.0)).expect("it asks for something");
+    run.machine.requests.insert(trial(2), Arc::new(three));
+    // Two cpus are free: one for each of the first two who report.
+    assert_eq!((run.reports(2, 0.0).0, run.reports(1, 0.0).0, run.reports(3, 0.0).0), (4.0, 2.0, 1.0));
 }
 
 #[test]

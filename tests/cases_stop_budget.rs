@@ -72,3 +72,29 @@ fn a_run_ends_when_its_trials_have_used_their_cpus() {
     // Four cpus for seven and a half seconds.
     assert!((over.since_start().as_secs_f64() - 7.5).abs() < 1e-3, "{over}");
 }
+
+/// How long a run of one trial takes, of twenty steps of a second, whose `loss` is its iteration.
+fn length(rule: impl StopRule + 'static) -> f64 {
+    let cpus = Resources::cpus(1);
+    let settings = EngineSettings::new(RunId::new(3), "budget", cpus.clone());
+    let searcher = Variants::new(Space::new().with("x", uniform(0.0, 1.0)), 1).expect("the space is fine");
+    let engine = Engine::new(settings, Box::new(searcher), Box::new(Fifo), Box::new(rule));
+    let script = Script::new(|_, iteration| Metrics::from([("loss", iteration as f64)]));
+    let script = script.times(Duration::ZERO, Duration::from_secs(1), Duration::ZERO).done_at(20);
+    let sim = Sim::new(1, engine, Pool::new(PoolSettings::new(cpus)), TrialSettings::default(), script);
+    let end = sim.run().expect("it comes to its end");
+    let over = end.ledger.iter().filter_map(|record| record.ended).max().expect("it ended");
+    over.since_start().as_secs_f64()
+}
+
+#[test]
+fn case_o_11_the_first_limit_ends_the_run() {
+    let within = |seconds| stop::experiment_time(Duration::from_secs(seconds));
+    for (found, most) in [
+        (length(within(5)), 5.0),
+        (length(stop::at_least("loss", 3.0).or(within(7))), 3.0),
+        (length(within(10).or(within(3))), 3.0),
+    ] {
+        assert!((found - most).abs() < 0.1, "{found} s instead of {most}");
+    }
+}

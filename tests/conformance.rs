@@ -245,7 +245,7 @@ fn async_function_backends() {
 fn populations_of_bandits() {
     let pb2 = || {
         let mutations = Space::new().with("x", uniform(0.0, 1.0));
-        let pbt = Pbt::new().time_attr("training_iteration").perturbation_interval(4.0).mutations(mutations);
+        let pbt = Pbt::new().time_attr("training_iteration").perturbation_interval(30.0).mutations(mutations);
         pbt.exploration(tryout::logic::schedule::Exploration::Bandit)
     };
     conformance::scheduler(move || Box::new(pb2()));

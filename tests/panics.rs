@@ -8,7 +8,9 @@ use common::live::{
     Diary, Gate, Mock, Script, SpyScheduler, SpySearcher, Watch, end, numbered, pool_until, results, run, statuses,
     wait,
 };
-use tryout::extend::{Cohort, EventKind, ExperimentEvent, Failure, Observer, ObserverError, Searcher, StopReason};
+use tryout::extend::{
+    Cohort, EventKind, ExperimentEvent, Failure, Observer, ObserverError, Scheduler, Searcher, StopReason,
+};
 use tryout::prelude::*;
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -158,11 +160,12 @@ fn ending(experiment: Experiment) -> String {
     words
 }
 
-struct Explosive;
+/// Panics as it is asked for the trial of this number.
+struct Explosive(u32);
 
 impl Searcher for Explosive {
     fn suggest(&mut self, trial: TrialId) -> Result<tryout::extend::Suggestion, tryout::extend::SearchError> {
-        if trial.number() == 1 {
+        if trial.number() == self.0 {
             panic!("no more ideas");
         }
         Ok(tryout::extend::Suggestion::Next(Config::new()))
@@ -184,8 +187,11 @@ impl StopRule for Mine {
 
 #[test]
 fn a_panic_in_a_searcher_scheduler_or_stop_rule_ends_the_run_and_is_named() {
-    let searching = Script::new().experiment("searcher").searcher(Explosive);
-    assert_eq!(ending(searching), "the searcher explosive failed: it panicked: no more ideas");
+    // The first one before anything runs: nothing else comes that would bring its failure to light.
+    for number in [0, 1] {
+        let searching = Script::new().experiment("searcher").searcher(Explosive(number));
+        assert_eq!(ending(searching), "the searcher explosive failed: it panicked: no more ideas");
+    }
 
     let diary = Diary::new();
     let judge = |_, _: &Report, _: &dyn Cohort| -> tryout::extend::Verdict { panic!("can't judge") };
@@ -196,6 +202,45 @@ fn a_panic_in_a_searcher_scheduler_or_stop_rule_ends_the_run_and_is_named() {
     let stopping = Script::new().experiment("stop-rule").points(numbered(3)).stop(Mine);
     let words = ending(stopping);
     assert!(words.starts_with("the stop rule ") && words.ends_with("failed: it panicked: too far"), "{words}");
+}
+
+/// Panics as it is to choose, or as a trial is completed or added.
+#[derive(Clone, Copy, PartialEq)]
+enum Clueless {
+    Choosing,
+    Completing,
+    Adding,
+}
+
+impl Scheduler for Clueless {
+    fn on_report(&mut self, _: TrialId, _: &Report, _: &dyn Cohort) -> tryout::extend::Verdict {
+        tryout::extend::Verdict::CONTINUE
+    }
+
+    fn complete(&mut self, _: TrialId, _: &mut Config) {
+        assert!(*self != Clueless::Completing, "no clue");
+    }
+
+    fn on_add(&mut self, _: TrialId, _: &Config) {
+        assert!(*self != Clueless::Adding, "no clue");
+    }
+
+    fn choose(&mut self, cohort: &dyn Cohort) -> Option<TrialId> {
+        assert!(*self != Clueless::Choosing, "no clue");
+        cohort.first_pending()
+    }
+
+    fn name(&self) -> &str {
+        "clueless"
+    }
+}
+
+#[test]
+fn a_scheduler_that_panics_before_anything_runs_is_named() {
+    for scheduler in [Clueless::Choosing, Clueless::Completing, Clueless::Adding] {
+        let choosing = Script::new().experiment("clueless").points(numbered(3)).scheduler(scheduler);
+        assert_eq!(ending(choosing), "the scheduler clueless failed: it panicked: no clue");
+    }
 }
 
 struct Fragile;

@@ -154,8 +154,7 @@ impl Sim {
             Happening::Fails => drop(self.roster.end(scheduler, id, Ending::Error)),
             Happening::IsTriedAgain(back) => {
                 *time = time.saturating_sub(back);
-                self.roster.set(id, Status::Pending);
-                assert!(scheduler.on_retry(id, &self.roster).is_empty());
+                self.roster.retry(scheduler, id);
             }
             Happening::IsPutBack => self.roster.set(id, Status::Pending),
             Happening::AnyIsStopped => {

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use tryout::logic::config::Config;
+#[cfg(feature = "gp")]
+use tryout::logic::decision::Directive;
 use tryout::logic::ids::{RunId, TrialId};
 use tryout::logic::metrics::{Counters, Metrics, Objective, Report};
 use tryout::logic::schedule::{
@@ -86,4 +88,34 @@ pub(crate) fn print() {
         let cells: Vec<String> = [1_000, 10_000, 100_000].map(|trials| format!("{:.2}", micros(make(), trials))).into();
         println!("| {name} | {} |", cells.join(" | "));
     }
+    #[cfg(feature = "gp")]
+    println!("\nA copy that PB2 chooses, two numbers, all that it remembers being there: {:.1} ms", copy_millis());
+}
+
+/// Milliseconds a copy, when the population has seen more than it remembers.
+#[cfg(feature = "gp")]
+fn copy_millis() -> f64 {
+    use tryout::logic::schedule::Exploration;
+    let mutations = Space::new().with("x", uniform(0.0, 1.0)).with("y", uniform(0.0, 1.0));
+    let pbt = Pbt::new().time_attr("training_iteration").perturbation_interval(1.0).mutations(mutations);
+    let mut pbt = pbt.exploration(Exploration::Bandit);
+    pbt.prepare(Some(&Objective::min("loss"))).expect("the settings are fine");
+    let crowds = [0.1, 0.4, 0.6, 0.9].map(|x| Crowd(Config::new().with("x", x).with("y", 1.0 - x * x)));
+    let (mut copies, mut spent) = (0, Duration::ZERO);
+    for iteration in 1..=80_u64 {
+        for number in 0..16 {
+            let mut counters = Counters { training_iteration: iteration - 1, ..Counters::default() };
+            let loss = f64::from((number * 7 + iteration as u32 * 5) % 16) - iteration as f64;
+            let id = TrialId::new(RunId::new(1), number);
+            let report = counters.stamp(id, Metrics::from([("loss", loss)]), Duration::from_secs(1), 0.0);
+            let began = Instant::now();
+            let verdict = pbt.on_report(id, &report, &crowds[number as usize % 4]);
+            let copied = verdict.directives.iter().any(|said| matches!(said, Directive::Exploit { .. }));
+            if copied && iteration > 20 {
+                copies += 1;
+                spent += began.elapsed();
+            }
+        }
+    }
+    spent.as_secs_f64() * 1e3 / f64::from(copies.max(1))
 }

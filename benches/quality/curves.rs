@@ -9,7 +9,7 @@ use tryout::logic::event::EventKind;
 use tryout::logic::ids::RunId;
 use tryout::logic::metrics::{Metrics, Objective};
 use tryout::logic::pool::{Pool, PoolSettings, ResourceRequest, Resources};
-use tryout::logic::schedule::{Asha, AshaForm, Fifo, HyperBand, MedianStopping, Pbt, Rounds, Scheduler};
+use tryout::logic::schedule::{Asha, AshaForm, Exploration, Fifo, HyperBand, MedianStopping, Pbt, Rounds, Scheduler};
 use tryout::logic::search::Variants;
 use tryout::logic::space::{Space, uniform};
 use tryout::logic::stop;
@@ -69,7 +69,7 @@ fn run(scheduler: Box<dyn Scheduler>, trials: u64, seed: u64) -> Vec<f64> {
 type Make = (&'static str, fn(u64) -> Box<dyn Scheduler>, u64);
 
 pub(crate) fn print() {
-    let all: [Make; 6] = [
+    let all: &[Make] = &[
         ("Asha", |_| Box::new(Asha::new().max_t(ITERATIONS).reduction_factor(3.0)), 400),
         (
             "Asha, promotion",
@@ -78,15 +78,20 @@ pub(crate) fn print() {
         ),
         ("HyperBand", |_| Box::new(HyperBand::new().max_t(ITERATIONS)), 286),
         ("MedianStopping", |_| Box::new(MedianStopping::new().time_attr("training_iteration").grace_period(3.0)), 200),
-        ("Pbt", |seed| population(seed, Rounds::Asynchronous), 16),
-        ("Pbt, in rounds", |seed| population(seed, Rounds::Synchronous), 16),
+        ("Pbt", |seed| population(seed, Rounds::Asynchronous, Exploration::Perturb), 16),
+        ("Pbt, in rounds", |seed| population(seed, Rounds::Synchronous, Exploration::Perturb), 16),
+        #[cfg(feature = "gp")]
+        ("Pbt, PB2", |seed| population(seed, Rounds::Asynchronous, Exploration::Bandit), 16),
+        ("Pbt", |seed| population(seed, Rounds::Asynchronous, Exploration::Perturb), 4),
+        #[cfg(feature = "gp")]
+        ("Pbt, PB2", |seed| population(seed, Rounds::Asynchronous, Exploration::Bandit), 4),
     ];
     println!(
         "\nMedian share of the {} iterations of random search, until its final value is reached:\n",
         TRIALS * ITERATIONS
     );
     println!("| scheduler | trials | share | reached by |\n|---|---|---|---|");
-    for (name, make, trials) in all {
+    for (name, make, trials) in all.iter().copied() {
         let mut shares = Vec::new();
         for seed in 0..SEEDS {
             let random = run(Box::new(Fifo), TRIALS, seed);
@@ -99,7 +104,7 @@ pub(crate) fn print() {
     }
 }
 
-fn population(seed: u64, rounds: Rounds) -> Box<dyn Scheduler> {
+fn population(seed: u64, rounds: Rounds, exploration: Exploration) -> Box<dyn Scheduler> {
     let pbt = Pbt::new().time_attr("training_iteration").perturbation_interval(3.0).seed(seed);
-    Box::new(pbt.mutations(space()).rounds(rounds))
+    Box::new(pbt.mutations(space()).rounds(rounds).exploration(exploration))
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod live;
 pub(crate) mod roster;
+pub(crate) mod town;
 
 use tryout::logic::ids::{RunId, TrialId};
 use tryout::logic::metrics::{Metrics, Report};

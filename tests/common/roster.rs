@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use tryout::logic::config::Config;
 use tryout::logic::decision::{Decision, Directive, Verdict};
 use tryout::logic::event::Ending;
 use tryout::logic::ids::TrialId;
@@ -20,6 +21,7 @@ pub(crate) struct Roster {
 #[derive(Clone, Debug)]
 struct Entry {
     status: Status,
+    config: Config,
     last: Option<Report>,
     /// When it was paused.
     pause: u64,
@@ -27,8 +29,12 @@ struct Entry {
 
 impl Roster {
     pub(crate) fn add(&mut self, trial: TrialId) {
+        self.add_with(trial, Config::new());
+    }
+
+    pub(crate) fn add_with(&mut self, trial: TrialId, config: Config) {
         self.trials.push(trial);
-        self.entries.insert(trial, Entry { status: Status::Pending, last: None, pause: 0 });
+        self.entries.insert(trial, Entry { status: Status::Pending, config, last: None, pause: 0 });
     }
 
     pub(crate) fn set(&mut self, trial: TrialId, status: Status) {
@@ -76,6 +82,16 @@ impl Roster {
         ended
     }
 
+    /// Puts a running trial back into the line because it failed and is tried again, and carries out what the scheduler says
+    /// to that. Answers all that ended.
+    pub(crate) fn retry(&mut self, scheduler: &mut dyn Scheduler, trial: TrialId) -> Vec<TrialId> {
+        let mut ended = Vec::new();
+        self.set(trial, Status::Pending);
+        let directives = scheduler.on_retry(trial, &*self);
+        self.obey(scheduler, directives, &mut ended);
+        ended
+    }
+
     fn end_into(&mut self, scheduler: &mut dyn Scheduler, trial: TrialId, ending: Ending, ended: &mut Vec<TrialId>) {
         let entry = self.entries.get_mut(&trial).expect("it was added");
         entry.status = if ending == Ending::Error { Status::Error } else { Status::Terminated };
@@ -91,6 +107,13 @@ impl Roster {
                 Directive::Stop(trial) | Directive::StopBecause(trial, _) => {
                     if !self.entries[&trial].status.is_terminal() {
                         self.end_into(scheduler, trial, Ending::Scheduler, ended);
+                    }
+                }
+                Directive::Save(_) => {}
+                Directive::Exploit { trial, config, .. } => {
+                    if !self.entries[&trial].status.is_terminal() {
+                        self.set(trial, Status::Paused);
+                        self.entries.get_mut(&trial).expect("it was added").config = config;
                     }
                 }
                 other => panic!("none of these schedulers says {other:?}"),
@@ -114,6 +137,10 @@ impl Cohort for Roster {
 
     fn last_report(&self, trial: TrialId) -> Option<&Report> {
         self.entries.get(&trial)?.last.as_ref()
+    }
+
+    fn config(&self, trial: TrialId) -> Option<&Config> {
+        Some(&self.entries.get(&trial)?.config)
     }
 
     fn count(&self, status: Status) -> usize {

@@ -19,7 +19,7 @@ use tryout::testing::Saves;
 const RUNS: u32 = 10_000;
 
 /// How many kinds of schedulers there are.
-const KINDS: u8 = 21;
+const KINDS: u8 = if cfg!(feature = "gp") { 22 } else { 21 };
 
 /// All of them, by number.
 fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
@@ -53,6 +53,8 @@ fn scheduler(kind: u8, rig: &Rig) -> Box<dyn Scheduler> {
         17 => Box::new(Patient::new(1).of(promotion())),
         18 => Box::new(promotion()),
         19 => Box::new(HyperBand::for_bohb().max_t(longest)),
+        #[cfg(feature = "gp")]
+        21 => Box::new(pbt().quantile_fraction(0.5).exploration(tryout::logic::schedule::Exploration::Bandit)),
         _ => Box::new(promotion().reduction_factor(2.0).brackets(2).at_max_t(AtMaxT::RunOn).seed(seed)),
     };
     scheduler.prepare(Some(&Objective::min("loss"))).expect("the settings are fine");

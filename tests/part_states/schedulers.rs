@@ -9,9 +9,10 @@ use tryout::logic::event::Ending;
 use tryout::logic::ids::TrialId;
 use tryout::logic::metrics::{Mode, Objective};
 use tryout::logic::schedule::{
-    Asha, AshaForm, AtMaxT, Cohort, Fifo, Filling, HyperBand, MedianStopping, MoAsha, Patient, Percentile, Scheduler,
-    Threshold, WhenBehind, Wilcoxon,
+    Asha, AshaForm, AtMaxT, Cohort, Exploration, Fifo, Filling, HyperBand, MedianStopping, MoAsha, Patient, Pbt,
+    Percentile, Rounds, Scheduler, Threshold, WhenBehind, Wilcoxon,
 };
+use tryout::logic::space::{Space, choice, int, uniform};
 use tryout::logic::spec::PartSpec;
 use tryout::logic::trial::Status;
 use tryout::testing::Renewed;
@@ -32,6 +33,16 @@ enum Made {
     Wilcoxon(Wilcoxon),
     Patient(u32, f64, Option<Box<Made>>),
     MoAsha(MoAsha),
+    Pbt(Box<Pbt>),
+}
+
+/// All ways to explore that there are.
+pub(crate) fn explorations() -> Vec<Exploration> {
+    vec![
+        Exploration::Perturb,
+        #[cfg(feature = "gp")]
+        Exploration::Bandit,
+    ]
 }
 
 impl Made {
@@ -48,6 +59,7 @@ impl Made {
             Made::HyperBand(hyperband) => Box::new(hyperband),
             Made::Median(median) => Box::new(median),
             Made::MoAsha(moasha) => Box::new(moasha),
+            Made::Pbt(pbt) => pbt,
             Made::Percentile(percentile) => Box::new(percentile),
             Made::Threshold(threshold) => Box::new(threshold),
             Made::Wilcoxon(wilcoxon) => Box::new(wilcoxon),
@@ -107,8 +119,18 @@ fn made() -> impl Strategy<Value = Made> {
     });
     let wilcoxon = (0.0..=1.0_f64, 0..5_u32)
         .prop_map(|(p, steps)| Made::Wilcoxon(Wilcoxon::new().p_threshold(p).startup_steps(steps)));
+    let rounds = prop_oneof![Just(Rounds::Asynchronous), Just(Rounds::Synchronous)];
+    let pbt = (1..4_u32, 0..3_u32, 0.0..=0.5_f64, rounds, prop::sample::select(explorations()), any::<u64>()).prop_map(
+        |(interval, burn_in, fraction, rounds, exploration, seed)| {
+            let mutations =
+                Space::new().with("x", uniform(0.0, 1.0)).with("n", int(0, 9)).with("kind", choice(["a", "b", "c"]));
+            let pbt = Pbt::new().time_attr("training_iteration").perturbation_interval(interval.into());
+            let pbt = pbt.burn_in(burn_in.into()).quantile_fraction(fraction).rounds(rounds).mutations(mutations);
+            Made::Pbt(Box::new(pbt.exploration(exploration).seed(seed)))
+        },
+    );
     let bare = prop_oneof![
-        1 => Just(Made::Fifo), 8 => asha, 8 => hyperband, 8 => median, 8 => moasha, 4 => percentile, 2 => threshold, 3 => wilcoxon
+        8 => pbt, 1 => Just(Made::Fifo), 8 => asha, 8 => hyperband, 8 => median, 8 => moasha, 4 => percentile, 2 => threshold, 3 => wilcoxon
     ];
     let bare = bare.boxed();
     let inside = prop::option::weighted(0.8, bare.clone().prop_map(Box::new));
@@ -164,8 +186,7 @@ impl Run {
             Happening::Ends(ending) => drop(self.roster.end(scheduler, id, ending)),
             Happening::IsTriedAgain(back) => {
                 *time = time.saturating_sub(back);
-                self.roster.set(id, Status::Pending);
-                scheduler.on_retry(id, &self.roster);
+                self.roster.retry(scheduler, id);
             }
             Happening::AnyIsStopped => {
                 let live = [Status::Paused, Status::Pending, Status::Running].map(|status| self.roster.with(status));
@@ -207,8 +228,10 @@ proptest! {
         for (which, happening) in events {
             for _ in 0..2 {
                 if added < trials {
-                    run.roster.add(trial(added));
-                    run.scheduler.on_add(trial(added), &Config::new());
+                    let mut config = Config::new();
+                    run.scheduler.complete(trial(added), &mut config);
+                    run.scheduler.on_add(trial(added), &config);
+                    run.roster.add_with(trial(added), config);
                     added += 1;
                 }
             }

@@ -5,8 +5,8 @@ use serde_json::json;
 use tryout::logic::config::Config;
 use tryout::logic::metrics::Objective;
 use tryout::logic::schedule::{
-    self, Asha, AshaForm, AtMaxT, Fifo, HyperBand, MedianStopping, MoAsha, Patient, Percentile, Scheduler, Threshold,
-    WhenBehind, Wilcoxon,
+    self, Asha, AshaForm, AtMaxT, Fifo, HyperBand, MedianStopping, MoAsha, Patient, Pbt, Percentile, Rounds, Scheduler,
+    Threshold, WhenBehind, Wilcoxon,
 };
 use tryout::logic::search::{
     self, Capped, ConcurrencyLimiter, Crossover, Feedback, Nsga2, Points, Redraw, Repeater, Samples, Searcher,
@@ -17,6 +17,7 @@ use tryout::logic::spec::{PartSpec, SpecError};
 use tryout::logic::stop::{self, StopRule};
 
 use crate::common::trial;
+use crate::schedulers::explorations;
 use crate::stop_rules::made;
 
 fn by_text(spec: &PartSpec) -> PartSpec {
@@ -112,7 +113,13 @@ fn schedulers_of_their_specs() {
         Box::new(Patient::new(0).of(Patient::new(1).of(Threshold::new().lower(-1.0)))),
         Box::new(MoAsha::new([Objective::max("score"), Objective::min("size")]).max_t(7).memory(9).time_attr("epoch")),
     ];
-    for scheduler in schedulers {
+    let populations = explorations().into_iter().map(|exploration| {
+        let mutations = Space::new().with("lr", log_uniform(1e-4, 1e-1)).with("kind", choice(["a", "b"]));
+        let pbt = Pbt::new().perturbation_interval(0.1).burn_in(3.0).quantile_fraction(0.5).resample_probability(0.0);
+        let pbt = pbt.perturbation_factors(2.0, 0.5).rounds(Rounds::Synchronous).exploration(exploration);
+        Box::new(pbt.mutations(mutations).seed(u64::MAX).time_attr("epoch")) as Box<dyn Scheduler>
+    });
+    for scheduler in schedulers.into_iter().chain(populations) {
         let spec = scheduler.spec().expect("it can be said");
         let other = schedule::from_spec(&by_text(&spec)).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!((other.name(), other.spec()), (scheduler.name(), Some(spec)));

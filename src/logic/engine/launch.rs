@@ -30,9 +30,11 @@ impl Engine {
             let Some(chosen) = self.scheduler.call(|scheduler| scheduler.choose(ledger)).flatten() else { break };
             if !self.launch_one(chosen, now, out) {
                 self.scheduler.fail(format!("it chose {chosen}, which can't be launched"));
-                return;
+                break;
             }
         }
+        // Here and not with the next input: if nothing runs, there is none.
+        self.end_if_failed(out);
         self.check_stuck(out);
     }
 
@@ -148,7 +150,7 @@ impl Engine {
 
     /// A run in which nothing can ever move again ends, and says why.
     fn check_stuck(&mut self, out: &mut Vec<EngineOutput>) {
-        if self.ledger.launched() > 0 || self.goes_on_at().is_some() || self.ledger.expects_word() {
+        if !self.is_open() || self.ledger.launched() > 0 || self.goes_on_at().is_some() || self.ledger.expects_word() {
             return;
         }
         let (pending, paused) = (self.ledger.count(Status::Pending), self.ledger.count(Status::Paused));

@@ -51,7 +51,7 @@ pub use resume::{OnResume, ParseResumeError, Resume};
 pub use seat::Errand;
 pub use settings::{AtEnd, Batching, EngineSettings, FailFast, History, RequestRule};
 
-use super::event::{EventKind, ExperimentEvent, Hold, Outcome};
+use super::event::{EventKind, ExperimentEvent, Hold, Outcome, Part};
 use super::schedule::{Buffering, Scheduler};
 use super::search::Searcher;
 use super::stop::{Progress, StopRule};
@@ -227,13 +227,11 @@ impl Engine {
 
     /// After every input: end what is to end, launch what can be launched.
     fn settle(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
-        self.end_if_a_part_failed(out);
+        self.end_if_failed(out);
         self.check_time(now, out);
         if matches!(self.phase, Phase::Open) {
             self.launch(now, out);
             self.say_demand(out);
-            // In the launch just now: nothing else may come that would bring it to light.
-            self.end_if_a_part_failed(out);
         }
         self.close_if_empty(out);
     }
@@ -285,17 +283,14 @@ impl Engine {
         self.tell(at, out, || EventKind::Warning { message: message() });
     }
 
-    fn end_if_a_part_failed(&mut self, out: &mut Vec<EngineOutput>) {
-        if let Some(failure) = self.part_failure() {
+    /// Ends the run if one of its parts has failed.
+    fn end_if_failed(&mut self, out: &mut Vec<EngineOutput>) {
+        let failure = (self.searcher.failure())
+            .or_else(|| self.scheduler.failure(Part::Scheduler))
+            .or_else(|| self.stop.failure(Part::StopRule));
+        if let Some(failure) = failure {
             self.close(Outcome::Failed(failure), out);
         }
-    }
-
-    fn part_failure(&mut self) -> Option<crate::logic::event::RunFailure> {
-        use crate::logic::event::Part;
-        (self.searcher.failure())
-            .or_else(|| self.scheduler.failure(Part::Scheduler))
-            .or_else(|| self.stop.failure(Part::StopRule))
     }
 }
 

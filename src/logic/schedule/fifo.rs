@@ -8,6 +8,22 @@ use crate::logic::spec::PartSpec;
 use crate::logic::state::{PartState, StateError, nothing};
 
 /// Runs trials in the order in which they were added, and stops none. The default.
+///
+/// When to use it: where every trial's last value is wanted, as in a sweep or a comparison, and where trials are so short
+/// that ending them early saves nothing.
+///
+/// ```
+/// use tryout::prelude::*;
+///
+/// let square = function("square", |config: Config, trial| {
+///     let x = config.number("x").unwrap_or(0.0);
+///     Ok(trial.report([("square", x * x)])?)
+/// });
+/// let points = (0..4).map(|x| Config::new().with("x", x));
+/// let results = Experiment::new("sweep", square).points(points).scheduler(Fifo).run()?;
+/// assert!(results.trials().iter().all(|trial| trial.status == Status::Terminated));
+/// # Ok::<(), RunError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Fifo;
 

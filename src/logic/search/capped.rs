@@ -13,6 +13,16 @@ use crate::logic::state::{PartState, StateError, pack, unpack};
 const PART: &str = "Capped";
 
 /// Takes at most so many suggestions of a searcher.
+///
+/// When to use it: inside of another wrapper. Around all of them `.samples(n)` of an experiment means the same.
+///
+/// ```
+/// use tryout::prelude::*;
+/// use tryout::logic::search::{Capped, Points, Searcher};
+///
+/// let points = Points::new((0..5).map(|x| Config::new().with("x", x)));
+/// assert_eq!(Capped::new(Box::new(points), 3).total(), Some(3));
+/// ```
 pub struct Capped {
     inner: Box<dyn Searcher>,
     most: u64,

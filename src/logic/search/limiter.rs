@@ -54,6 +54,9 @@ pub(super) struct Settings {
 /// Answers [`Suggestion::Wait`] while `limit` of its trials are live, whatever the searcher inside would say. A trial is
 /// live from its suggestion to its end.
 ///
+/// When to use it: around a searcher that learns, if there are so many workers that most of its suggestions would be made
+/// before the results that they should follow from. For the run as a whole `.concurrency(n)` is the shorter way.
+///
 /// ```
 /// use tryout::logic::ids::{RunId, TrialId};
 /// use tryout::logic::search::{ConcurrencyLimiter, Points, Searcher, Suggestion};

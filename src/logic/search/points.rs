@@ -13,6 +13,8 @@ const PART: &str = "Points";
 
 /// Suggests the configurations it was given, in their order.
 ///
+/// When to use it: for configurations that are known beforehand. `.points(..)` of an experiment without a space means this.
+///
 /// ```
 /// use tryout::prelude::*;
 /// use tryout::logic::search::{Points, Searcher};

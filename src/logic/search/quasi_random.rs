@@ -27,13 +27,13 @@ const LOOKAHEAD: usize = 64;
 ///
 /// ```
 /// use tryout::prelude::*;
-/// use tryout::logic::search::{QuasiRandom, Searcher, Suggestion};
+/// use tryout::logic::search::QuasiRandom;
 ///
 /// let space = Space::new().with("x", uniform(0.0, 1.0)).with("y", log_uniform(1e-3, 1.0));
-/// let mut points = QuasiRandom::new(space, 7)?;
-/// # let trial = "00001_00000".parse().unwrap_or_default();
-/// assert!(matches!(points.suggest(trial), Ok(Suggestion::Next(_))));
-/// # Ok::<(), SpaceError>(())
+/// # let trainable = function("t", |config: Config, trial| { trial.report([("loss", config.number("x").unwrap_or(0.0))])?; Ok(()) });
+/// let experiment = Experiment::new("spread", trainable).searcher(QuasiRandom::new(space, 7)?).samples(16);
+/// # assert_eq!(experiment.run()?.trials().len(), 16);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// Source: Sobol 1967, "On the distribution of points in a cube and the approximate evaluation of integrals"; Owen 1998 for

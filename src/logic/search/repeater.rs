@@ -56,6 +56,9 @@ pub(super) struct Settings {
 /// values and failed trials are left out. Reports on the way are not
 /// passed on. Trials are counted, not suggestions: a limit around it counts repeats, one inside it groups of them.
 ///
+/// When to use it: where results are noisy, as with random starts of a network or few episodes of a game, so that a lucky draw
+/// would lead a searcher astray.
+///
 /// ```
 /// use tryout::logic::ids::{RunId, TrialId};
 /// use tryout::logic::search::{Points, Repeater, Searcher, Suggestion};

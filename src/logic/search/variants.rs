@@ -94,6 +94,9 @@ struct Settings<'a> {
 /// come first; each takes the place of one sample, and all of them are tried, even if they are more than the samples. No
 /// grid is ever expanded: a variant is found from its number.
 ///
+/// When to use it: to know every corner of a small space (grid), and as what other searchers have to beat (random). `.space(..)`
+/// of an experiment without a searcher means this.
+///
 /// ```
 /// use tryout::prelude::*;
 /// use tryout::logic::search::Variants;

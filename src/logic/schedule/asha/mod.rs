@@ -47,9 +47,10 @@ enum Going {
 /// nothing runs any more and no other trial is to come, the rungs are closed: `n / reduction_factor` places are rounded
 /// up, those who have one go on, and the others end.
 ///
-/// When to use which: the stopping form needs no checkpoints and keeps the workers busy with trials that are there, but
-/// the first ones at a rung go on however bad they are. The promotion form spends nothing on those, if a trial can be
-/// paused cheaply and there are many times more trials than workers.
+/// When to use it: with many trials of which most show early that they are no good; it is the default choice then. The
+/// stopping form needs no checkpoints and keeps the workers busy with trials that are there, but the first ones at a rung
+/// go on however bad they are. The promotion form spends nothing on those, if a trial can be paused cheaply and there are
+/// many times more trials than workers.
 ///
 /// A trial that jumps over rungs is judged once, at the highest that it reached. A report without the metric, or without
 /// the time attribute, changes nothing.

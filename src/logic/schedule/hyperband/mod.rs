@@ -9,7 +9,7 @@ use self::plan::Plan;
 use self::run::{Answer, Run};
 pub use self::settings::Filling;
 use super::number::{short, told_apart};
-use super::{AtMaxT, Buffering, Cohort, ScheduleError, Scheduler, settle_objective};
+use super::{AtMaxT, Buffering, Cohort, ScheduleError, Scheduler, settle_objective, steps};
 use crate::logic::config::Config;
 use crate::logic::decision::{Decision, Directive, Verdict};
 use crate::logic::event::Ending;
@@ -167,9 +167,7 @@ impl HyperBand {
 
     /// The time and the score (more is better) in `report`, if it has both.
     fn read(&self, report: &Report) -> Option<(f64, f64)> {
-        let objective = self.objective.as_ref()?;
-        let time = report.number(&self.time_attr).filter(|time| time.is_finite())?;
-        Some((time, objective.score(report.number(&objective.metric)?)))
+        steps::read(&self.time_attr, self.objective.as_ref(), report)
     }
 
     fn reason(&self, leaver: Leaver) -> Cow<'static, str> {

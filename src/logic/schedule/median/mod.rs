@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use self::run::{Others, Run};
 use super::number::{short, told_apart};
-use super::{Cohort, ScheduleError, Scheduler, settle_objective};
+use super::{Cohort, ScheduleError, Scheduler, settle_objective, steps};
 use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
@@ -176,10 +176,7 @@ impl MedianStopping {
 
     /// The time and the score (more is better) in `report`, if it has both.
     fn read(&self, report: &Report) -> Option<(f64, f64)> {
-        let objective = self.objective.as_ref()?;
-        let time = report.number(&self.time_attr).filter(|time| time.is_finite())?;
-        // -0.0 and 0.0 are the same time.
-        Some((time + 0.0, objective.score(report.number(&objective.metric)?)))
+        steps::read(&self.time_attr, self.objective.as_ref(), report)
     }
 
     /// `time_total_s 90: the best, 0.41, is worse than 0.37, the median of 12 running means`.

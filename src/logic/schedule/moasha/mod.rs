@@ -24,6 +24,9 @@ const PART: &str = "MoAsha";
 /// Stops the trials that are behind in several metrics at once: [`Asha`](super::Asha) for objectives that pull in different
 /// directions, as accuracy and size do. Of trials that are good at different things each goes on.
 ///
+/// When to use it: with many trials and two or three metrics of which none is the one that counts; with more of them hardly
+/// any trial dominates another.
+///
 /// A trial is looked at when it reaches a *rung*: at the times `grace_period`, `grace_period * reduction_factor` and so on, up
 /// to `max_t`. There it is compared with those that came before it, the last [`memory`](MoAsha::memory) of them (256 if not
 /// said). They are sorted into fronts: nobody dominates those on the first (is nowhere worse and somewhere better), only those

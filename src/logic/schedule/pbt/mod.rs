@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use self::mutate::{Mutations, Refusal, Step};
 use self::turn::Run;
-use super::{Buffering, Cohort, ScheduleError, Scheduler, settle_objective};
+use super::{Buffering, Cohort, ScheduleError, Scheduler, settle_objective, steps};
 use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
@@ -19,12 +19,14 @@ use crate::logic::state::{PartState, StateError, float};
 
 #[cfg(feature = "gp")]
 mod bandit;
+mod exploration;
 mod mutate;
 mod policy;
 mod population;
 mod saved;
 mod turn;
 
+pub use exploration::Exploration;
 pub use policy::{Policy, PolicyStep, Replay};
 
 const NAME: &str = "Pbt";
@@ -38,22 +40,6 @@ pub enum Rounds {
     Asynchronous,
     /// All together, once each has been trained for another interval. (Ray Tune: `synch=True`.)
     Synchronous,
-}
-
-/// How a copy's numbers are chosen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Exploration {
-    /// Moved a little, or drawn anew.
-    #[default]
-    Perturb,
-    /// By a Gaussian process over time and numbers, which learns from all members what they gained in each interval: the
-    /// numbers with the highest upper confidence bound on the next gain. Choices are perturbed as ever. This is PB2
-    /// (Parker-Holder et al. 2020, "Provably Efficient Online Hyperparameter Optimization with Population-Based Bandits"),
-    /// with time as one more coordinate of the kernel. With it a population of four can be enough. Feature `gp`.
-    #[cfg(feature = "gp")]
-    Bandit,
 }
 
 /// A function that has the last word on a copy's configuration.
@@ -73,7 +59,8 @@ type Explore = Arc<dyn Fn(Config) -> Config + Send + Sync>;
 /// - **Explore.** Each value of [`mutations`](Pbt::mutations) is drawn anew with
 ///   [`resample_probability`](Pbt::resample_probability). Otherwise a number from a range is multiplied by one of the two
 ///   [`perturbation_factors`](Pbt::perturbation_factors) and kept within the range, whole numbers rounded; and of a choice
-///   the option before or after it is taken. Then [`explore`](Pbt::explore) has the last word.
+///   the option before or after it is taken. With [`Exploration::Bandit`] (PB2) numbers are chosen by what the population
+///   has learned. Then [`explore`](Pbt::explore) has the last word.
 /// - A value that a new trial's configuration lacks is drawn when it is added.
 /// - With fewer places than trials, the least trained go first, each for an interval.
 /// - In [synchronous rounds](Rounds::Synchronous) each trial pauses at the end of a round. The last one to get there, or
@@ -281,6 +268,11 @@ impl Pbt {
                 );
             }
         };
+        #[cfg(feature = "gp")]
+        if self.exploration == Exploration::Bandit && mutations.numbers() == 0 {
+            let expected = "used with a range among the `mutations`: it chooses numbers and nothing else";
+            return refuse("exploration", "Bandit".to_owned(), expected);
+        }
         if mutations.is_empty() && self.explore.is_none() {
             return refuse("mutations", "empty".to_owned(), "given, or `explore` must be: else a copy is only a copy");
         }
@@ -289,10 +281,7 @@ impl Pbt {
 
     /// The time and the score (more is better) in `report`, if it has both.
     fn read(&self, report: &Report) -> Option<(f64, f64)> {
-        let objective = self.objective.as_ref()?;
-        let time = report.number(&self.time_attr).filter(|time| time.is_finite())?;
-        // -0.0 and 0.0 are the same time.
-        Some((time + 0.0, objective.score(report.number(&objective.metric)?)))
+        steps::read(&self.time_attr, self.objective.as_ref(), report)
     }
 
     fn step(&self) -> Step {

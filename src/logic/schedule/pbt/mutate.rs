@@ -95,6 +95,11 @@ impl Mutations {
         })
     }
 
+    /// How many numbers there are.
+    pub(super) fn numbers(&self) -> usize {
+        self.ranged().count()
+    }
+
     /// Where the numbers of `config` lie in their ranges; none if one of them is missing.
     pub(super) fn parts(&self, config: &Config) -> Option<Vec<f64>> {
         self.ranged().map(|(path, domain)| domain.part_of(at(config.as_map(), path)?)).collect()

@@ -20,8 +20,8 @@ struct Saved {
     round: Float,
     copies: u64,
     #[cfg(feature = "gp")]
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    gains: Vec<super::bandit::Gain>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bandit: Option<super::bandit::SavedBandit>,
 }
 
 /// The trial, its score, and its times.
@@ -44,7 +44,7 @@ impl Pbt {
             round: Float(run.round),
             copies: run.copies,
             #[cfg(feature = "gp")]
-            gains: run.bandit.gains.clone(),
+            bandit: (self.exploration == super::Exploration::Bandit).then(|| run.bandit.saved()),
         };
         pack(NAME, &state)
     }
@@ -65,7 +65,8 @@ impl Pbt {
         (run.population, run.round, run.copies) = (population, saved.round.0, saved.copies);
         #[cfg(feature = "gp")]
         {
-            run.bandit.gains = saved.gains;
+            let bandit = saved.bandit.map(|bandit| super::bandit::Bandit::of(bandit, saved.run));
+            run.bandit = bandit.unwrap_or_default();
         }
         Ok(())
     }

@@ -52,8 +52,10 @@ impl Pbt {
         }
         let score = Some(score).filter(|score| !score.is_nan());
         #[cfg(feature = "gp")]
-        self.observe_gain(trial, time, score, cohort);
-        let Some(run) = &mut self.run else { return Verdict::CONTINUE };
+        if self.exploration == super::Exploration::Bandit {
+            let parts = cohort.config(trial).and_then(|config| run.mutations.parts(config));
+            run.bandit.reported(trial, time, score, parts);
+        }
         match self.rounds {
             Rounds::Asynchronous => {
                 run.population.change(trial, Member { score, trained: time, perturbed: time });
@@ -71,17 +73,6 @@ impl Pbt {
                 };
                 self.waits_after(trial, verdict)
             }
-        }
-    }
-
-    /// What a trial gained since it was compared last, by the numbers that it had.
-    #[cfg(feature = "gp")]
-    fn observe_gain(&mut self, trial: TrialId, time: f64, score: Option<f64>, cohort: &dyn Cohort) {
-        let Some(run) = self.run.as_mut().filter(|_| self.exploration == super::Exploration::Bandit) else { return };
-        let before = run.population.get(trial).and_then(|member| Some((member.score?, member.trained)));
-        let parts = cohort.config(trial).and_then(|config| run.mutations.parts(config));
-        if let (Some((from, since)), Some(to), Some(parts)) = (before, score, parts) {
-            run.bandit.observe(time, parts, (to - from) / (time - since).max(f64::MIN_POSITIVE));
         }
     }
 
@@ -163,6 +154,7 @@ impl Pbt {
         if self.exploration == super::Exploration::Bandit {
             let time = run.population.get(donor).map_or(0.0, |donor| donor.trained);
             run.bandit.choose(&run.mutations, &mut config, time, &mut random);
+            run.bandit.copied(trial, donor);
         }
         run.copies += 1;
         let (own, best) = (run.population.get(trial)?.clone(), run.population.get(donor)?.clone());
@@ -194,6 +186,8 @@ impl Pbt {
     pub(super) fn ended(&mut self, trial: TrialId, cohort: &dyn Cohort) -> Vec<Directive> {
         let Some(run) = &mut self.run else { return Vec::new() };
         run.population.leave(trial);
+        #[cfg(feature = "gp")]
+        run.bandit.ended(trial);
         let all_there = run.population.len() > 0 && run.population.behind(run.round).next().is_none();
         if self.rounds == Rounds::Asynchronous || !all_there {
             return Vec::new();
