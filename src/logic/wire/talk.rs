@@ -201,15 +201,10 @@ impl Talk {
         self.awaited.front().copied()
     }
 
-    /// The trial leaves: what was asked needs no answer any more, but for that it is at rest.
+    /// The trial leaves: nothing that the worker still says of it moves anything, but for that it is at rest.
     pub fn leave(&mut self) {
         self.awaited.clear();
         self.awaited.push_back(Awaited::Drained);
-    }
-
-    /// Nothing more is expected of it.
-    pub fn over(&mut self) {
-        self.awaited.clear();
     }
 
     /// Lets it send so many more log messages.
@@ -251,7 +246,7 @@ impl Talk {
         let unasked = || ProtocolError::Unasked { found: name, awaited };
         let heard = match (fact, awaited) {
             (Fact::Failed { kind, message, place, trace }, _) if lease == self.lease => {
-                self.over();
+                self.awaited.clear();
                 return Ok(Heard::Failed { kind, message, place, trace });
             }
             (Fact::Results { list, end, checkpoint }, Some(Awaited::Results { most })) => {

@@ -12,6 +12,8 @@ use super::output::Stream;
 /// What there is to do.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Ready {
+    /// There is mail.
+    pub(super) mail: bool,
     pub(super) socket: bool,
     pub(super) streams: [bool; 2],
     /// The child has ended.
@@ -65,5 +67,5 @@ pub(super) fn wait(
     for (place, polled) in places.into_iter().zip(&polled) {
         ready[place] = !polled.revents().is_empty();
     }
-    Ready { socket: ready[1], streams: [ready[2], ready[3]], ended: ready[4] }
+    Ready { mail: ready[0], socket: ready[1], streams: [ready[2], ready[3]], ended: ready[4] }
 }

@@ -107,8 +107,7 @@ impl Attendant {
         for mail in self.mail.take() {
             match mail {
                 Mail::Order((lease, order)) => self.order(lease, order),
-                Mail::Kill => self.body.terminate(Instant::now()),
-                Mail::Hangup => self.stop(),
+                Mail::Kill | Mail::Hangup => self.stop(),
             }
         }
         if self.body.child.is_none() && self.stopping == Stopping::Yes {

@@ -10,12 +10,12 @@ use crate::logic::trial::WorkerFact;
 use crate::logic::wire::Ability;
 
 impl Attendant {
-    /// The trial is told nothing more.
+    /// The trial is told nothing more, whatever the worker still says.
     pub(super) fn over(&mut self) {
         self.tenancy = Tenancy::Over;
         self.errand = None;
         self.body.clocks.rest();
-        self.talk.over();
+        self.talk.leave();
     }
 
     /// Tells the trial, if it is still there.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::super::child::{Child, read_some};
 use super::super::{adopt, batch};
-use super::{Attendant, Errand, LINGER, LOG_CREDIT, directory};
+use super::{Attendant, Errand, LINGER, LOG_CREDIT, Stopping, directory};
 use crate::logic::checkpoint::Checkpoint;
 use crate::logic::failure::{FailureKind, Fault, error_chain};
 use crate::logic::trial::WorkerFact;
@@ -31,6 +31,10 @@ impl Attendant {
                         self.garbled(&error);
                         break;
                     }
+                    // What there was is read: that is asked again only when there is more.
+                    if count < self.body.buffer.len() {
+                        break;
+                    }
                 }
             }
         }
@@ -51,7 +55,8 @@ impl Attendant {
     fn closed(&mut self) {
         if let Some(child) = &mut self.body.child {
             child.socket = None;
-            self.due = Some(Instant::now() + LINGER);
+            // One that was asked to end may clean up for as long as the pool lets it.
+            self.due = (self.stopping == Stopping::No).then(|| Instant::now() + LINGER);
         }
     }
 

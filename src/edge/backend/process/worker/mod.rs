@@ -73,6 +73,8 @@ pub(super) struct Attendant {
     /// When it must have introduced itself, or ended after it closed its socket.
     due: Option<Instant>,
     stopping: Stopping,
+    /// Whether there may be mail.
+    has_mail: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +115,7 @@ impl Attendant {
             steps: 0,
             cpu_before: Duration::ZERO,
             stopping: Stopping::No,
+            has_mail: true,
         };
         while attendant.turn() == Goes::On {}
         attendant.start.facts.gone();
@@ -120,11 +123,11 @@ impl Attendant {
 
     /// Does what there is to do, then waits for more.
     fn turn(&mut self) -> Goes {
-        for mail in self.mail.take() {
+        let mails = if self.has_mail { self.mail.take() } else { Vec::new() };
+        for mail in mails {
             match mail {
                 Mail::Order((lease, order)) => self.order(lease, order),
-                Mail::Kill => self.body.terminate(Instant::now()),
-                Mail::Hangup => {
+                Mail::Kill | Mail::Hangup => {
                     self.stopping = Stopping::Yes;
                     self.body.terminate(Instant::now());
                 }
@@ -137,6 +140,7 @@ impl Attendant {
         let writing = if self.sending.0.is_empty() { Writing::Idle } else { Writing::Waiting };
         let until = self.deadline();
         let ready = wait(&self.mail, self.body.child.as_ref(), &self.body.streams, writing, Reading::Both, until);
+        self.has_mail = ready.mail;
         self.body.read(ready.streams, |_| {});
         if ready.socket || ready.ended {
             self.hear_all();
@@ -154,7 +158,7 @@ impl Attendant {
         if self.stopping == Stopping::Yes {
             return Goes::Away;
         }
-        wait(&self.mail, None, &self.body.streams, Writing::Idle, Reading::Both, None);
+        self.has_mail = wait(&self.mail, None, &self.body.streams, Writing::Idle, Reading::Both, None).mail;
         Goes::On
     }
 

@@ -30,9 +30,7 @@ impl Attendant {
             }
             WorkerOrder::Shutdown => {
                 self.stopping = Stopping::Yes;
-                self.tenancy = Tenancy::Over;
-                self.body.clocks.rest();
-                self.talk.over();
+                self.over();
                 self.send(Order::Stop {});
                 Ok(())
             }
@@ -115,9 +113,12 @@ impl Attendant {
         child.limit_cpu(limit.most).map_err(|error| cannot("limit the process's time", &error))
     }
 
+    /// How far the worker may go by itself. One whose steps can't be seen goes step by step, if a step may be too long.
     fn step_order(&self) -> StepOrder {
         let seconds = self.desk.limits().time.map(|time| time.as_secs_f64());
-        StepOrder { most: self.desk.room(), seconds }
+        let limit = self.body.shared.settings.limits.step.filter(|limit| limit.then == OnLimit::Kill);
+        let seen = limit.is_none() || self.talk.can(Ability::Heartbeat);
+        StepOrder { most: if seen { self.desk.room() } else { 1 }, seconds }
     }
 
     pub(super) fn works(&mut self) {
