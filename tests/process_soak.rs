@@ -51,8 +51,6 @@ impl Observer for Ends {
 
 #[test]
 fn five_hundred_trials_with_faults_all_end_and_leave_nothing() {
-    // The first run in a process makes some things that stay.
-    Experiment::new("first", rust()).points([acts("")]).workers(1).run().expect("a run");
     let before = has();
     let mut random = ChaCha8Rng::seed_from_u64(20);
     let faults = ["exit", "abort", "panic", "error", "fail setup", "panic setup", "hang", "hang in stop"];

@@ -33,6 +33,7 @@ pub(super) enum Reading {
     Both,
     /// Standard error alone.
     OnlyErrors,
+    Nothing,
 }
 
 /// Waits until something of a child is ready, mail has come, or a moment is there.
@@ -46,7 +47,11 @@ pub(super) fn wait(
 ) -> Ready {
     let socket = child.and_then(|child| child.socket.as_ref()).map(AsFd::as_fd);
     let pipes = streams.each_ref().map(|stream| stream.pipe().map(AsFd::as_fd));
-    let pipes = if reading == Reading::OnlyErrors { [None, pipes[1]] } else { pipes };
+    let pipes = match reading {
+        Reading::Both => pipes,
+        Reading::OnlyErrors => [None, pipes[1]],
+        Reading::Nothing => [None, None],
+    };
     let sources: [Option<BorrowedFd<'_>>; 5] = [Some(mail.bell()), socket, pipes[0], pipes[1], child.map(Child::watch)];
     let wanted = |index| match (index, writing) {
         (1, Writing::Waiting) => PollFlags::IN | PollFlags::OUT,

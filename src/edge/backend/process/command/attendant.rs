@@ -100,7 +100,10 @@ impl Attendant {
         while attendant.body.child.is_some() || attendant.stopping == Stopping::No {
             attendant.turn();
         }
-        attendant.start.facts.gone();
+        // Whoever hears that it is gone finds nothing of it any more.
+        let facts = attendant.start.facts.clone();
+        drop(attendant);
+        facts.gone();
     }
 
     fn turn(&mut self) {

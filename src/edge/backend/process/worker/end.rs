@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::child::Child;
 use super::super::verdict;
-use super::{Attendant, Tenancy};
+use super::{Attendant, Goes, Stopping, Tenancy, Used};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::trial::WorkerFact;
 use crate::logic::wire::Ability;
@@ -21,29 +21,35 @@ impl Attendant {
     /// Tells the trial, if it is still there.
     pub(super) fn fail(&mut self, fault: Fault) {
         if self.tenancy == Tenancy::Trial {
-            let fault = self.body.with_words(fault);
+            let fault = if fault.output.is_empty() { self.body.with_words(fault) } else { fault };
             self.over();
             self.desk.say(self.lease, WorkerFact::Failed(fault));
         }
     }
 
-    /// The process has ended, by itself or not.
-    pub(super) fn ended(&mut self) {
+    /// The process has ended, by itself or not. One that ends before its first trial has come waits for it, to say why.
+    pub(super) fn ended(&mut self) -> Goes {
         let greeted = self.talk.hello().is_some();
-        let Some(end) = self.body.end(|_| {}) else { return };
-        if self.tenancy != Tenancy::Trial {
-            return;
+        let end = self.body.end(|_| {});
+        let early = self.used == Used::No && self.stopping == Stopping::No;
+        if self.tenancy != Tenancy::Trial && !early {
+            return Goes::Away;
         }
+        let limits = self.body.shared.settings.limits;
         let fault = match end {
-            Ok(end) => {
-                let limits = self.body.shared.settings.limits;
-                verdict::fault(&end, &limits, &self.body.last.lines())
-            }
-            Err(error) => Fault::new(FailureKind::WorkerLost, format!("the process's end can't be seen: {error}")),
+            Some(Ok(end)) => verdict::fault(&end, &limits, &self.body.last.lines()),
+            Some(Err(error)) => lost(&error.to_string()),
+            None => lost("it is gone"),
         };
         let message =
             if greeted { fault.message } else { format!("{} before it said anything: {HINT}", fault.message) };
-        self.fail(Fault { message, ..fault });
+        let fault = Fault { message, ..fault };
+        if early {
+            self.unborn = Some(self.body.with_words(fault));
+            return Goes::On;
+        }
+        self.fail(fault);
+        Goes::Away
     }
 
     /// When [`on_time`](Self::on_time) is to be called.
@@ -92,6 +98,10 @@ impl Attendant {
         let lost = settings.heartbeat.filter(|_| passed(self.lost_at()))?.lost_after.as_secs_f64();
         Some(Fault::new(FailureKind::HeartbeatLost, format!("the worker gave no sign of life for {lost} s")))
     }
+}
+
+fn lost(why: &str) -> Fault {
+    Fault::new(FailureKind::WorkerLost, format!("the process's end can't be seen: {why}"))
 }
 
 const HINT: &str = "a worker calls `serve`; a program that knows nothing of tryout is run by `command`";

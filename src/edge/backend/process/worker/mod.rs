@@ -118,7 +118,10 @@ impl Attendant {
             has_mail: true,
         };
         while attendant.turn() == Goes::On {}
-        attendant.start.facts.gone();
+        // Whoever hears that it is gone finds nothing of it any more.
+        let facts = attendant.start.facts.clone();
+        drop(attendant);
+        facts.gone();
     }
 
     /// Does what there is to do, then waits for more.
@@ -139,15 +142,16 @@ impl Attendant {
         self.write();
         let writing = if self.sending.0.is_empty() { Writing::Idle } else { Writing::Waiting };
         let until = self.deadline();
-        let ready = wait(&self.mail, self.body.child.as_ref(), &self.body.streams, writing, Reading::Both, until);
+        // What it prints before its first trial is that trial's.
+        let reading = if self.used == Used::Yes { Reading::Both } else { Reading::Nothing };
+        let ready = wait(&self.mail, self.body.child.as_ref(), &self.body.streams, writing, reading, until);
         self.has_mail = ready.mail;
         self.body.read(ready.streams, |_| {});
         if ready.socket || ready.ended {
             self.hear_all();
         }
         if ready.ended {
-            self.ended();
-            return Goes::Away;
+            return self.ended();
         }
         self.on_time(Instant::now());
         Goes::On

@@ -97,10 +97,12 @@ impl Attendant {
 
     /// What was printed until now is the last trial's, what comes from here on the next one's.
     fn redirect(&mut self, home: &Home) {
-        self.body.read([true; 2], |_| {});
+        if self.used == Used::Yes {
+            self.body.read([true; 2], |_| {});
+            self.body.last.clear();
+        }
         let output = self.body.shared.settings.output;
         self.body.streams.iter_mut().for_each(|stream| stream.redirect(home.output.as_deref(), output));
-        self.body.last.clear();
     }
 
     fn limit_cpu(&mut self) -> Result<(), Fault> {
