@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::child::Child;
 use super::super::verdict;
-use super::{Attendant, Tenancy};
+use super::{Attendant, Done, Goes, Tenancy};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::trial::WorkerFact;
 use crate::logic::wire::Ability;
@@ -28,11 +28,11 @@ impl Attendant {
     }
 
     /// The process has ended, by itself or not.
-    pub(super) fn ended(&mut self) {
+    pub(super) fn ended(&mut self) -> Goes {
         let greeted = self.talk.hello().is_some();
-        let Some(end) = self.body.end(|_| {}) else { return };
+        let Some(end) = self.body.end(|_| {}) else { return Goes::Away };
         if self.tenancy != Tenancy::Trial {
-            return;
+            return Goes::Away;
         }
         let fault = match end {
             Ok(end) => {
@@ -43,7 +43,13 @@ impl Attendant {
         };
         let message =
             if greeted { fault.message } else { format!("{} before it said anything: {HINT}", fault.message) };
-        self.fail(Fault { message, ..fault });
+        let fault = Fault { message, ..fault };
+        if self.done == Done::Yes && self.talk.awaited().is_none() {
+            self.fallen = Some(fault);
+            return Goes::On;
+        }
+        self.fail(fault);
+        Goes::Away
     }
 
     /// When [`on_time`](Self::on_time) is to be called.
