@@ -29,7 +29,7 @@ impl FromStr for Param {
         let values = match values.split_once("..") {
             Some((low, rest)) => range(low, rest)?,
             None if values.is_empty() => return Err(format!("there are no values for `{name}`: write {FORMS}")),
-            None => choice(values.split(',').map(value)).into(),
+            None => choice(values.split(',').map(value)),
         };
         Space::new().with(name, values.clone()).check().map_err(|error| error.to_string())?;
         Ok(Self { name: name.to_owned(), values })
