@@ -1,6 +1,7 @@
 //! Trials in real processes: workers that speak the protocol and workers that don't, programs that misbehave, limits, ends.
 #![cfg(all(feature = "process", target_os = "linux"))]
 
+mod cases;
 mod command;
 mod conformance;
 mod faults;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::child::Child;
 use super::super::verdict;
-use super::{Attendant, Goes, Stopping, Tenancy, Used};
+use super::{Attendant, Done, Goes, Stopping, Tenancy, Used};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::trial::WorkerFact;
 use crate::logic::wire::Ability;
@@ -46,6 +46,10 @@ impl Attendant {
         let fault = Fault { message, ..fault };
         if early {
             self.unborn = Some(self.body.with_words(fault));
+            return Goes::On;
+        }
+        if self.done == Done::Yes && self.talk.awaited().is_none() {
+            self.fallen = Some(fault);
             return Goes::On;
         }
         self.fail(fault);

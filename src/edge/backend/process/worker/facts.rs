@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::super::child::{Child, read_some};
 use super::super::{adopt, batch};
-use super::{Attendant, Errand, LINGER, LOG_CREDIT, Stopping, directory};
+use super::{Attendant, Done, Errand, LINGER, LOG_CREDIT, Stopping, directory};
 use crate::logic::checkpoint::Checkpoint;
 use crate::logic::failure::{FailureKind, Fault, error_chain};
 use crate::logic::trial::WorkerFact;
@@ -165,6 +165,9 @@ impl Attendant {
         let (child, before) = (self.body.child.as_ref(), self.cpu_before);
         let cpu = || child.and_then(Child::cpu).map(|cpu| cpu.saturating_sub(before));
         let taken = batch::take(&mut self.desk, list, &self.body.shared.settings.limits, cpu);
+        if end == Some(ResultsEnd::Done) {
+            self.done = Done::Yes;
+        }
         let handed_in = checkpoint.map(|from| self.hand_in(&from)).transpose()?;
         let fact = taken.batch(&mut self.desk, end, handed_in);
         self.desk.say(self.lease, fact);

@@ -66,6 +66,10 @@ pub(super) struct Attendant {
     used: Used,
     /// Why it couldn't be started.
     unborn: Option<Fault>,
+    /// Whether its trial has handed in its last result.
+    done: Done,
+    /// How it ended when its trial was done and nothing was asked of it: nobody need hear of that who wants nothing more.
+    fallen: Option<Fault>,
     /// When it last gave a sign of life.
     sign: Instant,
     steps: u64,
@@ -79,6 +83,12 @@ pub(super) struct Attendant {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Used {
+    No,
+    Yes,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
     No,
     Yes,
 }
@@ -111,6 +121,8 @@ impl Attendant {
             restored: None,
             used: Used::No,
             unborn,
+            done: Done::No,
+            fallen: None,
             sign: born,
             steps: 0,
             cpu_before: Duration::ZERO,
@@ -157,9 +169,10 @@ impl Attendant {
         Goes::On
     }
 
-    /// A worker that couldn't be started says so to the trial that wants it, and goes when it is told to.
+    /// A worker that couldn't be started says so to the trial that wants it, and goes when it is told to. One that has fallen goes
+    /// with its trial.
     fn without_child(&mut self) -> Goes {
-        if self.stopping == Stopping::Yes {
+        if self.stopping == Stopping::Yes || (self.fallen.is_some() && self.tenancy == Tenancy::Over) {
             return Goes::Away;
         }
         self.has_mail = wait(&self.mail, None, &self.body.streams, Writing::Idle, Reading::Both, None).mail;
@@ -167,6 +180,9 @@ impl Attendant {
     }
 
     pub(super) fn ask(&mut self, order: Order, awaited: Awaited) {
+        if let Some(fault) = self.fallen.take() {
+            return self.fail(fault);
+        }
         self.send(order);
         self.talk.ask(awaited);
         if self.talk.awaited() == Some(awaited) {

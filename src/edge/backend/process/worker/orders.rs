@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::super::place::Home;
 use super::super::program::gpus;
 use super::super::shared::cannot;
-use super::{Attendant, Errand, Stopping, Tenancy, Used, absolute, directory};
+use super::{Attendant, Done, Errand, Stopping, Tenancy, Used, absolute, directory};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault, error_chain};
@@ -65,7 +65,7 @@ impl Attendant {
         self.redirect(&home);
         self.talk.begin(self.lease);
         self.desk.begin_trial(info.clone());
-        self.steps = 0;
+        (self.steps, self.done) = (0, Done::No);
         self.restored = None;
         let then = first.map(|first| {
             self.desk.begin_batch(first.limits, first.spare);
@@ -166,6 +166,9 @@ impl Attendant {
         self.errand = None;
         self.restored = None;
         self.body.clocks.rest();
+        if self.fallen.is_some() {
+            return;
+        }
         let at_rest = self.talk.awaited().is_none() && self.talk.can(Ability::Steps);
         if failed || at_rest || self.body.child.is_none() {
             self.desk.say(lease, WorkerFact::Released);
