@@ -72,7 +72,11 @@ impl Where {
             Where::Process => Experiment::new(NAME, process(std::env::current_exe()?)),
             Where::Python => {
                 let root = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
-                Experiment::new(NAME, process("python3").args(["-c", TRIVIAL]).env("PYTHONPATH", root))
+                // Where modules are kept compiled, as they are where a package is installed.
+                let compiled = std::env::temp_dir().join("tryout-control-plane-pyc");
+                let python = process("python3").args(["-c", TRIVIAL]).env("PYTHONPATH", root);
+                let python = python.without_env("PYTHONDONTWRITEBYTECODE").env("PYTHONPYCACHEPREFIX", compiled);
+                Experiment::new(NAME, python)
             }
         })
     }
