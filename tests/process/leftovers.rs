@@ -128,10 +128,12 @@ fn engine() {
 
 #[test]
 fn no_worker_survives_the_engine() {
-    let marked = Marked::new();
+    let (marked, temporary) = (Marked::new(), tempfile::tempdir().expect("a directory"));
     let mut engine = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "leftovers::engine", "--ignored", "--nocapture", "--test-threads=1"])
         .env("TRYOUT_TEST_ENGINE", &marked.0)
+        // A temporary directory is what a killed engine does leave.
+        .env("TMPDIR", temporary.path())
         .stdout(Stdio::piped())
         .spawn()
         .expect("an engine");
