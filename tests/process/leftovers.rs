@@ -132,7 +132,7 @@ fn no_worker_survives_the_engine() {
     let mut engine = Command::new(std::env::current_exe().expect("this program"))
         .args(["--exact", "leftovers::engine", "--ignored", "--nocapture", "--test-threads=1"])
         .env("TRYOUT_TEST_ENGINE", &marked.0)
-        // A temporary directory is what a killed engine does leave.
+        // Where it makes its own.
         .env("TMPDIR", temporary.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -147,4 +147,10 @@ fn no_worker_survives_the_engine() {
     engine.kill().expect("it can be killed");
     engine.wait().expect("it is reaped");
     marked.assert_gone();
+    let left = || temporary.path().read_dir().expect("a directory").count();
+    let until = Instant::now() + Duration::from_secs(2);
+    while left() > 0 {
+        assert!(Instant::now() < until, "temporary directories are left");
+        std::thread::yield_now();
+    }
 }

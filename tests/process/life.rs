@@ -44,6 +44,14 @@ fn case_c_29_a_worker_that_cannot_be_reset_is_replaced() {
 }
 
 #[test]
+fn a_worker_that_falls_between_two_trials_is_nobodys_failure() {
+    let results = Experiment::new("walk", rust()).points([acts(""), acts("die in reset"), acts("")]).workers(1).run();
+    for trial in results.expect("a run").trials() {
+        assert_eq!((trial.status, trial.failures.len()), (Status::Terminated, 0), "{}", trial.config);
+    }
+}
+
+#[test]
 fn checkpoints_are_written_loaded_and_exported() {
     let dir = tempfile::tempdir().expect("a directory");
     let results = Experiment::new("walk", rust())

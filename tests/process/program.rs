@@ -75,6 +75,9 @@ impl Trainable for Walk {
         if act(&config) == "refuse reset" {
             return Err(TrialError::new("not this one"));
         }
+        if act(&config) == "die in reset" {
+            std::process::exit(3);
+        }
         let resets = self.resets + 1;
         *self = Self { resets, ..Self::setup(config, trial)? };
         Ok(())

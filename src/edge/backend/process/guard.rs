@@ -1,23 +1,28 @@
 //! Somebody who outlives the engine: when it dies, the guard ends all process groups that it left.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use process_wrap::std::{ChildWrapper, CommandWrap, ProcessSession};
 use rustix::process::Pid;
 
-/// Reads `+ GROUP` and `- GROUP`; at the end of its input, which is the engine's, it kills the groups that are left. It
-/// has a session of its own, and doesn't mind signals that are meant for the engine's terminal.
+/// Reads `+ GROUP` and `- GROUP`; at the end of its input, which is the engine's, it kills the groups that are left, and removes
+/// the directory that `=` named if that is still there. It has a session of its own, and doesn't mind signals that are meant
+/// for the engine's terminal.
 const SCRIPT: &str = r#"trap '' HUP INT TERM
 groups=' '
+directory=
 while read -r sign group; do
   case $sign in
     +) groups="$groups$group " ;;
+    =) directory=$group ;;
     -) case $groups in *" $group "*) groups="${groups%%" $group "*} ${groups#*" $group "}" ;; esac ;;
   esac
 done
 for group in $groups; do kill -s KILL -- "-$group" 2>/dev/null; done
+[ -z "$directory" ] || rm -rf -- "$directory"
 "#;
 
 /// The guard of all workers of one backend.
@@ -43,10 +48,10 @@ impl Guard {
         Ok(Self(Mutex::new(orders.map(|orders| Watching { child, orders }))))
     }
 
-    fn tell(&self, sign: char, group: Pid) {
+    fn tell(&self, sign: char, what: &dyn std::fmt::Display) {
         let mut watching = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(watching) = watching.as_mut() {
-            let line = format!("{sign} {}\n", group.as_raw_nonzero());
+            let line = format!("{sign} {what}\n");
             if let Err(error) = watching.orders.write_all(line.as_bytes()) {
                 log::warn!(
                     "the guard of the worker processes has gone ({error}): if this process is killed, some may go on"
@@ -57,12 +62,19 @@ impl Guard {
 
     /// From now on it is killed with the engine.
     pub(super) fn watch(&self, group: Pid) {
-        self.tell('+', group);
+        self.tell('+', &group.as_raw_nonzero());
+    }
+
+    /// It goes with the engine. One whose name is no line of text stays.
+    pub(super) fn clear(&self, directory: &Path) {
+        if let Some(directory) = directory.to_str().filter(|name| !name.contains('\n')) {
+            self.tell('=', &directory);
+        }
     }
 
     /// It has ended.
     pub(super) fn forget(&self, group: Pid) {
-        self.tell('-', group);
+        self.tell('-', &group.as_raw_nonzero());
     }
 }
 

@@ -31,6 +31,13 @@ impl Place {
         Scratch::create().map(Self::Temporary).map_err(io::Error::other)
     }
 
+    pub(super) fn root(&self) -> &Path {
+        match self {
+            Place::Run(run) => run,
+            Place::Temporary(scratch) => scratch.path(),
+        }
+    }
+
     /// A trial's directories, made if they aren't there.
     pub(super) fn home(&self, trial: TrialId, worker: WorkerId) -> io::Result<Home> {
         match self {

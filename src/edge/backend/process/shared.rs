@@ -80,6 +80,7 @@ impl Shared {
             return Ok(place.clone());
         }
         let made = Place::temporary().map_err(|error| cannot("make a directory for the trials", &error))?;
+        self.guard()?.clear(made.root());
         Ok(place.insert(Arc::new(made)).clone())
     }
 

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use super::super::child::Child;
 use super::super::verdict;
-use super::{Attendant, Done, Goes, Stopping, Tenancy, Used};
+use super::{Attendant, Done, Goes, Stopping, Tenancy};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::trial::WorkerFact;
-use crate::logic::wire::Ability;
+use crate::logic::wire::{Ability, Awaited};
 
 impl Attendant {
     /// The trial is told nothing more, whatever the worker still says.
@@ -27,11 +27,12 @@ impl Attendant {
         }
     }
 
-    /// The process has ended, by itself or not. One that ends before its first trial has come waits for it, to say why.
+    /// The process has ended, by itself or not. One that ends before its first trial has come waits for it, to say why; one that
+    /// ends instead of becoming another trial waits to be replaced.
     pub(super) fn ended(&mut self) -> Goes {
         let greeted = self.talk.hello().is_some();
         let end = self.body.end(|_| {});
-        let early = self.used == Used::No && self.stopping == Stopping::No;
+        let early = self.trials == 0 && self.stopping == Stopping::No;
         if self.tenancy != Tenancy::Trial && !early {
             return Goes::Away;
         }
@@ -46,6 +47,12 @@ impl Attendant {
         let fault = Fault { message, ..fault };
         if early {
             self.unborn = Some(self.body.with_words(fault));
+            return Goes::On;
+        }
+        // It fell before it knew of this trial, or over the last one: that isn't this one's failure.
+        if self.trials > 1 && self.talk.awaited() == Some(Awaited::Ready) {
+            self.over();
+            self.desk.say(self.lease, WorkerFact::ResetFailed(fault));
             return Goes::On;
         }
         if self.done == Done::Yes && self.talk.awaited().is_none() {

@@ -62,8 +62,8 @@ pub(super) struct Attendant {
     /// The checkpoint that the trial went on from: its directory may be a temporary one, and a function that reports looks
     /// into it only when it runs.
     restored: Option<CheckpointReader>,
-    /// Whether it has had a trial.
-    used: Used,
+    /// How many trials it has had, the one that it has included.
+    trials: u64,
     /// Why it couldn't be started.
     unborn: Option<Fault>,
     /// Whether its trial has handed in its last result.
@@ -79,12 +79,6 @@ pub(super) struct Attendant {
     stopping: Stopping,
     /// Whether there may be mail.
     has_mail: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Used {
-    No,
-    Yes,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +113,7 @@ impl Attendant {
             home: None,
             errand: None,
             restored: None,
-            used: Used::No,
+            trials: 0,
             unborn,
             done: Done::No,
             fallen: None,
@@ -155,7 +149,7 @@ impl Attendant {
         let writing = if self.sending.0.is_empty() { Writing::Idle } else { Writing::Waiting };
         let until = self.deadline();
         // What it prints before its first trial is that trial's.
-        let reading = if self.used == Used::Yes { Reading::Both } else { Reading::Nothing };
+        let reading = if self.trials > 0 { Reading::Both } else { Reading::Nothing };
         let ready = wait(&self.mail, self.body.child.as_ref(), &self.body.streams, writing, reading, until);
         self.has_mail = ready.mail;
         self.body.read(ready.streams, |_| {});

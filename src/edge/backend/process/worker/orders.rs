@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::super::place::Home;
 use super::super::program::gpus;
 use super::super::shared::cannot;
-use super::{Attendant, Done, Errand, Stopping, Tenancy, Used, absolute, directory};
+use super::{Attendant, Done, Errand, Stopping, Tenancy, absolute, directory};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault, error_chain};
@@ -87,8 +87,8 @@ impl Attendant {
         });
         self.home = Some(home);
         self.limit_cpu()?;
-        let again = std::mem::replace(&mut self.used, Used::Yes) == Used::Yes;
-        self.ask(if again { Order::Reset(begin) } else { Order::Start(begin) }, Awaited::Ready);
+        self.trials += 1;
+        self.ask(if self.trials > 1 { Order::Reset(begin) } else { Order::Start(begin) }, Awaited::Ready);
         if let Some(then) = then {
             self.talk.ask(Awaited::Results { most: then.most });
         }
@@ -97,7 +97,7 @@ impl Attendant {
 
     /// What was printed until now is the last trial's, what comes from here on the next one's.
     fn redirect(&mut self, home: &Home) {
-        if self.used == Used::Yes {
+        if self.trials > 0 {
             self.body.read([true; 2], |_| {});
             self.body.last.clear();
         }
