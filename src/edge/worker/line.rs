@@ -112,6 +112,7 @@ impl Line {
     /// Waits for the next order. None if the engine is gone.
     pub(super) fn next(&mut self) -> Result<Option<ToWorker>, WorkerError> {
         while self.orders.is_empty() {
+            self.wait();
             if !self.read()? {
                 return Ok(None);
             }
@@ -135,6 +136,14 @@ impl Line {
     fn is_readable(&self) -> bool {
         let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
         poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+
+    /// Waits for the engine's words. A thread that waits in `read` would also be woken whenever the engine takes what was
+    /// written to it.
+    fn wait(&self) {
+        let mut polled = [PollFd::new(&self.socket, PollFlags::IN)];
+        // What goes wrong here is seen when it is read.
+        let _ = poll(&mut polled, None);
     }
 
     /// Reads what is there, or waits for it. False at the end.

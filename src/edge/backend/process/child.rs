@@ -55,7 +55,7 @@ pub(super) struct Child {
     stage: Stage,
     guard: Arc<Guard>,
     memory: kernel::OutOfMemory,
-    pub(super) socket: Option<UnixStream>,
+    pub(super) socket: Option<Arc<UnixStream>>,
     pub(super) stdout: Option<OwnedFd>,
     pub(super) stderr: Option<OwnedFd>,
 }
@@ -71,7 +71,7 @@ impl Child {
                 let (ours, theirs) = UnixStream::pair()?;
                 ours.set_nonblocking(true)?;
                 command.stdin(Stdio::from(OwnedFd::from(theirs)));
-                Some(ours)
+                Some(Arc::new(ours))
             }
         };
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

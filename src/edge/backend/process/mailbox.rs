@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::super::thread::Told;
+use super::express::{Express, Sent};
+use crate::logic::ids::LeaseId;
+use crate::logic::trial::WorkerOrder;
 use crate::ports::backend::{Killed, WorkerHandle};
 
 /// What an attendant is told.
@@ -17,6 +20,8 @@ pub(super) enum Mail {
     Kill,
     /// Nobody can give an order any more.
     Hangup,
+    /// There is something to be seen to that is no order.
+    Wake,
 }
 
 /// The place where mail waits. A descriptor that can be polled says that there is some.
@@ -24,12 +29,14 @@ pub(super) enum Mail {
 pub(super) struct Mailbox {
     waiting: Mutex<Vec<Mail>>,
     bell: OwnedFd,
+    /// The way past the mailbox, for steps.
+    pub(super) express: Express,
 }
 
 impl Mailbox {
     pub(super) fn new() -> std::io::Result<Self> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Self { waiting: Mutex::default(), bell })
+        Ok(Self { waiting: Mutex::default(), bell, express: Express::default() })
     }
 
     fn put(&self, mail: Mail) {
@@ -57,8 +64,19 @@ impl Mailbox {
 pub(super) struct ProcessHandle(pub(super) Arc<Mailbox>);
 
 impl WorkerHandle for ProcessHandle {
-    fn send(&mut self, lease: crate::logic::ids::LeaseId, order: crate::logic::trial::WorkerOrder) {
-        self.0.put(Mail::Order((lease, order)));
+    fn send(&mut self, lease: LeaseId, order: WorkerOrder) {
+        let sent = match order {
+            WorkerOrder::Train { limits, spare } => self.0.express.step(lease, limits, spare),
+            _ => Sent::No,
+        };
+        match sent {
+            Sent::Yes => {}
+            Sent::Wake => self.0.put(Mail::Wake),
+            Sent::No => {
+                self.0.express.close();
+                self.0.put(Mail::Order((lease, order)));
+            }
+        }
     }
 
     fn kill(&mut self) -> Killed {

@@ -7,6 +7,7 @@
 //! | `command` | the attendant of a program that knows nothing of tryout |
 //! | `child`, `guard` | a process in a session of its own; who ends it if the engine dies |
 //! | `body`, `watch` | a process with its streams and clocks; waiting for all of them at once |
+//! | `mailbox`, `express` | orders on their way to an attendant; a step on its way past it |
 //! | `limits`, `verdict` | how long it may work; what its end means |
 //! | `output`, `place` | what it prints, and where it works |
 //! | `program`, `shared` | what is run, and how |
@@ -87,6 +88,7 @@ mod batch;
 mod body;
 mod child;
 mod command;
+mod express;
 mod guard;
 mod kernel;
 mod limits;

@@ -45,7 +45,7 @@ pub(super) fn wait(
     reading: Reading,
     until: Option<Instant>,
 ) -> Ready {
-    let socket = child.and_then(|child| child.socket.as_ref()).map(AsFd::as_fd);
+    let socket = child.and_then(|child| child.socket.as_deref()).map(AsFd::as_fd);
     let pipes = streams.each_ref().map(|stream| stream.pipe().map(AsFd::as_fd));
     let pipes = match reading {
         Reading::Both => pipes,

@@ -111,6 +111,7 @@ impl Attendant {
             match mail {
                 Mail::Order((lease, order)) => self.order(lease, order),
                 Mail::Kill | Mail::Hangup => self.stop(),
+                Mail::Wake => {}
             }
         }
         if self.body.child.is_none() && self.stopping == Stopping::Yes {

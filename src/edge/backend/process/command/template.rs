@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_place_without_a_value_says_what_there_is() {
         let error =
-            "there is no value for `{rate}`: there are `{lr}`, `{net/kind}`, `{on}`, `{list/0}`, `{list/1}`, `{@seed}`";
+            "there is no value for `{rate}`: there are `{list/0}`, `{list/1}`, `{lr}`, `{net/kind}`, `{on}`, `{@seed}`";
         assert_eq!(filled("{rate}"), Err(error.into()));
         assert!(filled("{@home}").is_err());
     }

@@ -13,6 +13,7 @@ impl Attendant {
     /// The trial is told nothing more, whatever the worker still says.
     pub(super) fn over(&mut self) {
         self.tenancy = Tenancy::Over;
+        self.mail.express.close();
         self.errand = None;
         self.body.clocks.rest();
         self.talk.leave();
@@ -30,6 +31,7 @@ impl Attendant {
     /// The process has ended, by itself or not. One that ends before its first trial has come waits for it, to say why; one that
     /// ends instead of becoming another trial waits to be replaced.
     pub(super) fn ended(&mut self) -> Goes {
+        self.see_ordered();
         let greeted = self.talk.hello().is_some();
         let end = self.body.end(|_| {});
         let early = self.trials == 0 && self.stopping == Stopping::No;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::super::desk::Desk;
 use super::body::Body;
+use super::express::Ordered;
 use super::mailbox::{Mail, Mailbox};
 use super::place::Home;
 use super::watch::{Reading, Writing, wait};
@@ -133,8 +134,10 @@ impl Attendant {
     /// Does what there is to do, then waits for more.
     fn turn(&mut self) -> Goes {
         let mails = if self.has_mail { self.mail.take() } else { Vec::new() };
+        self.see_ordered();
         for mail in mails {
             match mail {
+                Mail::Wake => {}
                 Mail::Order((lease, order)) => self.order(lease, order),
                 Mail::Kill | Mail::Hangup => {
                     self.stopping = Stopping::Yes;
@@ -173,6 +176,14 @@ impl Attendant {
         Goes::On
     }
 
+    /// Takes note of a step that was ordered past it.
+    pub(super) fn see_ordered(&mut self) {
+        let Some(Ordered { limits, spare, rest }) = self.mail.express.ordered() else { return };
+        self.desk.begin_batch(limits, spare);
+        self.talk.ask(Awaited::Results { most: limits.reports.get() });
+        self.sending.0.extend(rest);
+    }
+
     pub(super) fn ask(&mut self, order: Order, awaited: Awaited) {
         if let Some(fault) = self.fallen.take() {
             return self.fail(fault);
@@ -195,7 +206,7 @@ impl Attendant {
 
     /// Writes what the socket takes.
     pub(super) fn write(&mut self) {
-        let Some(socket) = self.body.child.as_ref().and_then(|child| child.socket.as_ref()) else { return };
+        let Some(socket) = self.body.child.as_ref().and_then(|child| child.socket.as_deref()) else { return };
         let (bytes, written) = &mut self.sending;
         while *written < bytes.len() {
             match (&*socket).write(&bytes[*written..]) {

@@ -163,6 +163,7 @@ impl Attendant {
     fn release(&mut self, lease: LeaseId) {
         self.lease = lease;
         let failed = std::mem::replace(&mut self.tenancy, Tenancy::Over) == Tenancy::Over;
+        self.mail.express.close();
         self.errand = None;
         self.restored = None;
         self.body.clocks.rest();
