@@ -203,6 +203,8 @@ class _Link:
     def next(self) -> Order:
         """Waits for the next order. When none can come any more, the process ends."""
         while not self.held:
+            # Waiting in `read`, it would also be woken whenever the engine takes what was written to it.
+            self._poll.poll()
             self._read()
         return self.held.popleft()
 
