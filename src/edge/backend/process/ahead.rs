@@ -91,8 +91,8 @@ fn attend(shared: Arc<Shared>, slot: &Slot, waits: &Receiver<Wanted>) {
     command.args(&settings.program.arguments).env(crate::logic::wire::FACTS_VARIABLE, "0");
     let mut body = Body::new(shared);
     let unborn = body.start(command, Input::Socket).err();
-    match waits.recv() {
-        Ok((start, mail)) => worker::Attendant::run(body, unborn, born, start, mail),
-        Err(_) => body.discard(),
+    // If nobody wants it, it goes with its body.
+    if let Ok((start, mail)) = waits.recv() {
+        worker::Attendant::run(body, unborn, born, start, mail);
     }
 }

@@ -70,15 +70,6 @@ impl Body {
         Some(end)
     }
 
-    /// Ends a process that nobody has had a use for, and waits for its end.
-    pub(super) fn discard(mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill();
-            // Its number is freed, or it is as good as gone.
-            let _ = child.reap();
-        }
-    }
-
     /// Ends the process, which has `after_term` to end by itself.
     pub(super) fn terminate(&mut self, now: Instant) {
         let wait = self.shared.settings.after_term;

@@ -32,6 +32,8 @@ enum Stage {
     Terminated { until: Instant },
     /// It was sent SIGKILL.
     Killed,
+    /// It has ended, and its number may be another's.
+    Reaped,
 }
 
 /// How a child ended.
@@ -149,7 +151,7 @@ impl Child {
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.stage {
             Stage::Terminated { until } => Some(until),
-            Stage::Alive | Stage::Killed => None,
+            Stage::Alive | Stage::Killed | Stage::Reaped => None,
         }
     }
 
@@ -166,13 +168,28 @@ impl Child {
 
     /// It has ended: what it left of its group is killed, then it is reaped. Until then its number can't be another's.
     pub(super) fn reap(mut self) -> io::Result<End> {
-        let cpu = self.cpu().unwrap_or_default();
+        let (cpu, asked) = (self.cpu().unwrap_or_default(), self.stage != Stage::Alive);
+        let status = self.bury()?;
+        let signalled = status.signal().is_some();
+        let ours = asked && signalled;
+        Ok(End { status, ours, starved: !ours && signalled && self.memory.has_struck(), cpu })
+    }
+
+    fn bury(&mut self) -> io::Result<ExitStatus> {
         self.signal(Signal::KILL);
         let status = self.inner.wait()?;
+        self.stage = Stage::Reaped;
         self.guard.forget(self.pid);
-        let signalled = status.signal().is_some();
-        let ours = self.stage != Stage::Alive && signalled;
-        Ok(End { status, ours, starved: !ours && signalled && self.memory.has_struck(), cpu })
+        Ok(status)
+    }
+}
+
+impl Drop for Child {
+    /// Nobody attends to it any more: it goes, whatever the reason.
+    fn drop(&mut self) {
+        if self.stage != Stage::Reaped {
+            let _ = self.bury();
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::super::thread::Told;
 use super::express::{Express, Sent};
 use crate::logic::ids::LeaseId;
 use crate::logic::trial::WorkerOrder;
-use crate::ports::backend::{Killed, WorkerHandle};
+use crate::ports::backend::{FactSink, Killed, WorkerHandle};
 
 /// What an attendant is told.
 #[derive(Debug)]
@@ -88,5 +88,14 @@ impl WorkerHandle for ProcessHandle {
 impl Drop for ProcessHandle {
     fn drop(&mut self) {
         self.0.put(Mail::Hangup);
+    }
+}
+
+/// Says that a worker is gone when it is dropped: also if its attendant comes to a bad end.
+pub(super) struct Farewell(pub(super) FactSink);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.gone();
     }
 }

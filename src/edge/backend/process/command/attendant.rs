@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use super::super::super::desk::Desk;
 use super::super::body::Body;
 use super::super::child::{Child, Input};
-use super::super::mailbox::{Mail, Mailbox};
+use super::super::mailbox::{Farewell, Mail, Mailbox};
 use super::super::place::Home;
 use super::super::shared::{Shared, cannot};
 use super::super::watch::{Reading, Writing, wait};
@@ -79,6 +79,8 @@ pub(super) struct Attendant {
 
 impl Attendant {
     pub(super) fn run(shared: Arc<Shared>, recipe: Recipe, start: WorkerStart, mail: Arc<Mailbox>) {
+        // It is dropped last: whoever hears that the worker is gone finds nothing of it any more.
+        let _farewell = Farewell(start.facts.clone());
         let mut attendant = Self {
             body: Body::new(shared),
             recipe,
@@ -100,10 +102,6 @@ impl Attendant {
         while attendant.body.child.is_some() || attendant.stopping == Stopping::No {
             attendant.turn();
         }
-        // Whoever hears that it is gone finds nothing of it any more.
-        let facts = attendant.start.facts.clone();
-        drop(attendant);
-        facts.gone();
     }
 
     fn turn(&mut self) {

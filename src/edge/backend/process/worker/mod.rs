@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use super::super::desk::Desk;
 use super::body::Body;
 use super::express::Ordered;
-use super::mailbox::{Mail, Mailbox};
+use super::mailbox::{Farewell, Mail, Mailbox};
 use super::place::Home;
 use super::watch::{Reading, Writing, wait};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
@@ -47,7 +47,6 @@ enum Errand {
 pub(super) struct Attendant {
     body: Body,
     worker: WorkerId,
-    start: WorkerStart,
     mail: Arc<Mailbox>,
     desk: Desk,
     talk: Talk,
@@ -97,6 +96,8 @@ enum Stopping {
 impl Attendant {
     /// Goes on, on the attendant's own thread, from when the worker is wanted to its end.
     pub(super) fn run(body: Body, unborn: Option<Fault>, born: Instant, start: WorkerStart, mail: Arc<Mailbox>) {
+        // It is dropped last: whoever hears that the worker is gone finds nothing of it any more.
+        let _farewell = Farewell(start.facts.clone());
         let settings = &body.shared.settings;
         let mut attendant = Self {
             lines: Lines::new(settings.max_frame),
@@ -104,8 +105,7 @@ impl Attendant {
             body,
             worker: start.worker,
             mail,
-            desk: Desk::new(start.facts.clone(), start.store.clone()),
-            start,
+            desk: Desk::new(start.facts, start.store),
             talk: Talk::new(),
             sending: (Vec::new(), 0),
             held: Vec::new(),
@@ -125,10 +125,6 @@ impl Attendant {
             has_mail: true,
         };
         while attendant.turn() == Goes::On {}
-        // Whoever hears that it is gone finds nothing of it any more.
-        let facts = attendant.start.facts.clone();
-        drop(attendant);
-        facts.gone();
     }
 
     /// Does what there is to do, then waits for more.
