@@ -125,8 +125,8 @@ use crate::ports::backend::{Backend, WorkerHandle, WorkerStart};
 /// How much room an attendant's thread has: it calls no user's code.
 const STACK: usize = 512 << 10;
 
-/// Runs trials in worker processes, one after another in each: programs that speak the
-/// [worker protocol](https://docs.rs/crate/tryout/latest/source/docs/worker-protocol.md).
+/// Runs trials in worker processes, one after another in each: programs that speak the worker protocol
+/// (`docs/worker-protocol.md`).
 ///
 /// In Rust such a program calls `tryout::worker::serve`, in Python `tryout_worker.serve` (see `python/`). It is the same
 /// life as a thread's, and can be ended: a worker that doesn't end within the experiment's grace period gets SIGTERM, and
