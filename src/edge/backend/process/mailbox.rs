@@ -7,6 +7,8 @@ use rustix::event::{EventfdFlags, eventfd};
 
 use super::super::thread::Told;
 use super::express::{Express, Sent};
+use super::shared::cannot;
+use crate::logic::failure::Fault;
 use crate::logic::ids::LeaseId;
 use crate::logic::trial::WorkerOrder;
 use crate::ports::backend::{FactSink, Killed, WorkerHandle};
@@ -34,7 +36,7 @@ pub(super) struct Mailbox {
 }
 
 impl Mailbox {
-    pub(super) fn new() -> std::io::Result<Self> {
+    fn new() -> std::io::Result<Self> {
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         Ok(Self { waiting: Mutex::default(), bell, express: Express::default() })
     }
@@ -61,7 +63,15 @@ impl Mailbox {
 }
 
 /// The engine's end.
-pub(super) struct ProcessHandle(pub(super) Arc<Mailbox>);
+pub(super) struct ProcessHandle(Arc<Mailbox>);
+
+impl ProcessHandle {
+    /// Both ends: the engine's, and the mailbox for the attendant.
+    pub(super) fn new() -> Result<(Self, Arc<Mailbox>), Fault> {
+        let mail = Arc::new(Mailbox::new().map_err(|error| cannot("make a worker's mailbox", &error))?);
+        Ok((Self(mail.clone()), mail))
+    }
+}
 
 impl WorkerHandle for ProcessHandle {
     fn send(&mut self, lease: LeaseId, order: WorkerOrder) {

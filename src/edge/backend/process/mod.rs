@@ -79,6 +79,11 @@ macro_rules! settings_of_processes {
                 self.name = name.into();
                 self
             }
+
+            /// What its workers share, made when it is first needed.
+            fn shared(&mut self) -> Arc<Shared> {
+                self.shared.get_or_insert_with(|| Arc::new(Shared::new(self.settings.clone()))).clone()
+            }
         }
     };
 }
@@ -114,10 +119,10 @@ pub use output::Output;
 pub use program::Environment;
 
 use self::ahead::Spares;
-use self::mailbox::{Mailbox, ProcessHandle};
+use self::mailbox::ProcessHandle;
 use self::place::Place;
 use self::program::Program;
-use self::shared::{Heartbeat, Settings, Shared, cannot};
+use self::shared::{Heartbeat, Settings, Shared};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::trial::Rests;
 use crate::ports::backend::{Backend, WorkerHandle, WorkerStart};
@@ -210,17 +215,12 @@ impl ProcessBackend {
         self.spares = Spares::new(workers);
         self
     }
-
-    fn shared(&mut self) -> Arc<Shared> {
-        self.shared.get_or_insert_with(|| Arc::new(Shared::new(self.settings.clone()))).clone()
-    }
 }
 
 impl Backend for ProcessBackend {
     fn spawn(&mut self, start: WorkerStart) -> Result<Box<dyn WorkerHandle>, Fault> {
         self.settings.limits.check().map_err(|why| Fault::new(FailureKind::SetupFailed, why))?;
-        let mail = Arc::new(Mailbox::new().map_err(|error| cannot("make a worker's mailbox", &error))?);
-        let handle = ProcessHandle(mail.clone());
+        let (handle, mail) = ProcessHandle::new()?;
         let shared = self.shared();
         self.spares.hand_over(&shared, (start, mail))?;
         Ok(Box::new(handle))

@@ -19,7 +19,7 @@ use self::metrics::Reader;
 use self::template::Template;
 use super::STACK;
 use super::limits::Limits;
-use super::mailbox::{Mailbox, ProcessHandle};
+use super::mailbox::ProcessHandle;
 use super::output::Output;
 use super::place::{Home, Place};
 use super::program::{Environment, Program, from_here, gpus};
@@ -126,10 +126,6 @@ impl CommandBackend {
         let arguments = arguments.iter().map(|argument| Text::argument(argument).fill(config, &about));
         std::iter::once(Ok(path.clone())).chain(arguments).collect()
     }
-
-    fn shared(&mut self) -> Arc<Shared> {
-        self.shared.get_or_insert_with(|| Arc::new(Shared::new(self.settings.clone()))).clone()
-    }
 }
 
 impl Backend for CommandBackend {
@@ -148,8 +144,8 @@ impl Backend for CommandBackend {
             config_file: self.config_file.clone(),
             reader,
         };
-        let mail = Arc::new(Mailbox::new().map_err(|error| cannot("make a worker's mailbox", &error))?);
-        let (handle, shared) = (ProcessHandle(mail.clone()), self.shared());
+        let (handle, mail) = ProcessHandle::new()?;
+        let shared = self.shared();
         let thread = std::thread::Builder::new().name(format!("tryout-{}", start.worker)).stack_size(STACK);
         let spawned = thread.spawn(move || attendant::Attendant::run(shared, recipe, start, mail));
         spawned.map_err(|error| cannot("have a thread for a worker's attendant", &error))?;
