@@ -16,6 +16,7 @@ struct Settings {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    env_logger::init();
     let service = async_function("service", async |settings: Settings, trial: &mut AsyncSession| {
         let mut sent = 0;
         let began = Instant::now();

@@ -29,8 +29,9 @@ impl Scheduler for KeepUp {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    env_logger::init();
     let descent = function("descent", |config: Config, trial| {
-        let (rate, mut x) = (config.number("rate").unwrap_or(0.0), 100.0_f64);
+        let (rate, mut x) = (config.get::<f64>("rate")?, 100.0_f64);
         for _ in 0..30 {
             x -= rate * 2.0 * x;
             trial.report([("loss", x * x)])?;
@@ -40,6 +41,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let results = Experiment::new("descent", descent)
         .space(Space::new().with("rate", log_uniform(1e-3, 0.5)))
         .samples(12)
+        .seed(1)
         .objective(Objective::min("loss"))
         .scheduler(KeepUp { factor: 10.0, best: HashMap::new() })
         .run()?;

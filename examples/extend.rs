@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use tryout::logic::failure::error_chain;
+use tryout::failure::error_chain;
 use tryout::prelude::*;
 
 /// Newton's way to a square root. A trial that starts below zero fails, as long as nobody allows it.
@@ -44,6 +44,7 @@ impl Trainable for Root {
 }
 
 fn main() -> ExitCode {
+    env_logger::init();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
     if tryout::worker::is_worker() {
         return tryout::worker::serve::<Simulation>();
     }
+    env_logger::init();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

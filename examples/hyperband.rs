@@ -37,11 +37,13 @@ impl Trainable for Curve {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    env_logger::init();
     let hyperband = HyperBand::new().max_t(27).reduction_factor(3.0);
     let trials: u64 = hyperband.band().iter().map(|rounds| rounds[0].0).sum();
     let results = Experiment::new("curves", stepwise::<Curve>())
         .space(Space::new().with("rate", log_uniform(0.01, 1.0)).with("floor", uniform(0.0, 0.5)))
         .samples(trials)
+        .seed(0)
         .objective(Objective::min("loss"))
         .scheduler(hyperband)
         .run()?;

@@ -1,8 +1,10 @@
 //! Two objectives that pull in different directions: how well a nearest-neighbour model reads handwritten digits, and how
 //! many numbers it has to remember for that. There is no best trial, only a front of compromises.
 
-use tryout::logic::search::Nsga2;
+use std::time::Duration;
+
 use tryout::prelude::*;
+use tryout::search::Nsga2;
 
 #[path = "digits/data.rs"]
 #[allow(dead_code, reason = "the example `digits` uses the rest of it")]
@@ -46,6 +48,7 @@ impl Model {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    env_logger::init();
     let objectives = [Objective::max("accuracy"), Objective::min("numbers")];
     let space =
         Space::new().with("images", log_int(5, 500)).with("side", choice([1, 2, 4, 8])).with("neighbours", int(1, 10));
@@ -54,7 +57,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         Ok(trial.report([("accuracy", model.accuracy()), ("numbers", numbers)])?)
     });
     let search = Nsga2::new(space, &objectives, 0)?.population(20);
-    let results = Experiment::new("compromises", trainable).searcher(search).samples(150).run()?;
+    let experiment = Experiment::new("compromises", trainable).searcher(search).samples(150).seed(0);
+    // Ctrl-C ends it, with the front that is known by then.
+    let results = experiment.on_ctrl_c(Duration::from_secs(5)).run()?;
 
     let mut front = results.pareto(&objectives, Scope::Last);
     let value =

@@ -58,6 +58,7 @@ async fn play(run: &Control) -> Result<(), Box<dyn std::error::Error>> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
+    env_logger::init();
     let run = Experiment::new("count", stepwise::<Count>()).points([Config::new()]).start()?;
     block_on(play(&run.control()))?;
     let results = run.wait_blocking()?;

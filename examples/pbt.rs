@@ -2,6 +2,7 @@
 //! as mutated copies of the best. What is found is a schedule: it is shown, and the same networks without copying beside it.
 
 use std::error::Error;
+use std::time::Duration;
 
 use tryout::prelude::*;
 
@@ -30,15 +31,20 @@ fn population() -> Experiment {
         .seed(3)
         .objective(Objective::min("val_loss"))
         .stop(stop::iterations(EPOCHS))
+        .on_ctrl_c(Duration::from_secs(5))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    env_logger::init();
     let mutations = Space::new()
         .with("lr", log_uniform(1e-3, 1.0))
         .with("momentum", uniform(0.0, 0.99))
         .with("weight_decay", log_uniform(1e-6, 1e-1));
-    let pbt = Pbt::new().time_attr("training_iteration").perturbation_interval(4.0).mutations(mutations);
+    let pbt = Pbt::new().perturbation_interval(4.0).mutations(mutations);
     let results = population().scheduler(pbt.rounds(Rounds::Synchronous)).run()?;
+    if results.outcome() == &Outcome::Drained {
+        return Ok(());
+    }
 
     let last = Objective::min("val_loss");
     let best = results.best_by(&last, Scope::Last)?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Parser;
 use futures::StreamExt;
 use futures::executor::block_on;
-use tryout::logic::failure::error_chain;
+use tryout::failure::error_chain;
 use tryout::prelude::*;
 
 #[derive(Parser)]
@@ -56,6 +56,7 @@ impl Trainable for Walk {
 }
 
 fn main() -> ExitCode {
+    env_logger::init();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -72,12 +73,14 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     let handle = Experiment::new("walk", stepwise::<Walk>())
         .space(Space::new().with("rate", log_uniform(1e-4, 2e-3)).with("from", uniform(-1.5, 1.5)))
         .samples(12)
+        .seed(0)
         .objective(Objective::min("height"))
         .stop(stop::iterations(50))
         .checkpoint_every(10)
         .retention(Retention::last(2))
         .dir(dir)
         .existing(Existing::Resume)
+        .on_ctrl_c(Duration::from_secs(5))
         .start()?;
     // Said only now: a run that somebody else is running doesn't start.
     if let Some(before) = before {
@@ -87,11 +90,6 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
 
     let control = handle.control();
     let mut events = control.events(1_000);
-    ctrlc::set_handler(move || {
-        println!("saves what runs, and ends; run it again and it goes on");
-        // A run that has ended meanwhile needs no telling.
-        let _ = block_on(control.drain(Duration::from_secs(5)));
-    })?;
     block_on(async {
         while let Some(seen) = events.next().await {
             if let Seen::Event(event) = seen

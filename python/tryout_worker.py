@@ -24,6 +24,7 @@ import io
 import json
 import os
 import select
+import socket
 import sys
 import threading
 from collections import deque
@@ -49,7 +50,7 @@ _PROTOCOL = 1
 # Every order, with the keys that it must have.
 _ORDERS = {name: frozenset(keys.split()) for name, keys in {
     "welcome": "protocol max_frame", "start": "trial config", "reset": "trial config", "step": "most", "restore": "dir",
-    "save": "dir", "export": "dir", "credit": "logs", "hurry": "", "drain": "", "stop": "",
+    "save": "dir", "export": "dir format", "credit": "logs", "hurry": "", "drain": "", "stop": "",
 }.items()}  # fmt: skip
 # While a batch is in the making, orders are looked for no more often than this, in seconds.
 _LOOK = 0.001
@@ -80,6 +81,7 @@ class Trial:
         self.experiment: str = about.get("experiment", "")
         self.attempt: int = about.get("attempt", 1)
         self.seed: int = about.get("seed", 0)
+        self.restored: bool = about.get("restored", False)
         self.resources: dict[str, float] = order.get("resources") or {}
         self.gpus: list[int] = order.get("gpus") or []
         self.dir: str | None = order.get("dir")
@@ -153,8 +155,8 @@ class Trainable:
         """Becomes another trial, keeping what is dear. False means that a new object is to be made instead."""
         return False
 
-    def export(self, directory: str) -> None:
-        """Writes its final product, if the experiment exports."""
+    def export(self, directory: str, format: str) -> None:
+        """Writes its final product into an empty directory, in a format that the experiment exports (`model`, if it names none)."""
         raise NotImplementedError(f"{type(self).__name__} has no export()")
 
     def cleanup(self) -> None:
@@ -319,7 +321,8 @@ class _Worker:
     def run(self) -> None:
         """From the first order to the last."""
         abilities = [*self.abilities, "reset", "heartbeat", "log"]
-        self.say("hello", protocol=_PROTOCOL, name=f"tryout_worker {__version__}", pid=os.getpid(), abilities=abilities)
+        self.say("hello", protocol=_PROTOCOL, name=f"tryout_worker {__version__}", pid=os.getpid(),
+                 host=socket.gethostname(), abilities=abilities)
         while True:
             self.link.lease, name, body = self.link.next()
             if name == "stop":
@@ -394,7 +397,7 @@ class _Worker:
                 self.trainable.load(directory)
                 self.say("restored")
             elif order == "export":
-                self.trainable.export(directory)
+                self.trainable.export(directory, body["format"])
                 self.say("exported")
             elif "save" in self.abilities:
                 self.trainable.save(directory)
@@ -555,8 +558,18 @@ class _Function(Trainable):
         """Left to the function: see `Trial.checkpoint`."""
 
     def call(self) -> Any:
-        """Calls it."""
-        return self.function(self.config, self.trial) if self.takes_trial else self.function(self.config)
+        """Calls it. What a generator yields is reported."""
+        answer = self.function(self.config, self.trial) if self.takes_trial else self.function(self.config)
+        if not (hasattr(answer, "send") and hasattr(answer, "close")):
+            return answer
+        try:
+            while True:
+                self.trial.report(next(answer))
+        except StopIteration as end:
+            return end.value
+        finally:
+            # Its `finally` blocks are run now, and not whenever it is collected.
+            answer.close()
 
 
 # The keys that every result has from the engine, and those that Ray Tune adds besides.
@@ -623,8 +636,8 @@ class _Reference(Trainable):
         self._tell(config)
         return bool(self._call("reset_config", config))
 
-    def export(self, directory: str) -> None:
-        self.object.export_model(["model"], directory)
+    def export(self, directory: str, format: str) -> None:
+        self.object.export_model([format], directory)
 
     def cleanup(self) -> None:
         if self.object is not None:

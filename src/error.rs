@@ -5,10 +5,14 @@ use std::sync::Arc;
 
 use crate::edge::journal::JournalFault;
 use crate::edge::log::Unwritten;
+use crate::experiment::NotImported;
+use crate::logic::config::ConfigError;
 use crate::logic::event::RunFailure;
+use crate::logic::objects::ObjectError;
 use crate::logic::pool::{Infeasible, PoolError, ResourceError, ResourceRequest};
 use crate::logic::schedule::ScheduleError;
 use crate::logic::search::SearchError;
+use crate::logic::settings::{Change, WrongSetting};
 use crate::logic::space::SpaceError;
 use crate::logic::spec::SpecError;
 use crate::logic::stop::StopError;
@@ -16,19 +20,15 @@ use crate::ports::store::StoreError;
 use crate::results::Results;
 
 /// What is wrong with an experiment. Nothing has run, and nothing was written.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
     /// A setting is out of its range.
-    #[error("`{setting}` is {value}, but must be {expected}")]
-    Setting {
-        /// Which.
-        setting: &'static str,
-        /// What it is.
-        value: String,
-        /// What it must be.
-        expected: &'static str,
-    },
+    #[error(transparent)]
+    Setting(#[from] WrongSetting),
+    /// The experiment asks another question than the one that is resumed, and nobody said that this is meant.
+    #[error("{0}: if that is meant, say `.with_changed_{setting}()`", setting = .0.setting)]
+    Changed(Change),
     /// The trainable never reports what counts.
     #[error("the objective is `{metric}`, but {trainable} reports {reported}")]
     UnknownMetric {
@@ -47,6 +47,35 @@ pub enum SettingsError {
         /// What is wrong, and what would be right.
         why: String,
     },
+    /// A point to try can't be written and read everywhere.
+    #[error("point {number}: {source}")]
+    Point {
+        /// Which, from 0.
+        number: usize,
+        /// What is wrong with it.
+        source: ConfigError,
+    },
+    /// A setting that lists and maps make too deep to be written down.
+    #[error("`{setting}` has lists and maps nested more than {most} levels deep; use fewer levels")]
+    Deep {
+        /// Which.
+        setting: String,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A part panicked when it was asked what it is, or prepared.
+    #[error("{part} can't be used: `{method}`: {message}")]
+    Panicked {
+        /// Which.
+        part: String,
+        /// The method that panicked.
+        method: &'static str,
+        /// With what.
+        message: String,
+    },
+    /// A checkpoint of another run that a trial is to begin from.
+    #[error(transparent)]
+    Import(#[from] NotImported),
     /// Nothing says what to try.
     #[error("there is nothing to try: give the experiment a `.space(..)`, some `.points(..)` or a `.searcher(..)`")]
     NothingToTry,
@@ -87,13 +116,12 @@ pub enum SettingsError {
         why: Infeasible,
     },
     /// There is an experiment of this name already.
-    #[error(
-        "`{}` exists already and isn't empty: choose another name or directory, or remove it",
-        path.display()
-    )]
+    #[error("`{}` exists already and isn't empty: {}", path.display(), instead(*is_run))]
     Duplicate {
         /// Where.
         path: PathBuf,
+        /// Whether what is there is a run.
+        is_run: bool,
     },
     /// The directory can't be used.
     #[error("the directory: {0}")]
@@ -113,16 +141,6 @@ pub enum SettingsError {
         /// The name that was given.
         given: String,
     },
-    /// A setting of an earlier session isn't one.
-    #[error("the stored setting `{setting}` is {value}, which isn't one")]
-    Stored {
-        /// Which.
-        setting: String,
-        /// What is stored.
-        value: String,
-        /// What serde said.
-        source: serde_json::Error,
-    },
     /// A part of an earlier session is code, which isn't in its files.
     #[error(
         "the `{setting}` of the earlier session was {name}, which is code: supply it again, as in `.{setting}(..)`"
@@ -133,16 +151,40 @@ pub enum SettingsError {
         /// What it was.
         name: String,
     },
+    /// An object of an earlier session isn't there.
+    #[error(transparent)]
+    Object(#[from] ObjectError),
     /// A stored part that can't be built.
     #[error("a stored part: {0}")]
     Spec(#[from] SpecError),
+    /// The run's copy in an object store.
+    #[cfg(feature = "cloud")]
+    #[error(transparent)]
+    Cloud(#[from] crate::edge::cloud::CloudError),
+    /// The socket for other processes.
+    #[error("the control socket: {0}")]
+    Control(#[source] std::io::Error),
+    /// Ctrl-C is listened to by somebody else.
+    #[cfg(feature = "ctrl-c")]
+    #[error("`on_ctrl_c`: {why}; leave it out, and call `drain` in the handler that is there")]
+    CtrlC {
+        /// What was said.
+        why: String,
+    },
     /// The machine gave no thread to run on.
-    #[error("the engine's thread couldn't be started")]
+    #[error("the engine's thread couldn't be started: {0}")]
     Thread(#[from] std::io::Error),
 }
 
+fn instead(is_run: bool) -> &'static str {
+    match is_run {
+        true => "`.existing(Existing::Resume)` goes on with the run that is there; or choose another name or directory",
+        false => "it holds something else than a run, so choose another name or directory",
+    }
+}
+
 /// Why a run has no regular end. A failed trial is a result, not an error of the run.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// The experiment was refused; nothing has run.
@@ -164,22 +206,53 @@ pub enum RunError {
         /// What it reached.
         results: Box<Results>,
     },
-    /// The engine's thread is gone without a word: a defect of tryout, whose panic message is on the standard error.
-    #[error("the engine ended without a result; this is a defect of tryout")]
-    Lost,
+    /// It came to its end, but its copy in an object store isn't up to date (feature `cloud`). What it reached is there, and in its
+    /// directory.
+    #[error("the run's copy in the object store isn't up to date: {why}")]
+    Unsynced {
+        /// Why.
+        why: String,
+        /// What it reached.
+        results: Box<Results>,
+    },
+    /// A panic on the engine's thread: a defect of tryout, or of something of the experiment that is called there. All
+    /// workers were ended and the journal was closed, so a run in a directory can be resumed.
+    #[error("{why}; this is a defect of tryout, and the panic's own message is on the standard error")]
+    Lost {
+        /// Which part panicked, and with which words.
+        why: String,
+        /// What had been reached; none if the thread ended outside of the run.
+        results: Option<Box<Results>>,
+    },
+}
+
+impl RunError {
+    /// The error that the trainable itself returned, under [`FailFast::Raise`](crate::prelude::FailFast::Raise); none of a trial
+    /// that panicked, or ran in a process of its own. Its words are in this error's in any case.
+    pub fn original(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
+        match self {
+            RunError::Failed { failure: RunFailure::Trial { failure, .. }, .. } => failure.fault.original.get(),
+            _ => None,
+        }
+    }
 }
 
 /// A run that has ended can't be asked or told anything.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {
     /// The order was refused.
     #[error(transparent)]
     Refused(#[from] crate::logic::engine::OrderError),
+    /// The checkpoint of another run that the trial is to begin from.
+    #[error(transparent)]
+    Import(#[from] NotImported),
     /// The run is over.
     #[error("the run is over")]
     Over,
 }
+
+crate::logic::failure::debug_as_chain!(SettingsError, RunError, ControlError);
 
 impl From<actix::MailboxError> for ControlError {
     fn from(_: actix::MailboxError) -> Self {

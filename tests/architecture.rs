@@ -16,7 +16,7 @@ const LAYERS: [(&str, &[&str]); 5] = [
 ];
 
 /// The front door: it sees everything and decides nothing.
-const FRONT: [&str; 5] = ["error", "experiment", "extend", "prelude", "results"];
+const FRONT: [&str; 9] = ["bin", "error", "experiment", "extend", "failed", "paths", "prelude", "results", "study"];
 
 /// Who names the actor crates outside `src/actors`, and why.
 const ACTIX: [(&str, &str, &str); 4] = [
@@ -246,9 +246,11 @@ fn nothing_is_random_without_a_seed() {
 #[test]
 fn the_environment_is_not_read() {
     let reads = |code: &str| mentions(code, "env::var") || mentions(code, "env::vars") || mentions(code, "env::var_os");
-    // A worker process hears in no other way that it is one.
-    let worker = |file: &str| file.starts_with("src/edge/worker/");
-    let found = sources("src").into_iter().filter(|source| reads(&source.code()) && !worker(&source.file));
+    // A worker process hears in no other way that it is one, and the GPUs that a process sees are said in no other way. A program looks
+    // for others in `PYTHONPATH`.
+    let may =
+        |file: &str| file.starts_with("src/edge/worker/") || file == "src/edge/gpus.rs" || file.starts_with("src/bin/");
+    let found = sources("src").into_iter().filter(|source| reads(&source.code()) && !may(&source.file));
     let found = found.map(|source| source.file).collect();
     none_of("settings are fields of the builder, not environment variables", found);
 }
@@ -306,14 +308,14 @@ fn is_item(c: char) -> bool {
 
 #[test]
 fn every_dependency_has_its_line_in_the_architecture() {
-    let manifest = read("Cargo.toml");
+    let manifests = ["Cargo.toml", "benches/machines/Cargo.toml", "examples/embedded/Cargo.toml"].map(read).join("\n");
     let architecture = read("ARCHITECTURE.md");
     let (_, section) = architecture.split_once("## Dependencies").expect("it has that section");
     let section = section.split("\n## ").next().unwrap_or(section);
 
     let mut dependencies = BTreeSet::new();
     let mut inside = false;
-    for line in manifest.lines() {
+    for line in manifests.lines() {
         if let Some(table) = line.strip_prefix('[') {
             let table = table.trim_end_matches(']');
             inside = table.ends_with("dependencies");

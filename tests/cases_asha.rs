@@ -2,12 +2,13 @@
 
 mod common;
 
-use common::{Nobody, report, trial};
+use common::{report, trial};
 use tryout::logic::config::Config;
 use tryout::logic::decision::{Decision, Verdict};
 use tryout::logic::event::Ending;
 use tryout::logic::metrics::{Mode, Objective, Report};
-use tryout::logic::schedule::{Asha, AtMaxT, ScheduleError, Scheduler};
+use tryout::logic::schedule::{Asha, AshaForm, AtMaxT, ScheduleError, Scheduler};
+use tryout::testing::Nobody;
 
 use Decision::{Continue, Stop};
 
@@ -57,6 +58,24 @@ fn case_h_07_max_t_stops_nobody_if_trials_run_on() {
     assert_eq!(at_two, [Continue, Stop, Stop, Stop]);
     assert_eq!([4, 8].map(|time| decide(&mut asha, 0, time, 10.0)), [Continue; 2]);
     assert_eq!(decide(&mut asha, 0, 14, 1.0), Continue);
+}
+
+/// DECISIONS 16: a trial is judged at a rung once, also if it ended in between.
+#[test]
+fn an_extended_trial_isnt_judged_again_where_it_was() {
+    for promotion in [false, true] {
+        let asha = Asha::new().max_t(100).reduction_factor(2.0);
+        let mut asha = prepared(if promotion { asha.form(AshaForm::Promotion) } else { asha }, Mode::Max);
+        decide(&mut asha, 0, 1, 1.0);
+        end(&mut asha, 0, Ending::StopRule, 1, 1.0);
+        decide(&mut asha, 1, 1, 9.0);
+        end(&mut asha, 1, Ending::StopRule, 1, 9.0);
+        let before = serde_json::to_string(&asha.save()).expect("a state");
+        asha.on_revive(trial(0), &Config::new(), Some(&report(trial(0), 1, "score", 1.0)));
+        assert_eq!(decide(&mut asha, 0, 1, 1.0), Continue, "it isn't held against the others at rung 1 again");
+        end(&mut asha, 0, Ending::Client, 1, 1.0);
+        assert_eq!(serde_json::to_string(&asha.save()).expect("a state"), before, "and isn't counted twice");
+    }
 }
 
 #[test]

@@ -209,3 +209,70 @@ fn case_d_19_asking_ends_a_batch() {
     assert_eq!(ends[..5], [8, 11, 19, 21, 29]);
     assert_eq!(saved, ["saved c0 i11", "saved c1 i21"]);
 }
+
+/// Batches of a length that was asked for and can't be had are warned of, with the reason.
+#[test]
+fn a_length_that_cannot_be_had_is_warned_of() {
+    let warned = |name: &str, batching: Batching, set: fn(Experiment) -> Experiment| {
+        let (watcher, mut watch) = Watch::new();
+        let experiment = Script::new().saves().experiment(name).points(numbered(1)).stop(stop::iterations(2));
+        let experiment = set(experiment.batching(batching).objective(Objective::max("score")));
+        results(experiment.observer(watcher));
+        watch.finish();
+        watch.warnings()
+    };
+    let hyperband = |experiment: Experiment| experiment.scheduler(HyperBand::new().max_t(9));
+    let at_end = |experiment: Experiment| experiment.at_end(AtEnd::Checkpoint);
+    assert_eq!(
+        warned("b-hyperband", batches_of(8), hyperband),
+        [
+            "`batching` is fixed at 8 reports, but the scheduler HyperBand decides on each report before its trial goes on: \
+          they travel one by one"
+        ]
+    );
+    assert_eq!(
+        warned("b-at-end", batches_of(8), at_end),
+        [
+            "`batching` is fixed at 8 reports, but `at_end` wants a checkpoint at a trial's last report: they travel one by one"
+        ]
+    );
+    assert_eq!(warned("b-one", batches_of(1), hyperband), [""; 0]);
+    assert_eq!(warned("b-fifo", batches_of(8), |experiment| experiment), [""; 0]);
+}
+
+/// A checkpoint belongs to the report that it came with. If that is no result, the trial doesn't go on from there.
+#[test]
+fn a_checkpoint_behind_the_end_of_a_trial_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let body = |_: Config, session: &mut Session| {
+        let mut at: u64 = match session.checkpoint()? {
+            Some(from) => from.json("at.json")?,
+            None => 0,
+        };
+        while at < 20 {
+            at += 1;
+            if at == 10 {
+                session.report_with([("at", at as f64)], |to| Ok(to.json("at.json", &at)?))?;
+            } else {
+                session.report([("at", at as f64)])?;
+            }
+        }
+        Ok(())
+    };
+    let experiment = |until| {
+        let experiment =
+            Experiment::new("given-back", function("given-back", body)).points(numbered(1)).batching(batches_of(10));
+        experiment.dir(dir.path()).stop(stop::iterations(until))
+    };
+    let first = results(experiment(4));
+    assert_eq!((first.trials()[0].reported, first.trials()[0].checkpoints.len()), (4, 0));
+    assert!(!dir.path().join("given-back").join(first.trials()[0].id.to_string()).join("checkpoint_000000").exists());
+    let extended = experiment(12).existing(Existing::Resume).on_resume(Resume::new().extend());
+    let extended = results(extended);
+    let trial = &extended.trials()[0];
+    let at: Vec<f64> = trial.history.iter().filter_map(|report| report.number("at")).collect();
+    assert_eq!(at, (1..=12).map(f64::from).collect::<Vec<_>>());
+    let kept: Vec<(u32, u64)> =
+        trial.checkpoints.iter().map(|checkpoint| (checkpoint.id.index, checkpoint.report.iteration())).collect();
+    assert_eq!(kept, [(1, 10)], "no name is used twice");
+}

@@ -240,7 +240,7 @@ fn case_k_10_a_save_that_fails_on_the_way_to_a_pause() {
     let trial = watch.running(0);
     wait(handle.pause(trial)).unwrap();
     gate.open();
-    watch.line("0 failed save failed no more");
+    watch.line("0 failed save failed retry");
     let status = wait(handle.trial(trial)).unwrap().unwrap();
     assert_eq!((status.record.status, status.waiting), (Status::Paused, Waiting::ForClient));
     assert!(status.record.checkpoints.is_empty());
@@ -285,6 +285,12 @@ fn case_k_16_how_far_a_trial_comes_with_and_without_restore_retries() {
     assert_eq!(last(&restoring("k-16-none", 2, 0), "score"), [2.0]);
     let results = restoring("k-16-two", 2, 2);
     assert_eq!((last(&results, "score"), statuses(&results)), (vec![5.0], vec![Status::Terminated]));
+}
+
+#[test]
+fn a_wait_of_nothing_stays_nothing() {
+    let backoff = Backoff { first: Duration::ZERO, factor: 2.0, longest: Duration::from_secs(3600) };
+    assert_eq!([1, 1_024, 1_025, u32::MAX].map(|nth| backoff.after(nth)), [Duration::ZERO; 4]);
 }
 
 /// A trial that backs off is no candidate; others go on, and it comes back when its time has come.

@@ -3,7 +3,6 @@
 mod common;
 
 use common::live::{Diary, Gate, Script, SpyScheduler, SpySearcher, Watch, end, pool_until, results, run, wait};
-use tryout::actors::messages::RunStatus;
 use tryout::extend::{Decision, EventKind, ObserverError, Verdict};
 use tryout::logic::engine::Waiting;
 use tryout::logic::event::{ExperimentEvent, RunFailure};

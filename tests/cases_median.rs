@@ -3,7 +3,7 @@
 mod common;
 
 use common::roster::Roster;
-use common::{Nobody, report, trial};
+use common::{report, trial};
 use tryout::logic::config::Config;
 use tryout::logic::decision::Decision::{self, Continue, Pause, Stop};
 use tryout::logic::decision::Verdict;
@@ -11,6 +11,7 @@ use tryout::logic::event::Ending;
 use tryout::logic::metrics::{Mode, Objective};
 use tryout::logic::schedule::{MedianStopping, ScheduleError, Scheduler, WhenBehind};
 use tryout::logic::trial::Status;
+use tryout::testing::Nobody;
 
 /// By iteration, without a grace period, and with one other trial at least.
 fn eager() -> MedianStopping {

@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{Nobody, trial};
+use common::trial;
 use tryout::extend::*;
 use tryout::logic::schedule::MoAsha;
+use tryout::testing::Nobody;
 
 fn objectives() -> [Objective; 2] {
     [Objective::max("accuracy"), Objective::min("size")]
@@ -121,7 +122,7 @@ fn a_longer_ladder_keeps_the_rungs_below_it() {
     let words = "`objectives` was max `accuracy`, min `size` when it was saved and is max `accuracy`, max `size` now";
     assert!(error.to_string().contains(words), "{error}");
     let mut broken = state;
-    broken["rungs"][0][1][0] = serde_json::json!([0.5]);
+    broken["rungs"][0]["recent"][0] = serde_json::json!([0.5]);
     let before = first.save();
     let error = first.restore(broken).expect_err("a score is missing");
     assert!(error.to_string().contains("`a point at a rung` is 1 scores, but must be 2"), "{error}");
@@ -148,4 +149,18 @@ fn settings_that_cannot_work_are_refused() {
     let mut one = MoAsha::new([]);
     one.prepare(Some(&Objective::min("loss"))).expect("the experiment has one");
     assert_eq!(one.objectives(), [Objective::min("loss")]);
+}
+
+#[test]
+fn an_extended_trial_isnt_judged_again_where_it_was() {
+    let mut moasha = halving();
+    assert_eq!(said(&mut moasha, 0, 1, 0.9, 1.0), None);
+    moasha.on_end(trial(0), Ending::StopRule, None, &Nobody);
+    let before = moasha.save();
+    let mut last = Report::empty(trial(0));
+    last.counters.training_iteration = 2;
+    moasha.on_revive(trial(0), &Config::new(), Some(&last));
+    assert_eq!(said(&mut moasha, 0, 2, 0.1, 9.0), None, "dominated by itself, if it were");
+    moasha.on_end(trial(0), Ending::StopRule, None, &Nobody);
+    assert_eq!(moasha.save(), before);
 }

@@ -13,7 +13,7 @@ use tryout::logic::space::{Space, choice, depends, grid, int, list, log_uniform,
 use tryout::logic::trial::Status;
 
 fn whole(config: &Config, key: &str) -> Option<i64> {
-    config.get(key).and_then(|value| value.as_i64())
+    config.value(key).and_then(|value| value.as_i64())
 }
 
 fn mutations() -> Space {

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Nobody, report, trial};
+use common::{report, trial};
 use tryout::logic::decision::Decision::{self, Continue, Pause, Stop};
 use tryout::logic::decision::Verdict;
 use tryout::logic::event::Ending;
@@ -10,6 +10,7 @@ use tryout::logic::metrics::Objective;
 use tryout::logic::schedule::{
     Asha, AshaForm, Buffering, MedianStopping, Patient, Percentile, ScheduleError, Scheduler, Threshold, Wilcoxon,
 };
+use tryout::testing::Nobody;
 
 fn prepared(mut scheduler: impl Scheduler + 'static) -> Box<dyn Scheduler> {
     scheduler.prepare(Some(&Objective::min("loss"))).expect("valid settings");

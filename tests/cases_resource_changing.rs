@@ -47,7 +47,7 @@ impl Cohort for Machine {
 }
 
 fn amounts(cpu: f64, gpu: f64) -> Resources {
-    Resources::new().with("cpu", cpu).and_then(|some| some.with("gpu", gpu)).expect("amounts are fine")
+    Resources::new().with("cpu", cpu).with("gpu", gpu)
 }
 
 struct Run {
@@ -186,6 +186,7 @@ fn case_q_09_workers_that_are_reused_are_no_error() -> Result<(), RunError> {
         Ok(())
     });
     let results = Experiment::new("reused", trainable)
+        .seed(0)
         .points((0..6).map(|x| Config::new().with("x", x)))
         .resources(Resources::cpus(4))
         .reuse(Reuse::Yes)
@@ -235,7 +236,7 @@ fn case_r_06_a_trial_goes_on_with_what_it_was_given() -> Result<(), RunError> {
     let notes = seen.clone();
     let trainable = function("grows", move |config: Config, trial| {
         let cpus = trial.info().slot.bundles.iter().map(|bundle| bundle.get("cpu").as_f64()).sum();
-        let name = config.get("name").map(ToString::to_string).unwrap_or_default();
+        let name = config.value("name").map(ToString::to_string).unwrap_or_default();
         notes.lock().expect("not poisoned").push((name, cpus));
         let from: u64 = trial.checkpoint()?.map_or(Ok(0), |saved| saved.json("state"))?;
         for iteration in from + 1..=6 {
@@ -244,6 +245,7 @@ fn case_r_06_a_trial_goes_on_with_what_it_was_given() -> Result<(), RunError> {
         Ok(())
     });
     let results = Experiment::new("grows", trainable)
+        .seed(0)
         .points([Config::new().with("name", 1)])
         .resources(Resources::cpus(4))
         .scheduler(ResourceChanging::new(Asha::new().max_t(100)))

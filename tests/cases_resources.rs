@@ -14,7 +14,7 @@ use tryout::prelude::*;
 fn machine(cpu: f64, gpu: f64, a: f64) -> Resources {
     [("cpu", cpu), ("gpu", gpu), ("a", a)]
         .into_iter()
-        .fold(Resources::new(), |all, (name, value)| all.with(name, value).expect("an amount"))
+        .fold(Resources::new(), |all, (name, value)| all.with(name, value))
 }
 
 /// The cluster of the cases: 4 cpu, 2 gpu, 2 of "a".

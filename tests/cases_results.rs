@@ -99,6 +99,25 @@ fn case_d_24_totals_of_what_a_step_did() {
     assert_eq!(totals("d-24-none", |_| None), None);
 }
 
+/// An array has one type, so beside a float the steps are floats too.
+#[test]
+fn case_d_24_steps_beside_a_loss() {
+    let dir = tempfile::tempdir().unwrap();
+    let trainable = || {
+        function("d-24-floats", |_: Config, trial| {
+            for _ in 0..10 {
+                trial.report([("loss", 0.3), ("timesteps_this_iter", 3.0), ("episodes_this_iter", 0.5)])?;
+            }
+            Ok(())
+        })
+    };
+    let experiment = || Experiment::new("d-24-floats", trainable()).points(numbered(1)).dir(dir.path());
+    let counters = |results: Results| results.trials()[0].last.as_ref().unwrap().counters;
+    let live = counters(results(experiment()));
+    assert_eq!((live.timesteps_total, live.episodes_total), (Some(30), None), "half an episode is none");
+    assert_eq!(counters(results(experiment().existing(Existing::Resume))), live, "the journal says the same");
+}
+
 fn reporting(name: &str, metrics: Metrics) -> Experiment {
     Script::new().step(move |_| Ok(Step::done(metrics.clone()))).experiment(name).points(numbered(1))
 }
@@ -241,4 +260,17 @@ fn case_d_37_a_closure_that_ignores_its_end() {
     assert_eq!((results.count(Status::Terminated), iterations(&results)[0]), (1, 2));
     watch.until(|kind| matches!(kind, EventKind::Abandoned { .. }));
     forever.open();
+}
+
+/// A text that is a float's name in JSON is that float, live as well as in the journal.
+#[test]
+fn the_name_of_a_float_is_that_float() {
+    let dir = tempfile::tempdir().unwrap();
+    let metrics = || Metrics::new().with("loss", 1.0).with("best", "Infinity").with("note", "infinity");
+    let trainable = function("names", move |_: Config, trial| Ok(trial.report(metrics())?));
+    let results = results(Experiment::new("names", trainable).points(numbered(1)).dir(dir.path()));
+    let trial = &results.trials()[0];
+    assert_eq!(trial.last.as_ref().unwrap().number("best"), Some(f64::INFINITY));
+    assert_eq!(trial.last.as_ref().unwrap().number("note"), None);
+    assert_eq!(Experiment::open(dir.path().join("names")).unwrap().trials()[0].last, trial.last);
 }

@@ -76,6 +76,60 @@ fn case_g_05_no_reports_no_best() {
     assert_eq!(error.to_string(), "there is no best trial: none of 2 reported a finite `x`");
 }
 
+/// Every number is turned into one, and what a program says in `main` with `?` is this.
+fn shown(error: impl Into<Box<dyn std::error::Error>>) -> String {
+    format!("{:?}", error.into())
+}
+
+#[test]
+fn a_run_whose_trials_all_fail_says_why() {
+    let trainable = function("fails", |config: Config, _| {
+        Err(TrialError::new(format!("no such file: data-{}.csv", config.number("n").unwrap_or(-1.0))))
+    });
+    let results = results(Experiment::new("fails", trainable).points(numbered(4)).objective(Objective::min("loss")));
+    let error = results.best().expect_err("nobody reported");
+    let words = error.to_string();
+    let first = results.trials()[0].id;
+    assert!(
+        words.contains("none of 4 reported a finite `loss`; 4 trials failed, all with the same error; the first"),
+        "{words}"
+    );
+    assert!(words.contains(&format!("{first}: error: no such file: data-0.csv [attempt 1")), "{words}");
+    assert_eq!(shown(error), words);
+    let failed = results.failed().expect("all did");
+    assert_eq!((failed.count, failed.same, failed.first), (4, 4, first));
+}
+
+#[test]
+fn a_metric_that_is_misspelt_is_answered_with_those_that_were_reported() {
+    let trainable = function("misspelt", |config: Config, trial| {
+        if config.number("n") == Some(2.0) {
+            return Err(TrialError::new("something else"));
+        }
+        trial.report([("los", 1.0), ("accuracy", 0.5)])?;
+        Ok(())
+    });
+    let results = results(Experiment::new("misspelt", trainable).points(numbered(3)).objective(Objective::min("loss")));
+    let error = results.best().expect_err("nobody reported it");
+    let ResultsError::NoBest { reported, failed: Some(failed), .. } = &error else { panic!("{error}") };
+    assert_eq!(reported, &["accuracy", "los"]);
+    assert_eq!((failed.count, failed.same), (3, 2));
+    assert!(
+        error.to_string().contains("reported were accuracy, los; 3 trials failed, 2 of them with the same error"),
+        "{error}"
+    );
+}
+
+#[test]
+fn errors_say_their_causes_where_main_shows_them() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let trainable = function("nowhere", |_: Config, _| Ok(()));
+    let error = Experiment::new("nowhere", trainable).points(numbered(1)).dir(file.path()).run().expect_err("a file");
+    let (words, shown) = (error.to_string(), shown(error));
+    assert!(words.contains("can't make the directory `") && words.contains("Not a directory"), "{words}");
+    assert_eq!(shown, words);
+}
+
 #[test]
 fn without_an_objective_the_best_is_only_known_of_one_trial() {
     let one = series("best-one", vec![vec![1.0]]);

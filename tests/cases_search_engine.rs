@@ -5,7 +5,9 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use common::live::{Diary, Gate, Script, SpyScheduler, SpySearcher, Watch, end, iterations, results, run, wait};
+use common::live::{
+    Diary, Gate, Script, SpyScheduler, SpySearcher, Watch, end, iterations, numbered, results, run, wait,
+};
 use tryout::extend::{Cohort, EventKind, SearchError, Searcher, Suggestion, Verdict};
 use tryout::logic::event::RunFailure;
 use tryout::logic::search::{ConcurrencyLimiter, Repeater};
@@ -95,7 +97,8 @@ fn case_a_05_to_a_07_how_many_trials_are_made_ahead() {
     };
     assert_eq!(ahead("a-06", 1, 16), 2, "one at work, one for whoever is free next");
     assert_eq!(ahead("a-05", 42, 64), 43);
-    assert_eq!(ahead("a-05-staged", 42, 8), 43, "those that aren't staged wait in the engine's line");
+    assert_eq!(ahead("a-05-staged", 42, 8), 9, "no more than are staged");
+    assert_eq!(ahead("a-05-all", usize::MAX, 64), 65, "as many as are staged");
 }
 
 /// Limits of a wrapper hold: never more live trials than that.
@@ -158,7 +161,7 @@ fn case_a_08_a_limited_repeated_searcher() {
     assert!(most <= 6, "{most} were live at once");
     let mut used: BTreeMap<String, u32> = BTreeMap::new();
     for trial in results.trials() {
-        *used.entry(trial.config.get("n").unwrap().to_string()).or_default() += 1;
+        *used.entry(trial.config.value("n").unwrap().to_string()).or_default() += 1;
     }
     assert!(used.values().all(|times| *times <= 3) && used.len() == 7, "{used:?}");
 }
@@ -278,4 +281,54 @@ fn a_searcher_that_fails_at_once_ends_the_run() {
     let searcher = SpySearcher::asking(&Diary::new(), |_| Err(SearchError::new("nothing to say")));
     let error = run(Script::new().experiment("fails-at-once").searcher(searcher)).expect_err("it failed");
     assert_eq!(error.to_string(), "the searcher spy searcher failed: nothing to say");
+}
+
+/// Random points without an end, as a learning searcher has them.
+struct Endless(u32);
+
+impl Searcher for Endless {
+    fn suggest(&mut self, _: TrialId) -> Result<Suggestion, SearchError> {
+        self.0 += 1;
+        Ok(Suggestion::Next(Config::new().with("n", self.0)))
+    }
+
+    fn is_endless(&self) -> bool {
+        true
+    }
+}
+
+/// How many trials there are, whoever says what is tried: `samples` are trials, and without them nothing is endless.
+#[test]
+fn how_many_trials_there_are() {
+    let trials = |name: &str, set: &dyn Fn(Experiment) -> Experiment| {
+        let experiment = Script::new().experiment(name).stop(stop::iterations(1));
+        results(set(experiment)).trials().len()
+    };
+    let random = || Space::new().with("x", uniform(0.0, 1.0));
+    let grids = || random().with("kind", grid(["a", "b", "c"]));
+    let limit = std::time::Duration::from_secs(3600);
+    let enough = || stop::no_improvement(Objective::max("score"), 5);
+    assert_eq!(trials("random", &|it| it.space(random())), 1);
+    assert_eq!(trials("random-7", &|it| it.space(random()).samples(7)), 7);
+    assert_eq!(trials("grid", &|it| it.space(grids())), 3);
+    assert_eq!(trials("grid-7", &|it| it.space(grids()).samples(7)), 7, "trials, not passes");
+    assert_eq!(trials("grid-passes", &|it| it.space(grids()).passes(2)), 6);
+    assert_eq!(trials("grid-both", &|it| it.space(grids()).passes(2).samples(4)), 4);
+    assert_eq!(trials("grid-timed", &|it| it.space(grids()).time_limit(limit, OnLimit::FinishStep)), 3);
+    assert_eq!(trials("points", &|it| it.points(numbered(4))), 4);
+    assert_eq!(trials("points-2", &|it| it.points(numbered(4)).samples(2)), 2);
+    assert_eq!(trials("endless", &|it| it.searcher(Endless(0))), 1);
+    assert_eq!(trials("endless-5", &|it| it.searcher(Endless(0)).samples(5)), 5);
+    assert_eq!(trials("own", &|it| it.searcher(SpySearcher::counting(&Diary::new(), 4))), 4, "it ends by itself");
+    // As many as there is time for: another rule ends these.
+    let more = |experiment: Experiment| experiment.stop(enough()).time_limit(limit, OnLimit::FinishStep);
+    assert!(trials("random-timed", &|it| more(it.space(random()))) >= 5);
+    assert!(trials("endless-timed", &|it| more(it.searcher(Endless(0)))) >= 5);
+    let timed = |experiment: Experiment| experiment.stop(enough()).stop(stop::experiment_time(limit));
+    assert!(trials("endless-ruled", &|it| timed(it.searcher(Endless(0)))) >= 5);
+    let refused = |set: &dyn Fn(Experiment) -> Experiment| {
+        run(set(Script::new().experiment("no"))).expect_err("refused").to_string()
+    };
+    assert!(refused(&|it| it.searcher(Endless(0)).passes(2)).starts_with("`searcher` and `passes` were both given"));
+    assert!(refused(&|it| it.points(numbered(2)).passes(2)).starts_with("`passes` is given without a space"));
 }

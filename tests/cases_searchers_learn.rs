@@ -6,7 +6,7 @@ mod common;
 use common::{report, trial};
 use tryout::extend::*;
 use tryout::logic::search::{Model, Tpe, WarmStart};
-use tryout::logic::space::uniform;
+use tryout::logic::space::{choice, uniform};
 
 fn space() -> Space {
     Space::new().with("x", uniform(0.0, 1.0))
@@ -29,9 +29,9 @@ fn x(searcher: &mut dyn Searcher, number: u32) -> f64 {
 fn outcomes(searcher: &dyn Searcher) -> Vec<(u64, usize)> {
     let state = searcher.save().expect("it gives its state");
     let count = |list: &serde_json::Value| list.as_array().map_or(0, Vec::len);
-    let budgets = state["budgets"].as_array().expect("it keeps budgets");
-    let by_budget = budgets.iter().map(|pair| (pair[0].as_u64().unwrap_or(0), count(&pair[1])));
-    std::iter::once((0, count(&state["study"]["outcomes"]))).chain(by_budget).filter(|(_, count)| *count > 0).collect()
+    let budgets = state["budgets"].as_object().expect("it keeps budgets");
+    let by_budget = budgets.iter().map(|(budget, list)| (budget.parse().unwrap_or(0), count(list)));
+    std::iter::once((0, count(&state["inner"]["outcomes"]))).chain(by_budget).filter(|(_, count)| *count > 0).collect()
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn a_state_of_another_space_or_model_means_nothing() {
     tpe(space(), Model::AtEnd).restore(state()).expect("it is its own");
 }
 
-fn warm(first: f64, outcomes: usize) -> WarmStart<Tpe> {
+fn warm(first: f64, outcomes: usize) -> WarmStart {
     let known = (0..outcomes).map(|_| (Config::new().with("x", 0.5), Metrics::from([("loss", 1.0)])));
     let mut warm = WarmStart::new(tpe(space(), Model::AtEnd)).first(Config::new().with("x", first)).outcomes(known);
     warm.prepare(Some(&Objective::min("loss"))).expect("it is set well");
@@ -108,6 +108,51 @@ fn what_is_known_beforehand_changes_between_sessions() {
     told.replay(trial(0), &Config::new().with("x", 0.25)).expect("it goes on");
     told.on_end(trial(0), Ending::Done, Some(&report(trial(0), 1, "loss", 0.0)));
     let state = told.save().expect("it gives its state");
-    assert_eq!(state["inner"]["study"]["outcomes"][0]["point"], serde_json::json!([0.25]), "{state}");
+    assert_eq!(state["inner"]["inner"]["outcomes"][0]["point"], serde_json::json!([0.25]), "{state}");
     assert_eq!(x(&mut told, 1), 0.75);
+}
+
+/// What was learnt stays where it was in a range that becomes ten times as wide.
+#[cfg(feature = "search")]
+#[test]
+fn what_was_learnt_outlasts_a_change_of_the_space() {
+    use tryout::logic::search::{CmaEs, GaussianProcess, Nsga2};
+
+    let space = |high: f64| Space::new().with("x", uniform(0.0, high)).with("kind", choice(["a", "b"]));
+    let objectives = [Objective::min("loss")];
+    let learners: Vec<Box<dyn Searcher>> = vec![
+        Box::new(Tpe::new(space(10.0), 5).expect("it can be modelled")),
+        Box::new(GaussianProcess::new(space(10.0), 5).expect("it can be modelled")),
+        Box::new(CmaEs::new(space(10.0), 5).expect("it can be modelled")),
+        Box::new(Nsga2::new(space(10.0), &objectives, 5).expect("it can be modelled").population(10)),
+    ];
+    for mut learner in learners {
+        learner.prepare(Some(&objectives[0])).expect("it is set well");
+        let mut number = 0;
+        let mut ask = |learner: &mut dyn Searcher, times: usize| -> Vec<f64> {
+            let mut found: Vec<f64> = (0..times)
+                .map(|_| {
+                    number += 1;
+                    let x = x(learner, number);
+                    learner.on_end(
+                        trial(number),
+                        Ending::Done,
+                        Some(&report(trial(number), 1, "loss", (x - 3.0).abs())),
+                    );
+                    (x - 3.0).abs()
+                })
+                .collect();
+            found.sort_by(f64::total_cmp);
+            found
+        };
+        ask(&mut *learner, 50);
+        learner.set_space(&Space::new().with("x", uniform(0.0, 100.0)).with("kind", choice(["b", "c"])));
+        let wide = ask(&mut *learner, 20);
+        // The process looks at what it doesn't know as well.
+        let near = if learner.name() == "GaussianProcess" { wide[0] < 1.0 } else { wide[10] < 25.0 };
+        assert!(near, "{}: by chance the middle one would be 40: {wide:?}", learner.name());
+        learner.set_space(&Space::new().with("x", uniform(2.0, 4.0)));
+        let narrow = ask(&mut *learner, 30);
+        assert!(narrow.last().is_some_and(|far| *far <= 1.0) && narrow[10] < 0.3, "{}: {narrow:?}", learner.name());
+    }
 }

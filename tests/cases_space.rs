@@ -40,7 +40,7 @@ fn case_v_04_two_grids_and_a_function() -> Outcome {
     assert_eq!(variants.total(), Some(6));
     assert_eq!(tag(0, &space.evaluated(&configs[0])), "0_bar=True,foo=1,qux=4");
     // The first by path, bar, varies fastest.
-    let pairs: Vec<_> = configs.iter().map(|config| (config.get("bar").cloned(), config.number("foo"))).collect();
+    let pairs: Vec<_> = configs.iter().map(|config| (config.value("bar").cloned(), config.number("foo"))).collect();
     assert_eq!(pairs[1], (Some(json!(false)), Some(1.0)));
     assert_eq!(pairs[2], (Some(json!(true)), Some(2.0)));
     assert_eq!(pairs[5], (Some(json!(false)), Some(3.0)));
@@ -106,7 +106,7 @@ fn case_v_09_self_reference() {
 #[test]
 fn case_v_10_log_uniform_reaches_both_ends() -> Outcome {
     let space = Space::new().with("x", log_uniform(1e-10, 1e-1));
-    let values = numbers(&all(&Variants::new(space, 5)?.samples(1000)), "x");
+    let values = numbers(&all(&Variants::new(space, 5)?.passes(1000)), "x");
     assert_eq!(values.len(), 1000);
     let logs = values.iter().map(|value| value.log10());
     let (low, high) = logs.fold((0.0, -20.0), |(low, high), log| (f64::min(low, log), f64::max(high, log)));
@@ -121,7 +121,7 @@ fn case_v_11_grids_in_lists() -> Outcome {
         Space::new().with("a", list([Domain::from(1), grid([2, 3])])).with("b", Space::new().with("c", grid([4, 5])));
     let variants = Variants::new(space, 1)?;
     assert_eq!(variants.total(), Some(4));
-    let found: Vec<Value> = all(&variants).iter().map(|made| json!([made.get("a"), made.get("b/c")])).collect();
+    let found: Vec<Value> = all(&variants).iter().map(|made| json!([made.value("a"), made.value("b/c")])).collect();
     assert_eq!(found, [json!([[1, 2], 4]), json!([[1, 3], 4]), json!([[1, 2], 5]), json!([[1, 3], 5])]);
     Ok(())
 }
@@ -129,7 +129,7 @@ fn case_v_11_grids_in_lists() -> Outcome {
 #[test]
 fn case_v_13_points_that_agree_with_a_constant() -> Outcome {
     let space = Space::new().with("a", 1).with("b", int(0, 100));
-    let variants = Variants::new(space, 1)?.samples(2).points([config(json!({"a": 1, "b": 2}))])?;
+    let variants = Variants::new(space, 1)?.passes(2).points([config(json!({"a": 1, "b": 2}))])?;
     let configs = all(&variants);
     assert_eq!(numbers(&configs, "a"), [1.0, 1.0]);
     assert_eq!(numbers(&configs, "b")[0], 2.0);
@@ -151,7 +151,7 @@ fn case_v_14_a_point_that_differs_from_a_constant() -> Outcome {
 fn case_v_16_points_and_grids() -> Outcome {
     let space = Space::new().with("a", grid([1, 2])).with("b", int(0, 2));
     let points = [json!({"a": 2, "b": 2}), json!({"a": 1}), json!({"b": 2})].map(config);
-    let variants = Variants::new(space, 1)?.samples(4).points(points)?;
+    let variants = Variants::new(space, 1)?.passes(4).points(points)?;
     assert_eq!(variants.total(), Some(6));
     let configs = all(&variants);
     assert_eq!(numbers(&configs, "a"), [2.0, 1.0, 1.0, 2.0, 1.0, 2.0]);
@@ -176,7 +176,7 @@ fn case_v_17_an_unknown_key_in_a_point() -> Outcome {
 #[test]
 fn case_v_18_grids_within_grids_are_counted() -> Outcome {
     let space = Space::new().with("x", grid([Domain::from(3), Space::new().with("y", grid([1, 2])).into()]));
-    let variants = Variants::new(space.clone().with("z", grid([7, 8])), 1)?.samples(2);
+    let variants = Variants::new(space.clone().with("z", grid([7, 8])), 1)?.passes(2);
     assert_eq!(variants.total(), Some(12));
     let configs = all(&variants);
     assert_eq!(configs.len(), 12);
@@ -190,7 +190,7 @@ fn case_v_18_grids_within_grids_are_counted() -> Outcome {
 fn case_v_19_more_points_than_samples() -> Outcome {
     let space = Space::new().with("a", int(0, 10));
     let points = [1, 2, 3].map(|a| Config::new().with("a", a));
-    let variants = Variants::new(space, 1)?.samples(1).points(points)?;
+    let variants = Variants::new(space, 1)?.passes(1).points(points)?;
     assert_eq!(variants.total(), Some(3));
     assert_eq!(numbers(&all(&variants), "a"), [1.0, 2.0, 3.0]);
     Ok(())
@@ -239,7 +239,7 @@ fn the_example_of_the_documentation() -> Outcome {
         .with("drop", uniform(0.0, 0.5).quantized(0.1))
         .with("batch", grid([32, 64]))
         .with("wd", 0.1);
-    let variants = Variants::new(space.clone(), 1)?.samples(3);
+    let variants = Variants::new(space.clone(), 1)?.passes(3);
     for made in all(&variants) {
         space.contains(&made)?;
     }

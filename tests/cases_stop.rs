@@ -294,3 +294,31 @@ fn a_box_passes_everything_on() {
     assert!(!stops(&mut boxed, &report(trial(0), 2, "loss", 2.0)), "forgotten inside too");
     assert!(stops(&mut boxed, &report(trial(0), 2, "loss", 0.0)));
 }
+
+/// Each rule says in words what it waits for.
+#[test]
+fn rules_say_what_they_wait_for() {
+    let loss = || Objective::min("loss");
+    let rules: [(Box<dyn StopRule>, &str); 12] = [
+        (Box::new(stop::iterations(81)), "81 iterations"),
+        (Box::new(stop::at_least("acc", 0.5)), "acc at least 0.5"),
+        (Box::new(stop::at_most("loss", 1.0)), "loss at most 1"),
+        (Box::new(stop::trial_time(seconds(3))), "3 s of a trial"),
+        (Box::new(stop::experiment_time(seconds(9))), "9 s of the experiment"),
+        (Box::new(stop::gpu_seconds(2.5)), "2.5 GPU-seconds of the experiment"),
+        (Box::new(stop::best_reached(loss(), 0.1)), "a loss of 0.1 in any trial"),
+        (Box::new(stop::no_improvement(loss(), 20)), "20 trials in a row without a better loss"),
+        (Box::new(stop::when(|_, _| false).because("it is late")), "it is late"),
+        (Box::new(stop::iterations(2).or(stop::iterations(3))), "2 iterations or 3 iterations"),
+        (
+            Box::new(stop::all((stop::iterations(2).or(stop::iterations(3)), stop::iterations(4)))),
+            "(2 iterations or 3 iterations) and 4 iterations",
+        ),
+        (Box::new(OneEnded), "a rule of the program's own"),
+    ];
+    for (rule, words) in rules {
+        assert_eq!(rule.words(), words);
+    }
+    let plateau = stop::trial_plateau("loss").words().into_owned() + &stop::experiment_plateau(loss()).words();
+    assert!(plateau.contains("values of loss of a trial") && plateau.contains("best values of loss"), "{plateau}");
+}

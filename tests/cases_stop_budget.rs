@@ -1,14 +1,14 @@
 //! Budgets of cpu-seconds and GPU-seconds: in words, and in a simulated run to the millisecond.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tryout::extend::*;
 use tryout::logic::engine::{Engine, EngineSettings, same_for_all};
-use tryout::logic::pool::{Pool, PoolSettings};
+use tryout::logic::pool::Pool;
 use tryout::logic::schedule::Fifo;
 use tryout::logic::search::Variants;
+use tryout::logic::settings::Settings;
 use tryout::logic::space::uniform;
 use tryout::logic::stop::{self, cpu_seconds, gpu_seconds};
 use tryout::logic::trial::TrialSettings;
@@ -56,16 +56,16 @@ fn a_run_ends_when_its_trials_have_used_their_cpus() {
     let two = Arc::new(ResourceRequest::single(Resources::cpus(2)).expect("it asks for something"));
     let settings = EngineSettings {
         request: same_for_all(two),
-        concurrency: NonZeroU32::new(2),
+        experiment: Arc::new(Settings { concurrency: Some(2), ..Settings::new("budget") }),
         ..EngineSettings::new(RunId::new(3), "budget", cpus.clone())
     };
-    let searcher = Variants::new(Space::new().with("x", uniform(0.0, 1.0)), 1).expect("the space is fine").samples(2);
+    let searcher = Variants::new(Space::new().with("x", uniform(0.0, 1.0)), 1).expect("the space is fine").passes(2);
     let rule = stop::cpu_seconds(30.0);
     let engine = Engine::new(settings, Box::new(searcher), Box::new(Fifo), Box::new(rule));
     // Steps of an hour: no report comes in time to ask at.
     let hour = Duration::from_secs(3600);
     let script = Script::new(|_, _| Metrics::from([("loss", 1.0)])).times(Duration::ZERO, hour, Duration::ZERO);
-    let sim = Sim::new(1, engine, Pool::new(PoolSettings::new(cpus)), TrialSettings::default(), script);
+    let sim = Sim::new(1, engine, Pool::new(cpus, Settings::default()), TrialSettings::default(), script);
     let end = sim.run().expect("it comes to its end");
     assert_eq!(end.outcome, Outcome::Stopped("the experiment's 30 cpu-seconds are used up".into()));
     let over = end.ledger.iter().filter_map(|record| record.ended).max().expect("they ended");
@@ -81,7 +81,7 @@ fn length(rule: impl StopRule + 'static) -> f64 {
     let engine = Engine::new(settings, Box::new(searcher), Box::new(Fifo), Box::new(rule));
     let script = Script::new(|_, iteration| Metrics::from([("loss", iteration as f64)]));
     let script = script.times(Duration::ZERO, Duration::from_secs(1), Duration::ZERO).done_at(20);
-    let sim = Sim::new(1, engine, Pool::new(PoolSettings::new(cpus)), TrialSettings::default(), script);
+    let sim = Sim::new(1, engine, Pool::new(cpus, Settings::default()), TrialSettings::default(), script);
     let end = sim.run().expect("it comes to its end");
     let over = end.ledger.iter().filter_map(|record| record.ended).max().expect("it ended");
     over.since_start().as_secs_f64()

@@ -43,6 +43,24 @@ fn patience_begins_anew_when_the_best_values_part() {
     assert_eq!(first_over(&mut rule, &[9.0, 9.0]), Some(1));
 }
 
+/// The experiment is asked about once for several reports: a plateau among them holds.
+#[test]
+fn a_plateau_within_a_batch_is_seen() {
+    let rule = || stop::experiment_plateau(Objective::min("loss")).top(2).patience(2);
+    let mut live = rule();
+    for value in [5.0, 5.0, 5.0, 1.0] {
+        assert!(!stops(&mut live, 0, value));
+    }
+    let words = "the 2 best values of loss, from 5 on, deviate by no more than 0.001";
+    assert_eq!(over(&mut live).as_deref(), Some(words));
+    let state = live.save().expect("it has a state");
+    let (mut same, mut longer) = (rule(), rule().patience(3));
+    same.restore(state.clone()).expect("its own state");
+    assert_eq!(over(&mut same).as_deref(), Some(words));
+    longer.restore(state).expect("it can be longer");
+    assert_eq!(over(&mut longer), None);
+}
+
 #[test]
 fn numbers_that_are_not_are_no_plateau() {
     let strange = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];

@@ -5,7 +5,14 @@ mod common;
 use std::time::Duration;
 
 use common::live::{Gate, PATIENCE, Script, Watch, WordsOnly, end, numbered, results, statuses, wait};
-use tryout::extend::{EventKind, Rests, WorkerFact, WorkerOrder};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+
+use tryout::edge::store::MemoryStore;
+use tryout::extend::{
+    Backend, BatchLimits, CheckpointId, EventKind, FactSink, FirstBatch, LeaseId, Rests, RunId, Said, Slot, WorkerFact,
+    WorkerHandle, WorkerId, WorkerOrder, WorkerStart,
+};
 use tryout::prelude::*;
 
 const SHORT: Duration = Duration::from_millis(20);
@@ -151,5 +158,103 @@ fn case_m_33_all_clean_ups_are_waited_for() {
         gate.open();
         end(handle).unwrap();
         assert_eq!(diary.lines().len(), 10, "{reuse:?}");
+    }
+}
+
+/// Waits in the middle of a save.
+fn slow_savers(gate: &Gate) -> [(&'static str, Box<dyn Backend>); 4] {
+    let script = |name: &str| {
+        let inside = gate.clone();
+        let wait = move |_: &mut common::live::Mock| {
+            inside.pass();
+            Ok(())
+        };
+        Script::new().saves().on_save(wait).install(name);
+    };
+    script("left-behind");
+    let (inside, awaited) = (gate.clone(), gate.clone());
+    let closure = function("closure", move |_: Config, trial| {
+        trial.report_with([("x", 1.0)], |to| {
+            to.json("count.json", &1)?;
+            inside.pass();
+            Ok(())
+        })
+    });
+    let awaiting = async_function("awaiting", async move |_: Config, trial: &mut AsyncSession| {
+        let write = |to: &mut CheckpointWriter| {
+            to.json("count.json", &1)?;
+            awaited.pass();
+            Ok(())
+        };
+        trial.report_with([("x", 1.0)], write).await
+    });
+    [
+        ("stepwise", Box::new(stepwise::<common::live::Mock>())),
+        ("async stepwise", Box::new(async_stepwise::<common::live::AsyncMock>())),
+        ("closure", Box::new(closure)),
+        ("async closure", Box::new(awaiting)),
+    ]
+}
+
+/// However a lease ends: what the worker is just saving under it is no checkpoint any more.
+#[test]
+fn a_worker_whose_lease_is_over_commits_nothing() {
+    // What awaits needs one.
+    let _system = actix::System::new();
+    type End = fn(Box<dyn WorkerHandle>) -> Option<Box<dyn WorkerHandle>>;
+    let release: End = |mut handle| {
+        handle.send(LeaseId::new(1), WorkerOrder::Release);
+        Some(handle)
+    };
+    let shut_down: End = |mut handle| {
+        handle.send(LeaseId::new(1), WorkerOrder::Shutdown);
+        Some(handle)
+    };
+    let kill: End = |mut handle| {
+        handle.kill();
+        Some(handle)
+    };
+    let forget: End = |_| None;
+    for (how, end) in [("release", release), ("shutdown", shut_down), ("kill", kill), ("forget", forget)] {
+        for index in 0..4 {
+            let gate = Gate::new();
+            let (form, mut backend) = slow_savers(&gate).into_iter().nth(index).unwrap();
+            let (store, (sender, said)) = (MemoryStore::new(), channel());
+            let facts = FactSink::new(move |word| drop(sender.send(word)));
+            let start = WorkerStart {
+                worker: WorkerId::new(0),
+                slot: Arc::new(Slot::default()),
+                facts,
+                store: Arc::new(store.clone()),
+            };
+            let mut handle = backend.spawn(start).unwrap();
+            let id = TrialId::new(RunId::new(1), 0);
+            let info = TrialInfo::new(id, "left-behind", 1);
+            let spare = CheckpointId { trial: id, index: 0 };
+            let first = Some(FirstBatch { limits: BatchLimits::SINGLE, spare });
+            let lease = LeaseId::new(1);
+            handle.send(lease, WorkerOrder::Start { info, config: Arc::default(), first, last: None });
+            assert!(matches!(said.recv_timeout(PATIENCE), Ok(Said::Fact(_, WorkerFact::Ready))), "{form} {how}");
+            if backend.rests() == Rests::AtOnce {
+                assert!(matches!(said.recv_timeout(PATIENCE), Ok(Said::Fact(_, WorkerFact::Reported(_)))), "{form}");
+                handle.send(lease, WorkerOrder::Save { checkpoint: Some(spare), export: Arc::default() });
+            }
+            gate.wait_for(1);
+            let handle = end(handle);
+            gate.open();
+            if let (Some(mut handle), "release") = (handle, how) {
+                handle.send(LeaseId::new(2), WorkerOrder::Shutdown);
+            }
+            let mut words = Vec::new();
+            while let Ok(word) = said.recv_timeout(PATIENCE) {
+                let last = word == Said::Gone;
+                words.push(word);
+                if last {
+                    break;
+                }
+            }
+            assert_eq!(words.last(), Some(&Said::Gone), "{form} {how}: {words:?}");
+            assert_eq!(store.len(), 0, "{form} {how}: {words:?}");
+        }
     }
 }

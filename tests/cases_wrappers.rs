@@ -52,7 +52,7 @@ fn suggested(searcher: &mut dyn Searcher, number: u32) -> f64 {
     }
 }
 
-fn warm(told: &std::sync::Arc<std::sync::Mutex<Listener>>) -> WarmStart<Shared> {
+fn warm(told: &std::sync::Arc<std::sync::Mutex<Listener>>) -> WarmStart {
     WarmStart::new(Shared(told.clone())).outcome(x(1.0), [("loss", 5.0)]).outcome(x(2.0), [("loss", 4.0)]).first(x(3.0))
 }
 
@@ -112,7 +112,7 @@ fn who_doesn_t_learn_refuses_outcomes() {
 #[test]
 fn nothing_is_tried_twice() {
     let space = Space::new().with("x", choice([1.0, 2.0, 3.0]));
-    let mut searcher = Distinct::new(Variants::new(space, 7).expect("it is fine").samples(1000));
+    let mut searcher = Distinct::new(Variants::new(space, 7).expect("it is fine").passes(1000));
     let mut seen: Vec<f64> = (0..3).map(|number| suggested(&mut searcher, number)).collect();
     seen.sort_by(f64::total_cmp);
     assert_eq!(seen, [1.0, 2.0, 3.0]);

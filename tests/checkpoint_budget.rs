@@ -10,6 +10,7 @@ use tryout::prelude::*;
 /// Checkpoints of a thousand bytes each, one an iteration.
 fn thousand(name: &str, trials: u32, iterations: u64) -> Experiment {
     Experiment::new(name, stepwise::<Thousand>())
+        .seed(0)
         .workers(1)
         .batching(Batching::Single)
         .points(numbered(trials))

@@ -14,19 +14,19 @@ fn space() -> Space {
 }
 
 fn variants(samples: u64) -> Variants {
-    Variants::new(space(), 5).expect("the space is fine").samples(samples)
+    Variants::new(space(), 5).expect("the space is fine").passes(samples)
 }
 
 #[test]
 fn searchers() {
     conformance::searcher(|| Box::new(variants(20)));
-    conformance::searcher(|| Box::new(Variants::new(space(), 5).expect("fine").samples(Samples::Infinite)));
+    conformance::searcher(|| Box::new(Variants::new(space(), 5).expect("fine").passes(Samples::Infinite)));
     conformance::searcher(|| Box::new(Points::new((0..7).map(|x| Config::new().with("x", x)))));
     conformance::searcher(|| Box::new(ConcurrencyLimiter::new(variants(9), 2).expect("fine")));
     conformance::searcher(|| Box::new(Repeater::new(variants(6), 3).expect("fine")));
     conformance::searcher(|| Box::new(Capped::new(Box::new(variants(30)), 11)));
     conformance::searcher(|| Box::new(Distinct::new(variants(20))));
-    let coins = || Variants::new(Space::new().with("side", choice([1, 2, 3])), 5).expect("fine").samples(500);
+    let coins = || Variants::new(Space::new().with("side", choice([1, 2, 3])), 5).expect("fine").passes(500);
     conformance::searcher(move || Box::new(Distinct::new(coins())));
     conformance::searcher(|| Box::new(Within::new(space(), variants(20))));
     let evolved = || Nsga2::new(mixed(), &[Objective::min("loss")], 3).expect("it can be modelled");

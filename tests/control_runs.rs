@@ -181,3 +181,129 @@ fn a_dropped_handle_leaves_the_run_going() {
     gate.open();
     assert_eq!(watch.finish(), Outcome::Completed);
 }
+
+/// A save and a pause can be waited for, and what they wrote can be opened while the run goes on.
+#[test]
+fn orders_are_waited_for() {
+    let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
+    let handle = Script::gated(&gate)
+        .experiment("waited")
+        .points(numbered(2))
+        .stop(stop::iterations(4))
+        .observer(watcher)
+        .start()
+        .unwrap();
+    let trial = watch.running(0);
+    let control = handle.control();
+    // The order is on its way before the step may end.
+    let step = || async { gate.let_pass(1) };
+    let (saved, ()) = wait(async { futures::join!(control.save_and_wait(trial), step()) });
+    let saved = saved.unwrap();
+    assert_eq!(saved.id.trial, trial);
+    let count: u64 = control.open_checkpoint(saved.id).unwrap().json("count.json").unwrap();
+    assert_eq!(count, saved.report.iteration());
+
+    let (paused, ()) = wait(async { futures::join!(control.pause_and_wait(trial), step()) });
+    let paused = paused.unwrap().expect("it can save");
+    assert!(paused.id.index > saved.id.index);
+    assert_eq!(wait(control.trial(trial)).unwrap().unwrap().record.status, Status::Paused);
+    assert_eq!(
+        wait(control.pause_and_wait(trial)).unwrap().map(|checkpoint| checkpoint.id),
+        Some(paused.id),
+        "at once"
+    );
+
+    let waits = format!("trial {trial} is PAUSED: it can't be saved: it has no worker");
+    assert_eq!(wait(control.save_and_wait(trial)).unwrap_err().to_string(), waits);
+    wait(control.resume(trial)).unwrap();
+    gate.open();
+    end(handle).unwrap();
+}
+
+/// A wait that can't be fulfilled ends with a reason.
+#[test]
+fn a_wait_in_vain_says_why() {
+    let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
+    let inside = gate.clone();
+    let script = Script::new().step(move |mock| {
+        inside.pass();
+        if mock.n() == 1 { Err(TrialError::new("no more")) } else { Ok(mock.score()) }
+    });
+    let handle = script.experiment("in-vain").points(numbered(3)).stop(stop::iterations(2)).observer(watcher).start();
+    let handle = handle.unwrap();
+    let control = handle.control();
+    let why = |error: ControlError| match error {
+        ControlError::Refused(OrderError::Missed { what, why, .. }) => format!("{what}: {why}"),
+        other => other.to_string(),
+    };
+    let first = watch.running(0);
+    let step = || async { gate.let_pass(1) };
+    let (missed, ()) = wait(async { futures::join!(control.save_and_wait(first), step()) });
+    assert_eq!(why(missed.unwrap_err()), "saved: its trainable has no checkpoint to give");
+    gate.let_pass(1);
+    let second = watch.running(1);
+    let (missed, ()) = wait(async { futures::join!(control.save_and_wait(second), step()) });
+    let missed = why(missed.unwrap_err());
+    assert!(missed.starts_with("saved: it failed before: ") && missed.contains("no more"), "{missed}");
+    let third = watch.running(2);
+    let (paused, ()) = wait(async {
+        let pause = control.pause_and_wait(third);
+        let stop = async { control.stop_trial(third).await.unwrap() };
+        futures::join!(pause, stop)
+    });
+    assert_eq!(why(paused.unwrap_err()), "paused: it is TERMINATED");
+    gate.open();
+    end(handle).unwrap();
+}
+
+/// What is an order is a method too.
+#[test]
+fn every_order_is_a_method() {
+    let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
+    let handle = Script::gated(&gate)
+        .experiment("methods")
+        .points(numbered(3))
+        .stop(stop::iterations(1))
+        .observer(watcher)
+        .start()
+        .unwrap();
+    let first = watch.running(0);
+    let all = ids(&handle);
+    wait(handle.concurrency(std::num::NonZeroU32::new(1))).unwrap();
+    watch.until(|kind| matches!(kind, tryout::extend::EventKind::Limited { concurrency: Some(_) }));
+    wait(handle.prioritise(all[2], 5)).unwrap();
+    watch.until(|kind| matches!(kind, tryout::extend::EventKind::Prioritised { priority: 5, .. }));
+    wait(handle.stop_trial(first)).unwrap();
+    watch.line("0 ended TERMINATED Client");
+    wait(handle.revive(first)).unwrap();
+    watch.until(|kind| matches!(kind, tryout::extend::EventKind::Revived { .. }));
+    gate.open();
+    assert_eq!(iterations(&end(handle).unwrap()), [1; 3]);
+}
+
+/// The first event says all that a logger wants to write down of a run, in this session and the next.
+#[test]
+fn a_start_says_what_the_run_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let started = |existing: Existing, stop: u64| {
+        let (watcher, mut watch) = Watch::new();
+        let experiment = Script::new().saves().experiment("told").dir(dir.path()).existing(existing);
+        let experiment = experiment.points(numbered(2)).seed(7).scheduler(Asha::new().max_t(9)).checkpoint_every(1);
+        let experiment = experiment.objective(Objective::max("score")).stop(stop::iterations(stop));
+        let results = end(experiment.observer(watcher).start().unwrap()).unwrap();
+        let kind = watch.until(|kind| matches!(kind, tryout::extend::EventKind::Started { .. }));
+        let tryout::extend::EventKind::Started { info, .. } = kind.clone() else { unreachable!() };
+        (results, info, serde_json::to_value(&kind).unwrap())
+    };
+    let (results, info, json) = started(Existing::Refuse, 2);
+    assert_eq!((info.seed, info.session, info.is_resumed()), (7, 1, false));
+    assert_eq!((info.searcher.as_str(), info.scheduler.as_str()), ("Points", "Asha"));
+    assert_eq!(info.stop, ["2 iterations"]);
+    assert_eq!(info.dir.as_deref(), results.dir());
+    let last = results.trials()[0].checkpoints.last().unwrap();
+    let place = info.checkpoint(last.id).unwrap();
+    assert!(std::path::Path::new(&place).join("count.json").is_file(), "{place}");
+    assert_eq!((&json["seed"], &json["stop"][0]), (&7.into(), &"2 iterations".into()));
+    let (_, info, _) = started(Existing::Resume, 3);
+    assert_eq!((info.session, info.is_resumed(), info.stop.clone()), (2, true, vec!["3 iterations".to_owned()]));
+}

@@ -5,13 +5,23 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-const DOCUMENTS: [&str; 11] = [
+const DOCUMENTS: [&str; 21] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/build.md",
+    "docs/cloud.md",
+    "docs/command-line.md",
+    "docs/durability.md",
+    "docs/failures.md",
+    "docs/fairness.md",
     "docs/from-ray.md",
     "docs/journal.md",
+    "docs/pictures.md",
+    "docs/population.md",
+    "docs/processes.md",
+    "docs/results.md",
     "docs/trial-states.md",
     "docs/worker-protocol.md",
     "python/README.md",
@@ -44,7 +54,7 @@ fn the_readme_s_snippet_is_the_example_hello() {
     let readme = read("README.md");
     let snippet = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next());
     assert_eq!(snippet.map(str::trim_end), Some(code.join("\n").trim_end()));
-    assert!(example.lines().count() <= 20, "hello is to be short");
+    assert!(example.lines().count() <= 21, "hello is to be short");
 }
 
 #[test]
@@ -67,13 +77,27 @@ fn paths_and_links_exist() {
 }
 
 #[test]
+fn the_architecture_is_a_map_with_a_short_tour() {
+    let map = read("ARCHITECTURE.md");
+    assert!(map.lines().count() <= 300, "a long argument belongs to a page in docs");
+    let tour =
+        map.split("## A reading tour").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("it has a tour");
+    let files: Vec<&str> = tour.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let lines: usize = files.iter().map(|file| read(file).lines().count()).sum();
+    assert_eq!(files.len(), 6);
+    assert!(lines < 1_200, "the tour has {lines} lines: {}", files.join(", "));
+}
+
+#[test]
 fn commands_name_examples_that_exist() {
     for document in DOCUMENTS {
         for after in read(document).split("--example ").skip(1) {
             let name = after.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or("");
-            let file = Path::new(ROOT).join("examples").join(name);
+            let folder = Path::new(ROOT).join("examples");
+            // A file, a folder of the root's package, or a package of its own.
+            let files = [format!("{name}.rs"), format!("{name}/main.rs"), format!("{name}/{name}.rs")];
             assert!(
-                name == "NAME" || file.with_extension("rs").exists() || file.join("main.rs").exists(),
+                name == "NAME" || files.iter().any(|file| folder.join(file).exists()),
                 "{document} runs the example `{name}`, which isn't there"
             );
         }
@@ -118,4 +142,90 @@ fn names_that_ray_s_users_are_sent_to_exist() {
         }
     }
     assert!(missing.is_empty(), "no such name:\n  {}", missing.join("\n  "));
+}
+
+/// The part of a text from behind the line `heading` to the next heading of its level or above; empty if there is none.
+fn section<'a>(text: &'a str, heading: &str) -> &'a str {
+    let level = heading.chars().take_while(|c| *c == '#').count();
+    let Some(from) = text.find(&format!("\n{heading}\n")).map(|at| at + heading.len() + 2) else { return "" };
+    let rest = &text[from..];
+    let ends = (1..=level).filter_map(|level| rest.find(&format!("\n{} ", "#".repeat(level)))).min();
+    &rest[..ends.unwrap_or(rest.len())]
+}
+
+/// Each of Ray Tune's names has an answer: ours, or why there is none. And the page answers no name that isn't one.
+#[test]
+fn every_name_of_ray_tune_is_answered() {
+    let (page, list) = (read("docs/from-ray.md"), read("tests/reference/ray_names.txt"));
+    let every = section(&page, "## Every name");
+    let mut wrong = Vec::new();
+    for line in list.lines().filter(|line| !line.starts_with('#')) {
+        let (group, names) = line.split_once(": ").expect("a group, and its names");
+        let asked: std::collections::BTreeSet<&str> = names.split(' ').collect();
+        let mut answered = std::collections::BTreeSet::new();
+        let rows = section(every, &format!("### {group}")).lines().filter(|line| line.starts_with("| `"));
+        for row in rows {
+            let cells: Vec<&str> =
+                row.trim_matches('|').split(" | ").map(|cell| cell.trim_matches(['|', ' '])).collect();
+            let [theirs, ours, rest @ ..] = cells.as_slice() else { panic!("a row of three cells: {row}") };
+            if ours.is_empty() || *ours == "none" && rest.iter().all(|why| why.is_empty()) {
+                wrong.push(format!("{group}: no answer and no reason in {row}"));
+            }
+            answered.extend(theirs.split('`').skip(1).step_by(2));
+        }
+        wrong.extend(asked.difference(&answered).map(|name| format!("{group}: `{name}` isn't in the page")));
+        wrong.extend(answered.difference(&asked).map(|name| format!("{group}: `{name}` isn't in the list")));
+    }
+    assert!(wrong.is_empty(), "docs/from-ray.md:\n  {}", wrong.join("\n  "));
+}
+
+/// A record's target is its module: the page names each, or the folder that it is in.
+#[test]
+fn every_log_target_is_documented() {
+    let page = read("docs/logging.md");
+    let mut open = vec![Path::new(ROOT).join("src")];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder is there") {
+            let path = entry.expect("it can be listed").path();
+            if path.is_dir() {
+                open.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("it is text");
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            let logs = ["error", "warn", "info", "debug", "trace"]
+                .iter()
+                .any(|level| code.contains(&format!("log::{level}!(")));
+            if !logs {
+                continue;
+            }
+            let module = path.strip_prefix(Path::new(ROOT).join("src")).expect("it is below").with_extension("");
+            let module = format!("tryout::{}", module.to_string_lossy().replace('/', "::"));
+            let module = module.trim_end_matches("::mod");
+            let named = |target: &str| page.contains(&format!("| `{target}` |"));
+            let folders = module.match_indices("::").map(|(at, _)| &module[..at]).filter(|folder| *folder != "tryout");
+            assert!(named(module) || folders.into_iter().any(named), "docs/logging.md doesn't name {module}");
+        }
+    }
+}
+
+/// Every example can be listened to, but the README's.
+#[test]
+fn every_example_has_a_logger() {
+    for entry in fs::read_dir(Path::new(ROOT).join("examples")).expect("the folder is there") {
+        let path = entry.expect("it can be listed").path();
+        let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
+        // Experiment files, what they run, and scripts aren't programs in Rust.
+        let file = path.extension().is_some_and(|end| end == "toml" || end == "py") || name == "any_program";
+        if file || ["README", "hello"].contains(&name.as_str()) {
+            continue;
+        }
+        let mut text = String::new();
+        if path.is_dir() {
+            source(&path, &mut text)
+        } else {
+            text = fs::read_to_string(&path).expect("it is text")
+        }
+        assert!(text.contains("env_logger::"), "{name} has no logger");
+    }
 }

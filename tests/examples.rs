@@ -2,6 +2,8 @@
 //!
 //! `cargo test` builds them beside the tests. `cargo test --test examples` alone doesn't: `cargo build --examples` first.
 
+#[cfg(all(feature = "ctrl-c", target_os = "linux"))]
+use std::io::BufRead;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -112,7 +114,7 @@ fn command_lines_that_make_no_sense_are_refused_with_a_reason() {
         ("--pattern ( --param a=0..1 -- echo {a}", "`(` isn't a pattern"),
         ("-- true", "required arguments were not provided"),
         ("--mode up -- true", "[possible values: min, max]"),
-        ("--samples 1 --param a=0..1 -- no-such-program {a}", "none of 1 reported a finite `loss`"),
+        ("--samples 1 --param a=0..1 -- no-such-program {a}", "the program `no-such-program` isn't there"),
     ] {
         let Output { status, stderr, .. } = run("command", &arguments.split(' ').collect::<Vec<_>>());
         let told = String::from_utf8_lossy(&stderr);
@@ -131,6 +133,8 @@ fn digits_is_the_same_twice_with_one_worker() {
         keys.sort();
         let expected = ["best_accuracy", "best_config", "dir", "iterations", "iterations_saved", "trials", "wall_s"];
         assert_eq!(keys, expected);
+        // Without `--dir` each run has a directory of its own.
+        assert!(outcome.remove("dir").is_some_and(|dir| dir.is_string()));
         assert!(outcome.remove("wall_s").is_some_and(|seconds| seconds.as_f64() > Some(0.0)));
         outcome
     };
@@ -170,6 +174,29 @@ fn flags_that_make_no_sense_are_refused_with_a_reason() {
     }
 }
 
+/// The first Ctrl-C saves what runs and says how it goes on; the same program goes on then.
+#[test]
+#[cfg(all(feature = "ctrl-c", target_os = "linux"))]
+fn a_run_that_is_interrupted_says_how_it_goes_on() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let runs = directory.path().join("runs");
+    let mut command = Command::new(example("resume"));
+    command.arg("--dir").arg(&runs).current_dir(directory.path()).stdin(Stdio::null());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = std::io::BufReader::new(child.stdout.take().expect("it is piped")).lines();
+    assert!(lines.any(|line| line.is_ok_and(|line| line.contains("is saved at iteration"))), "it runs");
+    let sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there");
+    assert!(sent.success());
+    let rest: Vec<String> = lines.map(|line| line.expect("text")).collect();
+    let told = collect(child.stderr.take()).recv_timeout(PATIENCE).expect("it ends");
+    let told = String::from_utf8(told).expect("text");
+    assert!(child.wait().expect("it has ended").success(), "{told}");
+    assert!(rest.last().is_some_and(|last| last.contains("of 600 iterations are done")), "{rest:?}");
+    assert!(told.contains("`walk` saves what runs, and ends; start the program again and it goes on"), "{told}");
+    let again = printed("resume", &["--dir", &runs.display().to_string()]);
+    assert!(again.starts_with("goes on after "), "{again}");
+}
+
 #[test]
 fn the_embedded_demo_ends_by_itself() {
     let text = printed("embedded", &["--demo"]);
@@ -183,4 +210,13 @@ fn the_embedded_demo_ends_by_itself() {
     ] {
         assert!(text.contains(expected), "no `{expected}` in\n{text}");
     }
+}
+
+/// `RUST_LOG` shows what the engine does, in every example that has a logger.
+#[test]
+fn an_example_logs_what_becomes_of_its_trials() {
+    let output =
+        Command::new(example("custom_scheduler")).env("RUST_LOG", "tryout=debug").stdin(Stdio::null()).output();
+    let text = String::from_utf8(output.expect("it runs").stderr).expect("text");
+    assert!(text.contains("DEBUG tryout") && text.contains("PENDING -> RUNNING"), "{text}");
 }

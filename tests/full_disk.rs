@@ -99,6 +99,7 @@ fn experiment(dir: &Path, full: &Arc<AtomicBool>, durability: Durability) -> Exp
     });
     let full = full.clone();
     Experiment::new("full", work)
+        .seed(0)
         .space(Space::new().with("x", uniform(0.0, 1.0)))
         .samples(6)
         .objective(Objective::min("loss"))

@@ -3,6 +3,7 @@
 use tryout::edge::log::parse;
 use tryout::logic::ids::RunId;
 use tryout::logic::journal::{Entry, Opened, Reader, Record, Writer};
+use tryout::logic::settings::Settings;
 
 const PAGE: &str = include_str!("../docs/journal.md");
 
@@ -10,7 +11,8 @@ const PAGE: &str = include_str!("../docs/journal.md");
 fn the_lines_on_the_page_can_be_read() {
     let mut reader = Reader::default();
     let mut opened = Vec::new();
-    Writer::default().write(&Entry::Opened(Opened::new("roots", RunId::new(851_266), "Root").into()), &mut opened);
+    Writer::default()
+        .write(&Entry::Opened(Opened::new(Settings::new("roots"), RunId::new(851_266), "Root").into()), &mut opened);
     reader.read(std::str::from_utf8(&opened).unwrap()).unwrap();
     let blocks = PAGE.split("```json\n").skip(1).filter_map(|block| block.split("```").next());
     let mut steps = 0;
@@ -24,9 +26,10 @@ fn the_lines_on_the_page_can_be_read() {
 
 #[test]
 fn every_record_and_event_is_on_the_page() {
-    let source = [include_str!("../src/logic/journal/told.rs"), include_str!("../src/logic/journal/read.rs")].concat();
+    let source =
+        [include_str!("../src/logic/journal/event_record.rs"), include_str!("../src/logic/journal/read.rs")].concat();
     let mut names = 0;
-    for (begin, end) in [("pub(super) enum Told {", "\n}\n"), ("enum Keyed {", "\n}\n")] {
+    for (begin, end) in [("pub(super) enum EventRecord {", "\n}\n"), ("enum Keyed {", "\n}\n")] {
         let body = source.split(begin).nth(1).and_then(|rest| rest.split(end).next()).expect("it is there");
         let variants = body
             .lines()
@@ -34,7 +37,11 @@ fn every_record_and_event_is_on_the_page() {
             .filter(|line| line.starts_with(char::is_uppercase));
         for variant in variants {
             let name: String = variant.chars().take_while(|letter| letter.is_alphanumeric()).collect();
-            let name = name.to_lowercase();
+            let name =
+                name.chars().fold(String::new(), |name, letter| match letter.is_uppercase() && !name.is_empty() {
+                    true => format!("{name}_{}", letter.to_lowercase()),
+                    false => format!("{name}{}", letter.to_lowercase()),
+                });
             assert!(PAGE.contains(&format!("`{name}`")), "{name} isn't explained");
             names += 1;
         }

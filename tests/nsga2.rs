@@ -67,7 +67,7 @@ fn ten() -> Space {
 /// A net that is accurate if it is large, by way of a choice with variables of its own.
 fn net(config: &Config) -> [f64; 2] {
     let number = |name: &str| config.number(name).unwrap_or(f64::NAN);
-    let (size, fit) = match config.get("model/kind").and_then(|kind| kind.as_str()) {
+    let (size, fit) = match config.value("model/kind").and_then(|kind| kind.as_str()) {
         Some("tree") => (number("model/depth"), 1.0 / number("model/depth")),
         _ => (number("model/width") / 8.0, 0.5 / number("model/width").ln() + number("model/dropout").powi(2)),
     };
@@ -86,7 +86,7 @@ fn mean(bound: [f64; 2], each: impl Fn(u64) -> Vec<[f64; 2]>) -> f64 {
 }
 
 fn random(space: Space, seed: u64) -> Variants {
-    Variants::new(space, seed).expect("the space is fine").samples(Samples::Infinite)
+    Variants::new(space, seed).expect("the space is fine").passes(Samples::Infinite)
 }
 
 fn evolved(space: Space, seed: u64) -> Nsga2 {
@@ -157,7 +157,7 @@ fn it_learns_from_outcomes_of_others() {
     }
     let mut near = |number| {
         let config = suggested(&mut searcher, trial(number));
-        config.get("kind").and_then(|kind| kind.as_str()) == Some("b")
+        config.value("kind").and_then(|kind| kind.as_str()) == Some("b")
             && config.number("x").is_some_and(|x| (x - 0.5).abs() < 0.1)
     };
     let near = (0..50).filter(|number| near(*number)).count();
@@ -222,7 +222,7 @@ fn a_state_of_another_space_is_refused() {
     let error = turned.restore(state.clone()).expect_err("one objective is turned round");
     assert!(error.to_string().contains("was min f1, min f2 when it was saved and is min f1, max f2 now"), "{error}");
     let mut broken = state;
-    broken["gathered"][0][0] = serde_json::json!([0.5]);
+    broken["gathered"][0]["genes"] = serde_json::json!([0.5]);
     let before = first.save();
     let error = first.restore(broken).expect_err("nine genes are missing");
     assert!(error.to_string().contains("`genes` is 1 numbers, but must be 10 of them"), "{error}");

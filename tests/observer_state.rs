@@ -67,6 +67,7 @@ fn experiment(dir: &Path, snapshot: u64, keeps: bool, last: &Arc<Mutex<u64>>) ->
         Ok(())
     });
     Experiment::new("counted", work)
+        .seed(0)
         .space(Space::new().with("x", uniform(0.0, 1.0)))
         .samples(40)
         .batching(Batching::Single)

@@ -358,3 +358,245 @@ fn an_async_task_that_waits_for_ever_is_ended() {
     watch.finish();
     assert_eq!(statuses(&results), [Status::Terminated; 2], "the second had the first one's resources");
 }
+
+// ---- what is asked on the engine's thread, or while an experiment is put together -----------------------------------
+
+/// What a configuration does when it is read.
+enum Mood {
+    Good,
+    AsksWrong,
+}
+
+impl<'de> serde::Deserialize<'de> for Mood {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match <Config as serde::Deserialize>::deserialize(deserializer)?.number("n") {
+            Some(0.0) => Ok(Mood::AsksWrong),
+            Some(1.0) => panic!("can't read"),
+            Some(2.0) => Err(serde::de::Error::custom("won't read")),
+            _ => Ok(Mood::Good),
+        }
+    }
+}
+
+struct Moody;
+
+fn moody_request(mood: &Mood) -> Option<ResourceRequest> {
+    assert!(matches!(mood, Mood::Good), "can't say what it needs");
+    None
+}
+
+impl Trainable for Moody {
+    type Config = Mood;
+
+    fn setup(_: Mood, _: &TrialInfo) -> Result<Self, TrialError> {
+        Ok(Self)
+    }
+
+    fn step(&mut self) -> Result<Step, TrialError> {
+        Ok(Step::done([("score", 1.0)]))
+    }
+
+    fn default_resources(mood: &Mood) -> Option<ResourceRequest> {
+        moody_request(mood)
+    }
+}
+
+impl AsyncTrainable for Moody {
+    type Config = Mood;
+
+    async fn setup(_: Mood, _: &TrialInfo) -> Result<Self, TrialError> {
+        Ok(Self)
+    }
+
+    async fn step(&mut self) -> Result<Step, TrialError> {
+        Ok(Step::done([("score", 1.0)]))
+    }
+
+    fn default_resources(mood: &Mood) -> Option<ResourceRequest> {
+        moody_request(mood)
+    }
+}
+
+/// A trial that can't be asked what it needs fails, and nobody else does; also in the next session.
+#[test]
+fn a_trial_that_can_t_be_asked_what_it_needs_fails_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let forms: [(&str, fn(&str) -> Experiment); 2] = [
+        ("moody", |name| Experiment::new(name, stepwise::<Moody>())),
+        ("moody-async", |name| Experiment::new(name, async_stepwise::<Moody>())),
+    ];
+    for (name, form) in forms {
+        let first = results(form(name).points(numbered(4)).workers(2).dir(dir.path()));
+        let again = match name {
+            "moody" => Experiment::resume(dir.path().join(name), stepwise::<Moody>()),
+            _ => Experiment::resume(dir.path().join(name), async_stepwise::<Moody>()),
+        };
+        let again = results(again.unwrap().on_resume(Resume::new().errored(OnResume::Restart)));
+        for (session, results) in [&first, &again].into_iter().enumerate() {
+            assert_eq!(results.outcome(), &Outcome::Completed, "{name}");
+            let wrong: Vec<_> = results.trials().iter().filter_map(|trial| trial.error()).collect();
+            let words: Vec<&str> = wrong.iter().map(|failure| &*failure.fault.message).collect();
+            assert_eq!(results.count(Status::Error), 3, "{name} {session} {words:?}");
+            assert_eq!(words[0], "can't say what it needs");
+            assert!(wrong[0].fault.place.as_deref().unwrap().starts_with("tests/panics.rs:"), "{:?}", wrong[0]);
+            assert_eq!(words[1], "can't read");
+            assert!(words[2].ends_with("won't read"), "{words:?}");
+        }
+    }
+}
+
+/// A part that panics in one of its methods, when that is called for the time that is said.
+struct Touchy {
+    method: &'static str,
+    from: u32,
+    calls: std::sync::atomic::AtomicU32,
+}
+
+impl Touchy {
+    fn new(method: &'static str, from: u32) -> Self {
+        Self { method, from, calls: 0.into() }
+    }
+
+    fn touch(&self, method: &str) {
+        if self.method == method {
+            let call = self.calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+            assert!(call < self.from, "don't touch");
+        }
+    }
+}
+
+impl Searcher for Touchy {
+    fn suggest(&mut self, trial: TrialId) -> Result<tryout::extend::Suggestion, tryout::extend::SearchError> {
+        self.touch("suggest");
+        Ok(match trial.number() {
+            0..100 => tryout::extend::Suggestion::Next(Config::new()),
+            _ => tryout::extend::Suggestion::Exhausted,
+        })
+    }
+
+    fn name(&self) -> &str {
+        self.touch("name");
+        if self.method == "suggest" {
+            // When it is needed for the message.
+            assert!(self.calls.load(std::sync::atomic::Ordering::SeqCst) == 0, "no name any more");
+        }
+        "touchy"
+    }
+
+    fn spec(&self) -> Option<tryout::extend::PartSpec> {
+        self.touch("spec");
+        None
+    }
+
+    fn total(&self) -> Option<u64> {
+        self.touch("total");
+        None
+    }
+
+    fn lookahead(&self) -> usize {
+        self.touch("lookahead");
+        1
+    }
+
+    fn effort(&self) -> tryout::extend::Effort {
+        self.touch("effort");
+        tryout::extend::Effort::Light
+    }
+}
+
+impl Scheduler for Touchy {
+    fn on_report(&mut self, _: TrialId, _: &Report, _: &dyn Cohort) -> tryout::extend::Verdict {
+        tryout::extend::Verdict::CONTINUE
+    }
+
+    fn name(&self) -> &str {
+        self.touch("name");
+        "touchy"
+    }
+
+    fn spec(&self) -> Option<tryout::extend::PartSpec> {
+        self.touch("spec");
+        None
+    }
+
+    fn buffering(&self) -> tryout::extend::Buffering {
+        self.touch("buffering");
+        tryout::extend::Buffering::Allowed
+    }
+}
+
+impl StopRule for Touchy {
+    fn check(&mut self, _: TrialId, _: &Report) -> Option<StopReason> {
+        None
+    }
+
+    fn spec(&self) -> Option<tryout::extend::PartSpec> {
+        self.touch("spec");
+        None
+    }
+}
+
+fn refusal(experiment: Experiment) -> String {
+    let error = run(experiment).expect_err("it can't be used");
+    assert!(matches!(error, RunError::Settings(_)), "{error:?}");
+    error.to_string()
+}
+
+#[test]
+fn a_part_that_panics_when_it_is_asked_what_it_is_is_a_wrong_setting() {
+    for method in ["name", "spec", "total", "lookahead", "effort"] {
+        let words = refusal(Script::new().experiment("touchy").searcher(Touchy::new(method, 1)));
+        let name = if method == "name" { "the searcher" } else { "the searcher `touchy`" };
+        assert_eq!(words, format!("{name} can't be used: `{method}`: it panicked: don't touch"));
+    }
+    for method in ["name", "spec", "buffering"] {
+        let experiment = Script::new().experiment("touchy").points(numbered(1));
+        let words = refusal(experiment.scheduler(Touchy::new(method, 1)));
+        let name = if method == "name" { "the scheduler" } else { "the scheduler `touchy`" };
+        assert_eq!(words, format!("{name} can't be used: `{method}`: it panicked: don't touch"));
+    }
+    let words = refusal(Script::new().experiment("touchy").points(numbered(1)).stop(Touchy::new("spec", 1)));
+    assert_eq!(words, "stop rule 0 can't be used: `spec`: it panicked: don't touch");
+}
+
+/// What is asked on the engine's thread.
+#[test]
+fn a_searcher_that_panics_later_when_it_is_asked_what_it_is_ends_the_run_and_is_named() {
+    for method in ["suggest", "lookahead", "effort"] {
+        let experiment = Script::new().experiment("touchy").searcher(Touchy::new(method, 5)).stop(stop::iterations(1));
+        assert_eq!(ending(experiment), "the searcher touchy failed: it panicked: don't touch", "{method}");
+    }
+}
+
+/// An observer is only disabled, or goes by its number.
+#[test]
+fn an_observer_that_panics_when_it_is_asked_what_it_is_harms_nobody() {
+    struct Shy(&'static str);
+
+    impl Observer for Shy {
+        fn on_event(&mut self, _: &ExperimentEvent) -> Result<(), ObserverError> {
+            Ok(())
+        }
+
+        fn name(&self) -> &str {
+            assert!(self.0 != "name", "no name");
+            "shy"
+        }
+
+        fn wants_past(&self) -> tryout::extend::Past {
+            assert!(self.0 != "past", "no past");
+            tryout::extend::Past::Wanted
+        }
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    for method in ["name", "past"] {
+        let script = || Script::new().experiment(method).points(numbered(2)).stop(stop::iterations(2));
+        let first = results(script().observer(Shy(method)).dir(dir.path()));
+        assert_eq!(statuses(&first), [Status::Terminated; 2]);
+        let (watcher, watch) = Watch::new();
+        let again = script().dir(dir.path()).existing(Existing::Resume).observer(Shy(method)).observer(watcher);
+        assert_eq!(statuses(&results(again)), [Status::Terminated; 2]);
+        drop(watch);
+    }
+}

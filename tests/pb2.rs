@@ -37,6 +37,7 @@ fn reached(exploration: Exploration, seed: u64) -> Result<f64, Box<dyn std::erro
         Ok(())
     });
     let results = Experiment::new("climb", trainable)
+        .seed(0)
         .points((0..4).map(|place| Config::new().with("x", 0.05 * f64::from(place)).with("y", 0.9)))
         .objective(Objective::max("sum"))
         .concurrency(4)

@@ -42,6 +42,7 @@ fn pbt(interval: f64) -> Pbt {
 
 fn population(name: &str, until: u64, count: u32) -> Experiment {
     Experiment::new(name, function("adder", adder(until)))
+        .seed(0)
         .points((1..=count).map(|a| Config::new().with("a", f64::from(a) * 10.0)))
         .objective(Objective::max("sum"))
         .concurrency(count)
@@ -87,6 +88,7 @@ fn case_p_23_in_rounds_all_end_as_the_best() -> Outcome {
     };
     for (all, best) in [([10.0, 20.0, 40.0], 43.0), ([30.0, 20.0, 10.0], 33.0)] {
         let results = Experiment::new("rounds", trainable())
+            .seed(0)
             .points(all.map(|a| Config::new().with("a", a)))
             .objective(Objective::max("score"))
             .concurrency(3)
@@ -154,6 +156,7 @@ fn ray_28511_a_slow_save_holds_up_nobody_but_its_copies() -> Outcome {
         Ok(())
     });
     let results = Experiment::new("slow", trainable)
+        .seed(0)
         .points([10.0, 20.0].map(|a| Config::new().with("a", a)))
         .objective(Objective::max("sum"))
         .concurrency(2)

@@ -62,7 +62,7 @@ fn five_hundred_trials_with_faults_all_end_and_leave_nothing() {
         .collect();
     let ends = Ends::default();
     let limits = Limits::new().step(Duration::from_millis(250), OnLimit::Kill);
-    let results = Experiment::new("soak", rust().limits(limits).ahead(2))
+    let results = Experiment::new("soak", rust().limits(limits).prestart(2))
         .points(configs)
         .workers(8)
         .grace(Duration::from_millis(100), AbandonPolicy::Hold)

@@ -4,13 +4,14 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Nobody, report, trial};
+use common::{report, trial};
 use proptest::prelude::*;
 use tryout::logic::decision::Decision::{self, Continue, Stop};
 use tryout::logic::decision::Verdict;
 use tryout::logic::ids::{RunId, TrialId};
 use tryout::logic::metrics::{Mode, Objective};
 use tryout::logic::schedule::{Asha, Scheduler};
+use tryout::testing::Nobody;
 
 fn prepared(asha: Asha, mode: Mode) -> Asha {
     let mut asha = asha;

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use common::roster::Roster;
-use common::{Nobody, report, trial};
+use common::{report, trial};
 use proptest::prelude::*;
 use tryout::logic::config::Config;
 use tryout::logic::decision::Decision;
@@ -18,6 +18,7 @@ use tryout::logic::schedule::{
     Asha, AshaForm, Cohort, HyperBand, MedianStopping, Patient, Percentile, Scheduler, Threshold, Wilcoxon,
 };
 use tryout::logic::trial::Status;
+use tryout::testing::Nobody;
 
 fn prepared(mut scheduler: impl Scheduler + 'static) -> Box<dyn Scheduler> {
     scheduler.prepare(Some(&Objective::max("score"))).expect("valid settings");

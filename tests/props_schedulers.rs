@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::roster::Roster;
-use common::{Nobody, report, trial};
+use common::{report, trial};
 use proptest::prelude::*;
 use tryout::logic::config::Config;
 use tryout::logic::decision::Decision::{self, Continue, Stop};
@@ -14,10 +14,11 @@ use tryout::logic::event::Ending;
 use tryout::logic::ids::{RunId, TrialId};
 use tryout::logic::metrics::{Metrics, Mode, Objective, Report};
 use tryout::logic::schedule::{
-    Asha, AshaForm, AtMaxT, Cohort, Filling, HyperBand, MedianStopping, Patient, Percentile, Scheduler, Threshold,
-    WhenBehind, Wilcoxon,
+    Asha, AshaForm, AtMaxT, Cohort, Fifo, Filling, HyperBand, MedianStopping, Patient, Percentile, Scheduler,
+    Threshold, WhenBehind, Wilcoxon,
 };
 use tryout::logic::trial::Status;
+use tryout::testing::Nobody;
 
 /// Settings of either scheduler.
 #[derive(Clone, Debug)]
@@ -314,4 +315,17 @@ fn scan(model: &BTreeMap<u32, Vec<(u64, f64)>>, number: u32, time: u64, grace: u
     let median = means[(means.len() - 1) / 2].midpoint(means[means.len() / 2]);
     let best = model[&number].iter().map(|(_, value)| *value).fold(f64::NAN, f64::max);
     if best >= median { Continue } else { Stop }
+}
+
+/// Under `Fifo` whoever was paused goes on in the order of the list, not in that of the pauses, and after all who wait.
+#[test]
+fn fifo_takes_paused_trials_in_their_order() {
+    let (mut roster, mut fifo) = (Roster::default(), Fifo);
+    (0..4).for_each(|number| roster.add(trial(number)));
+    let launched: Vec<_> = std::iter::from_fn(|| roster.launch(&mut fifo)).collect();
+    assert_eq!(launched, [0, 1, 2, 3].map(trial));
+    [2, 0, 3].into_iter().for_each(|number| roster.set(trial(number), Status::Paused));
+    roster.add(trial(4));
+    let launched: Vec<_> = std::iter::from_fn(|| roster.launch(&mut fifo)).collect();
+    assert_eq!(launched, [4, 0, 2, 3].map(trial));
 }

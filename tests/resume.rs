@@ -51,6 +51,7 @@ fn points(count: u64) -> Vec<Config> {
 
 fn experiment(dir: &Path) -> Experiment {
     Experiment::new("count", stepwise::<Count>())
+        .seed(0)
         .points(points(4))
         .objective(Objective::max("score"))
         .checkpoint_every(1)
@@ -132,7 +133,7 @@ fn more_samples_are_taken_of_the_same_space() {
             Ok(())
         });
         let space = Space::new().with("x", uniform(0.0, 1.0));
-        let experiment = Experiment::new("samples", work).space(space).samples(samples).dir(dir.path());
+        let experiment = Experiment::new("samples", work).seed(0).space(space).samples(samples).dir(dir.path());
         experiment.existing(existing).run()
     };
     run(3, Existing::Refuse).unwrap();
@@ -190,7 +191,12 @@ fn x_30_new_settings_win_and_differences_are_told() {
             Ok(())
         }
     }
-    let results = again(dir.path()).objective(Objective::min("score")).observer(Warnings(sink.clone())).run().unwrap();
+    let results = again(dir.path())
+        .objective(Objective::min("score"))
+        .with_changed_objective()
+        .observer(Warnings(sink.clone()))
+        .run()
+        .unwrap();
     assert_eq!(results.objective(), Some(&Objective::min("score")));
     let warnings = sink.lock().unwrap();
     assert!(warnings.iter().any(|warning| warning.contains("`objective` was")), "{warnings:?}");
@@ -284,7 +290,7 @@ fn parts_that_are_data_are_built_again() {
     let first = |dir: &Path| {
         Experiment::new("parts", work())
             .space(space())
-            .samples(6)
+            .passes(6)
             .seed(3)
             .objective(Objective::min("loss"))
             .scheduler(Asha::new().max_t(9).reduction_factor(3.0))
@@ -319,4 +325,34 @@ fn parts_that_are_code_are_asked_for() {
     assert!(message.contains("`stop`") && message.contains("supply it again"), "{message}");
     let again = Experiment::resume(dir.path().join("count"), stepwise::<Count>()).unwrap();
     assert_eq!(again.stop(rule()).run().unwrap().outcome(), &Outcome::Completed);
+}
+
+/// Without a seed two runs differ in what they draw and in their ids; a resumed one keeps its own.
+#[test]
+fn a_seed_is_drawn_and_kept() {
+    let draws = |seed: Option<u64>, dir: &Path| {
+        let work = function("draws", |config: Config, trial| Ok(trial.report([("y", config.get::<f64>("x")?)])?));
+        let experiment =
+            Experiment::new("draws", work).space(Space::new().with("x", uniform(0.0, 1.0))).samples(2).dir(dir);
+        seed.into_iter().fold(experiment, Experiment::seed)
+    };
+    let dirs = [TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let runs: Vec<Results> = dirs[..2].iter().map(|dir| draws(None, dir.path()).run().unwrap()).collect();
+    assert_ne!(runs[0].seed(), runs[1].seed());
+    assert_ne!(runs[0].trials()[0].id.run(), runs[1].trials()[0].id.run());
+    assert_ne!(runs[0].trials()[0].config, runs[1].trials()[0].config);
+    let again = draws(Some(runs[0].seed()), dirs[2].path()).run().unwrap();
+    for (first, second) in runs[0].trials().iter().zip(again.trials()) {
+        assert_eq!((first.id, &first.config), (second.id, &second.config), "the seed says it all");
+    }
+    assert_eq!(Experiment::open(dirs[0].path().join("draws")).unwrap().seed(), runs[0].seed());
+    // The same program, which gives none.
+    let more = draws(None, dirs[0].path()).samples(4).existing(Existing::Resume).run().unwrap();
+    assert_eq!((more.seed(), more.trials().len()), (runs[0].seed(), 4));
+    let work = function("draws", |config: Config, trial| Ok(trial.report([("y", config.get::<f64>("x")?)])?));
+    let last = Experiment::resume(dirs[0].path().join("draws"), work).unwrap().samples(5).run().unwrap();
+    assert_eq!((last.seed(), last.trials().len()), (runs[0].seed(), 5));
+    let whole = draws(Some(runs[0].seed()), dirs[2].path()).samples(5).existing(Existing::Resume).run().unwrap();
+    let configs = |results: &Results| results.trials().iter().map(|trial| trial.config.clone()).collect::<Vec<_>>();
+    assert_eq!(configs(&last), configs(&whole));
 }

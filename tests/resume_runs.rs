@@ -54,7 +54,7 @@ fn marked(dir: &Path, fails_at: u64) -> Config {
 }
 
 fn count(dir: &Path) -> Experiment {
-    let experiment = Experiment::new("count", stepwise::<Count>()).workers(1).batching(Batching::Single);
+    let experiment = Experiment::new("count", stepwise::<Count>()).seed(0).workers(1).batching(Batching::Single);
     experiment.stop(stop::iterations(5)).dir(dir)
 }
 
@@ -124,8 +124,9 @@ fn x_13_a_function_s_value_stays_in_the_configuration() {
         .with("x", uniform(0.0, 1.0))
         .with("twice", depends(|config| config.number("x").unwrap_or(0.0) * 2.0));
     let was = count(dir.path()).space(space).samples(2).run().unwrap();
-    // The space is code, so it is asked for; points will do, because nothing more is drawn.
-    let is = again(dir.path()).space(Space::new().with("x", uniform(0.0, 1.0))).samples(2).run().unwrap();
+    // The space is code, so it is asked for; another one will do, because nothing more is drawn.
+    let other = Space::new().with("x", uniform(0.0, 1.0));
+    let is = again(dir.path()).space(other).with_changed_space().samples(2).run().unwrap();
     for (was, is) in was.trials().iter().zip(is.trials()) {
         assert_eq!(was.config, is.config);
         assert_eq!(is.config.number("twice"), is.config.number("x").map(|x| x * 2.0));
@@ -185,7 +186,7 @@ fn x_12_objects_are_supplied_again() {
 #[test]
 fn k_03_a_trial_that_a_client_paused_stays_paused_until_a_client_resumes_it() {
     let dir = TempDir::new().unwrap();
-    let experiment = Experiment::new("count", stepwise::<Count>()).workers(1).batching(Batching::Single);
+    let experiment = Experiment::new("count", stepwise::<Count>()).seed(0).workers(1).batching(Batching::Single);
     let handle = experiment.points([Config::new()]).dir(dir.path()).start().unwrap();
     let mut events = handle.events(10_000_000);
     let mut until = |wanted: &dyn Fn(&EventKind) -> bool| {
@@ -223,11 +224,15 @@ fn a_trial_that_has_ended_is_revived_live() {
     let dir = TempDir::new().unwrap();
     let (go, wait) = std::sync::mpsc::channel::<()>();
     let wait = Mutex::new(wait);
+    let (watched, is_watched) = std::sync::mpsc::channel::<()>();
+    let is_watched = Mutex::new(is_watched);
     let work = function("work", move |config: Config, trial| {
         if config.number("n") == Some(1.0) {
             let _ = wait.lock().unwrap().recv();
         }
         if trial.info().attempt == 1 && config.number("n") == Some(0.0) {
+            // Nothing happens before somebody watches.
+            let _ = is_watched.lock().unwrap().recv();
             return Err(TrialError::new("once"));
         }
         trial.report([("y", 1.0)])?;
@@ -236,6 +241,7 @@ fn a_trial_that_has_ended_is_revived_live() {
     let points = [0, 1].map(|n| Config::new().with("n", n));
     let handle = Experiment::new("revive", work).points(points).workers(2).dir(dir.path()).start().unwrap();
     let mut events = handle.events(1_000);
+    watched.send(()).unwrap();
     let failed = block_on(async {
         use futures::StreamExt;
         loop {
@@ -282,4 +288,54 @@ fn hyperband_and_median_go_on_after_a_drain() {
             assert_eq!(sum(&results), sum(&expected), "{name} {hyperband}: {:?}", reported(&results));
         }
     }
+}
+
+/// Item 29 of the second list: who ran what, on which machine, from which source; a line for each session.
+#[test]
+fn a_run_says_what_was_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = count(dir.path()).points([Config::new()]).run().unwrap();
+    let [one] = first.provenance().unwrap().try_into().unwrap();
+    assert_eq!((one.session, one.complete, one.pid), (1, true, std::process::id()));
+    assert_eq!((one.tryout.as_str(), one.trainable.as_str()), (env!("CARGO_PKG_VERSION"), "Count"));
+    assert_eq!(one.command, std::env::args().collect::<Vec<_>>());
+    assert_eq!(one.directory, std::env::current_dir().unwrap().display().to_string());
+    assert!(!one.host.is_empty() && one.system.contains(std::env::consts::ARCH));
+    let program = std::env::current_exe().unwrap();
+    assert_eq!(one.files[0].path, program.display().to_string());
+    assert_eq!(one.files[0].bytes, program.metadata().unwrap().len());
+    let lock = one.cargo_lock.clone().unwrap();
+    assert_eq!(lock.bytes, std::fs::metadata(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.lock")).unwrap().len());
+    assert_eq!(lock.sha256.unwrap().len(), 64);
+    let git = std::process::Command::new("git").args(["rev-parse", "HEAD"]).output();
+    let head = git.ok().filter(|git| git.status.success()).map(|git| String::from_utf8(git.stdout).unwrap());
+    assert_eq!(one.git.clone().map(|git| git.commit), head.map(|head| head.trim().to_owned()));
+    assert_eq!((one.version.clone(), one.pip_freeze.clone(), one.program.len()), (None, None, 0));
+
+    let second = Experiment::resume(dir.path().join("count"), stepwise::<Count>()).unwrap().run().unwrap();
+    let all = second.provenance().unwrap();
+    assert_eq!(all.iter().map(|one| one.session).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!((all[0].clone(), all[1].git.clone()), (one.clone(), one.git));
+    // Whoever looks at the directory later reads the same.
+    assert_eq!(Experiment::open(dir.path().join("count")).unwrap().provenance().unwrap(), all);
+}
+
+#[test]
+fn what_cannot_be_recorded_fails_no_run() {
+    let dir = tempfile::tempdir().unwrap();
+    count(dir.path()).points([Config::new()]).run().unwrap();
+    let folder = dir.path().join("count/provenance");
+    std::fs::remove_dir_all(&folder).unwrap();
+    std::fs::write(&folder, "in its place").unwrap();
+    let results = Experiment::resume(dir.path().join("count"), stepwise::<Count>()).unwrap().run().unwrap();
+    assert_eq!(results.count(Status::Terminated), 1);
+    results.provenance().unwrap_err();
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("0001.json"), "{").unwrap();
+    let error = results.provenance().unwrap_err().to_string();
+    assert!(error.contains("0001.json") && error.contains("is no provenance of a run"), "{error}");
+    // In memory there is none.
+    let in_memory = Experiment::new("count", stepwise::<Count>()).points([Config::new()]).stop(stop::iterations(1));
+    assert_eq!(in_memory.run().unwrap().provenance().unwrap(), []);
 }

@@ -45,6 +45,7 @@ impl Trainable for Flaky {
 
 fn experiment(name: &str) -> Experiment {
     Experiment::new(name, stepwise::<Flaky>())
+        .seed(0)
         .space(Space::new().with("slope", uniform(0.0, 1.0)).with("fails_at", int(1, 40)))
         .samples(40)
         .workers(4)
@@ -81,4 +82,54 @@ fn the_median_rule_ends_every_trial() {
         let median = MedianStopping::new().time_attr("training_iteration").grace_period(3.0).when_behind(when_behind);
         all_ended(&experiment("median").scheduler(median).run().expect("it runs"));
     }
+}
+
+/// Counts what it can walk over; stops whoever has the worst last report of all that are open.
+#[derive(Debug, Default)]
+struct Walker(std::sync::Arc<std::sync::Mutex<Vec<(usize, usize)>>>);
+
+impl tryout::extend::Scheduler for Walker {
+    fn on_report(
+        &mut self,
+        trial: TrialId,
+        report: &Report,
+        cohort: &dyn tryout::extend::Cohort,
+    ) -> tryout::extend::Verdict {
+        let (all, open) = (cohort.trials().count(), cohort.open().count());
+        self.0.lock().expect("nobody panics").push((all, open));
+        assert!(cohort.trials().all(|trial| cohort.status(trial).is_some() && cohort.config(trial).is_some()));
+        assert!(cohort.open().all(|trial| cohort.request(trial).is_some()), "one that is open needs something");
+        let own = report.number("score");
+        let scores = cohort.trials().filter(|other| *other != trial).filter_map(|other| cohort.last_report(other));
+        let worst = scores.filter_map(|last| last.number("score")).reduce(f64::min);
+        match (own, worst) {
+            (Some(own), Some(worst)) if own < worst => tryout::extend::Verdict::stop("the worst of all"),
+            _ => tryout::extend::Verdict::CONTINUE,
+        }
+    }
+}
+
+/// A scheduler of one's own walks over all trials, those that have ended included, and over those that haven't.
+#[test]
+fn a_scheduler_walks_over_its_cohort() -> Result<(), Box<dyn std::error::Error>> {
+    let walks = std::sync::Arc::default();
+    let constant = function("constant", |config: Config, trial| {
+        for _ in 0..3 {
+            trial.report([("score", config.number("score").unwrap_or(0.0))])?;
+        }
+        Ok(())
+    });
+    let results = Experiment::new("walk", constant)
+        .points([3.0, 2.0, 5.0, 1.0].map(|score| Config::new().with("score", score)))
+        .workers(1)
+        .scheduler(Walker(std::sync::Arc::clone(&walks)))
+        .run()?;
+    let iterations: Vec<_> =
+        results.trials().iter().filter_map(|trial| Some(trial.last.as_ref()?.iteration())).collect();
+    assert_eq!(iterations, [3, 1, 3, 1], "the worst so far are stopped at their first report");
+    let walks = walks.lock().expect("nobody panics");
+    assert!(walks.iter().all(|(all, open)| (1..=4).contains(all) && (1..=*all).contains(open)), "{walks:?}");
+    // The last trial is alone among those that are open.
+    assert_eq!(walks.last(), Some(&(4, 1)));
+    Ok(())
 }

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tryout::logic::checkpoint::Retention;
-use tryout::logic::engine::{AtEnd, Batching, Engine, EngineSettings, FailFast, History, TrialRecord, same_for_all};
+use tryout::logic::engine::{AtEnd, Batching, Engine, EngineSettings, History, TrialRecord};
 use tryout::logic::failure::{Budget, FailureKind, RetryPolicy};
 use tryout::logic::ids::RunId;
 use tryout::logic::metrics::{Metrics, Objective};
-use tryout::logic::pool::{Pool, PoolSettings, ResourceRequest, Resources, Reuse};
+use tryout::logic::pool::{Pool, Resources, Reuse};
 use tryout::logic::schedule::{Asha, Fifo, Scheduler};
 use tryout::logic::search::Variants;
+use tryout::logic::settings::Settings;
 use tryout::logic::space::{Space, uniform};
 use tryout::logic::stop::{self, StopRule};
 use tryout::logic::trial::TrialSettings;
@@ -86,37 +87,28 @@ fn of(record: &TrialRecord) -> String {
 fn simulated(setting: Setting) -> Vec<String> {
     let mut scheduler: Box<dyn Scheduler> = if setting.asha { Box::new(asha()) } else { Box::new(Fifo) };
     scheduler.prepare(Some(&Objective::min("loss"))).expect("the settings are fine");
-    let settings = EngineSettings {
-        run: RunId::new(1),
-        name: "both".into(),
+    let experiment = Arc::new(Settings {
+        seed: Some(setting.seed),
         objective: Some(Objective::min("loss")),
-        batching: setting.batching,
-        concurrency: None,
-        staged: NonZeroU32::new(16).expect("16 isn't 0"),
-        checkpoint_every: NonZeroU32::new(2),
-        checkpoint_budget: None,
+        reuse: setting.reuse,
+        retry: retry(setting),
+        checkpoint_every: Some(2),
         at_end: setting.at_end,
-        fail_fast: FailFast::No,
-        same_error: None,
-        withdraw_gpus_after: None,
-        time_limit: None,
+        retention: Retention::last(2),
+        batching: setting.batching,
         history: History::None,
-        request: same_for_all(Arc::new(ResourceRequest::default())),
-        resources: Resources::cpus(8),
+        ..Settings::new("both")
+    });
+    let settings = EngineSettings {
+        experiment: experiment.clone(),
+        ..EngineSettings::new(RunId::new(1), "both", Resources::cpus(8))
     };
-    let searcher = Variants::new(space(), setting.seed).expect("the space is fine").samples(SAMPLES);
+    let searcher = Variants::new(space(), setting.seed).expect("the space is fine").passes(SAMPLES);
     let rules: Vec<Box<dyn StopRule>> = Vec::new();
     let engine = Engine::new(settings, Box::new(searcher), scheduler, Box::new(stop::any(rules)));
-    let mut pool = PoolSettings::new(Resources::cpus(setting.workers));
-    pool.reuse = setting.reuse;
-    let trials = TrialSettings {
-        experiment: "both".into(),
-        seed: setting.seed,
-        retry: retry(setting),
-        retention: Retention::last(2),
-        ..TrialSettings::default()
-    };
-    let sim = Sim::new(setting.seed, engine, Pool::new(pool), trials, script(setting));
+    let pool = Pool::new(Resources::cpus(setting.workers), experiment.clone());
+    let trials = TrialSettings { experiment, ..TrialSettings::default() };
+    let sim = Sim::new(setting.seed, engine, pool, trials, script(setting));
     // With one worker the order of the trials decides; with several only what each trial does by itself.
     let end = if setting.workers == 1 { sim.in_order() } else { sim };
     let end = end.run().expect("it ends");
@@ -173,30 +165,15 @@ fn several_workers_reach_the_same_ends_in_both() {
 #[test]
 fn ten_thousand_one_second_trials_on_32_workers_take_312_5_virtual_seconds() {
     let settings = EngineSettings {
-        run: RunId::new(1),
-        name: "many".into(),
-        objective: None,
-        batching: Batching::Adaptive,
-        concurrency: None,
-        staged: NonZeroU32::new(16).expect("16 isn't 0"),
-        checkpoint_every: None,
-        checkpoint_budget: None,
-        at_end: AtEnd::Nothing,
-        fail_fast: FailFast::No,
-        same_error: None,
-        withdraw_gpus_after: None,
-        time_limit: None,
-        history: History::None,
-        request: same_for_all(Arc::new(ResourceRequest::default())),
-        resources: Resources::cpus(8),
+        experiment: Arc::new(Settings { history: History::None, ..Settings::new("many") }),
+        ..EngineSettings::new(RunId::new(1), "many", Resources::cpus(8))
     };
-    let searcher = Variants::new(space(), 1).expect("the space is fine").samples(10_000);
+    let searcher = Variants::new(space(), 1).expect("the space is fine").passes(10_000);
     let rules: Vec<Box<dyn StopRule>> = Vec::new();
     let engine = Engine::new(settings, Box::new(searcher), Box::new(Fifo), Box::new(stop::any(rules)));
-    let mut pool = PoolSettings::new(Resources::cpus(32));
-    pool.reuse = Reuse::Yes;
+    let pool = Pool::new(Resources::cpus(32), Settings::default());
     let script = Script::new(|_, _| Metrics::from([("loss", 0.0)])).done_at(1);
-    let end = Sim::new(3, engine, Pool::new(pool), TrialSettings::default(), script).run().expect("it ends");
+    let end = Sim::new(3, engine, pool, TrialSettings::default(), script).run().expect("it ends");
     assert_eq!(end.ledger.len(), 10_000);
     let (took, ideal) = (end.now.since_start(), Duration::from_millis(312_500));
     // 10,000 trials are 312 full rounds of 32 and one more that is only half full: 313 seconds are the least there is.

@@ -80,6 +80,18 @@ fn odd_coordinates_are_the_nearest_possible() {
     assert_eq!([x(&[-3.0]), x(&[7.0]), x(&[f64::NAN]), x(&[])], [Some(2.0), Some(4.0), Some(3.0), Some(3.0)]);
 }
 
+#[test]
+fn the_widest_range_of_whole_numbers_is_all_there() {
+    let frame = Frame::new(Space::new().with("x", int(i64::MIN, i64::MAX))).expect("it can be modelled");
+    for part in [0.1, 0.3, 0.5, 0.7, 0.9] {
+        let config = frame.config(&[part], 0, 0).expect("it has one");
+        let expected = (part - 0.5) * 2.0 * i64::MAX as f64;
+        let x = config.number("x").expect("it is there");
+        assert!((x - expected).abs() < 1e6 * expected.abs().max(1e13) / 1e15, "{part}: {x}, not {expected}");
+        assert!((frame.point(&config).expect("it is in the space")[0].expect("it counts") - part).abs() < 1e-9);
+    }
+}
+
 proptest! {
     // A failing case belongs into this file, not into one that nobody looks at.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -92,7 +104,7 @@ proptest! {
         let whole: Vec<f64> = point.iter().map(|part| part.unwrap_or(0.3)).collect();
         let again = frame.config(&whole, seed, number).expect("it has one");
         for path in ["depth", "width", "optimizer", "layers/1"] {
-            prop_assert_eq!(again.get(path).is_some(), drawn.get(path).is_some());
+            prop_assert_eq!(again.value(path).is_some(), drawn.value(path).is_some());
         }
         for path in ["lr", "noise", "layers/0", "optimizer/momentum", "optimizer/beta", "optimizer/steps", "depth", "width"] {
             match (drawn.number(path), again.number(path)) {

@@ -45,7 +45,7 @@ proptest! {
         prop_assert_eq!(&forward, &backward.into_iter().rev().collect::<Vec<_>>());
         let other = space.with("another", uniform(0.0, 1.0)).sample(seed, numbers[0]).expect("can be drawn");
         let first = forward[0].as_ref().expect("can be drawn");
-        prop_assert_eq!(first.get("log"), other.get("log"), "another name changes nothing");
+        prop_assert_eq!(first.value("log"), other.value("log"), "another name changes nothing");
     }
 
     #[test]
@@ -88,7 +88,7 @@ proptest! {
         }
         let product = sizes.iter().enumerate().map(|(name, &size)| size as u64 + if name == 0 { inner as u64 } else { 0 });
         let product: u64 = product.product();
-        let variants = Variants::new(space, 1).expect("the space is sound").samples(samples);
+        let variants = Variants::new(space, 1).expect("the space is sound").passes(samples);
         prop_assert_eq!(variants.count(), Some(product * samples));
         let texts: Vec<String> = (0..)
             .map_while(|number| variants.config(number).expect("can be drawn"))

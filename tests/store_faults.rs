@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::live::{Gate, Script, Watch, end, iterations, last, numbered, results, statuses};
+use common::live::{Gate, Script, Watch, end, iterations, last, numbered, results, statuses, wait};
 use tryout::edge::store::{DirStore, MemoryStore};
 use tryout::extend::Store;
 use tryout::logic::failure::Budget;
@@ -159,6 +159,41 @@ fn a_deletion_that_hangs_holds_nobody_up() {
     assert_eq!(inner.len(), 3, "the run waits for its deletions");
 }
 
+/// A stop waits for a checkpoint that is being written, but not for ever: one trial that is stopped while its store hangs
+/// ends within the grace, and so does a whole run.
+#[test]
+fn a_stop_does_not_wait_for_ever_for_a_store_that_hangs() {
+    for whole in [false, true] {
+        let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
+        let inside = gate.clone();
+        let store = FaultyStore::new(MemoryStore::new(), move |called| {
+            if called.what == StoreCall::Commit && called.id.trial.number() == 0 {
+                inside.pass();
+            }
+            None
+        });
+        let experiment = three_trials(&format!("hangs-at-stop-{whole}"), store).workers(1);
+        let experiment = experiment.grace(std::time::Duration::from_millis(50), AbandonPolicy::GiveBack);
+        let handle = experiment.observer(watcher).start().unwrap();
+        gate.wait_for(1);
+        let first = watch.running(0);
+        if whole {
+            wait(handle.stop()).unwrap();
+        } else {
+            wait(handle.stop_trial(first)).unwrap();
+            watch.line("0 ended TERMINATED Client");
+            watch.line("2 ended TERMINATED StopRule");
+        }
+        let results = end(handle).unwrap();
+        gate.open();
+        assert_eq!(statuses(&results), [Status::Terminated; 3]);
+        let first = &results.trials()[0];
+        let words = first.failures[0].fault.message.clone();
+        assert_eq!(words, "it was to end, and its last checkpoint wasn't there within the grace of 50ms");
+        assert_eq!((first.failures[0].fault.kind, first.checkpoints.len()), (FailureKind::Preempted, 0));
+    }
+}
+
 /// Faults everywhere, on a real disk: every run ends, and whatever is said to be kept is whole.
 #[test]
 fn at_random_every_checkpoint_that_is_kept_is_whole() {
@@ -181,5 +216,31 @@ fn at_random_every_checkpoint_that_is_kept_is_whole() {
         }
         let halves = inner.sweep(results.trials()[0].id.run(), &|_| true).unwrap().halves;
         assert_eq!(halves, 0, "seed {seed}: nothing is left half-way");
+    }
+}
+
+/// A closure's checkpoint that the store doesn't take is no error of the closure: it has retries of its own.
+#[test]
+fn a_checkpoint_beside_a_report_that_cannot_be_written_is_a_failed_save() {
+    for (name, what) in [("begin", StoreCall::Begin), ("write", StoreCall::Write), ("commit", StoreCall::Commit)] {
+        let store = || {
+            FaultyStore::new(MemoryStore::new(), move |called| {
+                (called.what == what && called.nth == 1 && called.id.index == 0).then_some(StoreFault::Full)
+            })
+        };
+        let closure = function("closure", |_: Config, session: &mut Session| {
+            session.report_with([("loss", 1.0)], |to| Ok(to.json("x.json", &1)?))
+        });
+        let awaiting = async_function("awaiting", async |_: Config, session: &mut AsyncSession| {
+            session.report_with([("loss", 1.0)], |to| Ok(to.json("x.json", &1)?)).await
+        });
+        for experiment in [Experiment::new("closure", closure), Experiment::new("awaiting", awaiting)] {
+            let retry = RetryPolicy::new(Budget::Limited(0)).free(FailureKind::SaveFailed, Budget::Limited(1));
+            let results = results(experiment.points(numbered(1)).retry(retry).store(store()));
+            let trial = &results.trials()[0];
+            let kinds: Vec<FailureKind> = trial.failures.iter().map(|failure| failure.fault.kind).collect();
+            assert_eq!((trial.status, kinds), (Status::Terminated, vec![FailureKind::SaveFailed]), "{name}");
+            assert_eq!(trial.checkpoints[0].id.index, 1, "{name}: the first name is spent");
+        }
     }
 }

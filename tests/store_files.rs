@@ -188,3 +188,58 @@ fn a_full_disk_is_an_error_and_leaves_nothing() {
     }
     assert!(steps.len() > 1, "it fails at different steps: {steps:?}");
 }
+
+/// The names in the trial's directory.
+#[cfg(target_os = "linux")]
+fn there(root: &Path) -> Vec<String> {
+    let entries = fs::read_dir(root.join("run/00001_00000")).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// What waits for its group to be made durable has a mark, and can be read, deleted, and written once more.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_store_of_groups_marks_what_is_not_durable_yet() {
+    let (root, store) = store();
+    let store = store.in_groups();
+    commit(&store, 0, "whole");
+    commit(&store, 1, "whole");
+    let marked =
+        [".checkpoint_000000.unsynced", ".checkpoint_000001.unsynced", "checkpoint_000000", "checkpoint_000001"];
+    assert_eq!(there(root.path()), marked);
+    commit(&store, 1, "written once more");
+    store.let_go(id(0));
+    store.make_durable().unwrap();
+    let let_go = [".checkpoint_000000.unsynced", "checkpoint_000000", "checkpoint_000001"];
+    assert_eq!(there(root.path()), let_go, "what is let go isn't synced, and stays until it is deleted");
+    assert_eq!((read(&store, 0), read(&store, 1)), (b"whole".to_vec(), b"written once more".to_vec()));
+    commit(&store, 2, "deleted before it is durable");
+    for index in 0..3 {
+        store.delete(id(index)).unwrap();
+    }
+    store.make_durable().unwrap();
+    assert_eq!(there(root.path()), Vec::<String>::new());
+    assert!(matches!(store.open(id(2)), Err(StoreError::Missing { .. })));
+}
+
+/// A process dies, and what waited is whole. A machine dies, and what waited then may not be, and counts as gone.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_waited_outlives_the_process_and_not_the_machine() {
+    let (root, store) = store();
+    let grouped = store.clone().in_groups();
+    for index in 0..3 {
+        commit(&grouped, index, "whole");
+    }
+    drop(grouped);
+    let mark = |index: u32| root.path().join(format!("run/00001_00000/.{}.unsynced", id(index).directory()));
+    assert_eq!(read(&store, 0), b"whole", "another process may look at it");
+    fs::write(mark(1), "another life").unwrap();
+    fs::write(mark(7), "of one that never got its name").unwrap();
+    assert!(matches!(store.open(id(1)), Err(StoreError::Missing { .. })));
+    let swept = store.sweep(RunId::new(1), &|id| id.index < 2).unwrap();
+    assert_eq!(swept, Swept { checkpoints: vec![id(2)], halves: 1 });
+    assert_eq!((there(root.path()), read(&store, 0)), (vec!["checkpoint_000000".to_owned()], b"whole".to_vec()));
+}

@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use common::live::{Gate, Script, Watch, below, end, numbered, results, statuses, wait};
 use tryout::edge::store::{DirStore, MemoryStore};
-use tryout::extend::Store;
+use tryout::extend::{
+    CheckpointId, Cohort, Directive, Draft, RunId, Scheduler, Store, StoreError, Stored, Swept, Verdict,
+};
 use tryout::prelude::*;
 use tryout::testing::conformance;
 
@@ -18,6 +20,7 @@ fn both_stores_keep_all_or_nothing() {
     assert!(memory.is_empty());
     let root = tempfile::tempdir().unwrap();
     conformance::store(&DirStore::create(root.path().join("new")).unwrap());
+    conformance::store(&DirStore::create(root.path().join("grouped")).unwrap().in_groups());
     let left: Vec<PathBuf> =
         below(root.path()).into_iter().filter(|path| path.to_string_lossy().contains("checkpoint")).collect();
     assert_eq!(left, Vec::<PathBuf>::new());
@@ -77,7 +80,7 @@ fn case_k_25_exports() {
         .dir(root.path());
     let results = results(experiment);
     for trial in results.trials() {
-        let path = results.dir().unwrap().join(trial.id.to_string()).join("export").join("model");
+        let path = results.dir().unwrap().join(trial.id.to_string()).join("export/model/model");
         assert_eq!(std::fs::read_to_string(path).unwrap(), "3");
     }
 }
@@ -114,6 +117,122 @@ fn case_k_25_an_export_that_is_not_there() {
     let results = results(experiment);
     let failure = results.trials()[0].error().expect("an error");
     assert_eq!(failure.fault.message, "this trainable doesn't support `export`");
+}
+
+/// What nobody can export is refused before anything runs, with what there is.
+#[test]
+fn case_k_25_a_format_that_is_not_there() {
+    let refused = |experiment: Experiment| experiment.run().unwrap_err().to_string();
+    let script = Script::new().experiment("k-25-format").points(numbered(1));
+    let message = refused(script.export(Export::formats(["text", "onnx"])));
+    assert!(message.ends_with("it can't export `onnx`: it exports model, text"), "{message}");
+    let script = Script::new().experiment("k-25-format").points(numbered(1));
+    let message = refused(script.export(Export::formats(["../up"])));
+    assert!(message.contains("the format `../up`"), "{message}");
+    let closure = function("closure", |_: Config, trial| Ok(trial.report([("x", 1.0)])?));
+    let message = refused(Experiment::new("k-25-closure", closure).points(numbered(1)).export(Export::AtEnd));
+    assert!(message.contains("a closure with `.exporting([..])`"), "{message}");
+    #[cfg(all(feature = "process", unix))]
+    {
+        let message =
+            refused(Experiment::new("k-25-command", command("true")).points(numbered(1)).export(Export::AtEnd));
+        assert!(message.contains("it can't export `model`: it exports nothing"), "{message}");
+    }
+}
+
+/// Stops a trial at another's first report.
+struct StopsTheFirst;
+
+impl Scheduler for StopsTheFirst {
+    fn on_report(&mut self, trial: TrialId, _: &Report, cohort: &dyn Cohort) -> Verdict {
+        let first = cohort.trials().next().filter(|first| *first != trial);
+        Verdict { directives: first.map(Directive::Stop).into_iter().collect(), ..Verdict::CONTINUE }
+    }
+}
+
+/// A client's stop and a scheduler's let the step that is under way finish: the export is of the report that is the last.
+#[test]
+fn what_is_stopped_by_others_exports_at_its_next_report() {
+    for by in [Ending::Client, Ending::Scheduler] {
+        let (gate, (watcher, mut watch), root) = (Gate::new(), Watch::new(), tempfile::tempdir().unwrap());
+        let inside = gate.clone();
+        let script =
+            Script::new().export(|mock, directory| Ok(std::fs::write(directory.join("at"), mock.count.to_string())?));
+        let script = script.step(move |mock| {
+            if mock.n() == 0 {
+                inside.pass();
+            }
+            Ok(mock.score())
+        });
+        let name = format!("stopped-by-{by:?}").to_lowercase();
+        let experiment = script.experiment(&name).points(numbered(1)).workers(2).batching(Batching::Adaptive);
+        let experiment = experiment.export(Export::formats(["text", "model"])).observer(watcher).dir(root.path());
+        let experiment = if by == Ending::Scheduler { experiment.scheduler(StopsTheFirst) } else { experiment };
+        let handle = experiment.stop(stop::iterations(100)).start().unwrap();
+        let first = watch.running(0);
+        if by == Ending::Client {
+            wait(handle.stop_trial(first)).unwrap();
+        } else {
+            wait(handle.add(Config::new().with("n", 1))).unwrap();
+            watch.line("1 reported i1");
+            wait(handle.status()).unwrap();
+        }
+        gate.let_pass(1);
+        watch.line(&format!("0 ended TERMINATED {by:?}"));
+        gate.open();
+        let results = end(handle).unwrap();
+        let trial = &results.trials()[0];
+        assert_eq!((trial.ending, trial.reported, trial.failures.len()), (Some(by), 1, 0));
+        for opened in [&results, &Results::load(results.dir().unwrap()).unwrap()] {
+            for format in ["text", "model"] {
+                let at = opened.export(first, format).unwrap().join("at");
+                assert_eq!(std::fs::read_to_string(at).unwrap(), "1");
+            }
+            assert_eq!(opened.export(first, "onnx"), None);
+        }
+        assert_eq!(watch.warnings(), Vec::<String>::new(), "it isn't said that it can't save: nobody wanted that");
+    }
+}
+
+/// A closure exports when it is done, and when it is stopped; one that doesn't fails.
+#[test]
+fn closures_export() {
+    let work = function("work", |config: Config, trial| {
+        let steps = config.get::<u32>("steps")?;
+        let mut at = 0;
+        while at < steps && trial.report([("at", f64::from(at + 1))]).is_ok() {
+            at += 1;
+        }
+        match config.get::<String>("how")?.as_str() {
+            "well" => trial.export("text", |directory| Ok(std::fs::write(directory.join("at"), at.to_string())?)),
+            "badly" => trial.export("text", |_| Err(TrialError::new("the disk is on fire"))),
+            _ => Ok(()),
+        }
+    });
+    let config = |how: &str, steps: u32| Config::new().with("how", how).with("steps", steps);
+    let points = [
+        config("well", 2),
+        config("well", 9),
+        config("badly", 9),
+        config("badly", 2),
+        config("not", 9),
+        config("not", 2),
+    ];
+    let experiment = Experiment::new("closures", work.exporting(["text"])).points(points).workers(2);
+    let results = results(experiment.export(Export::formats(["text"])).stop(stop::iterations(3)));
+    let text = |trial: &TrialRecord| {
+        let at = results.export(trial.id, "text")?.join("at");
+        Some(std::fs::read_to_string(at).unwrap())
+    };
+    let trials = results.trials();
+    assert_eq!((text(&trials[0]).as_deref(), text(&trials[1]).as_deref()), (Some("2"), Some("2")));
+    let words = |trial: &TrialRecord| {
+        let fault = &trial.error().unwrap().fault;
+        assert_eq!((fault.kind, text(trial)), (FailureKind::ExportFailed, None));
+        fault.message.clone()
+    };
+    assert!(trials[2..4].iter().map(words).all(|words| words == "the disk is on fire"));
+    assert!(trials[4..].iter().map(words).all(|words| words.contains("without exporting `text`")));
 }
 
 /// A paused trial that is stopped has no worker to export with: it ends.
@@ -153,4 +272,49 @@ fn a_store_of_ones_own() {
     assert_eq!(store.len(), 3, "one for each trial");
     let last: Arc<_> = results.trials()[2].checkpoints[0].clone();
     assert!(store.open(last.id).is_ok());
+}
+
+/// Keeps checkpoints in memory, and can't make the first of them durable at first.
+#[derive(Clone, Debug, Default)]
+struct Hesitant(MemoryStore, Arc<std::sync::atomic::AtomicU32>);
+
+impl Store for Hesitant {
+    fn begin(&self, id: CheckpointId) -> Result<Box<dyn Draft>, StoreError> {
+        self.0.begin(id)
+    }
+
+    fn open(&self, id: CheckpointId) -> Result<Box<dyn Stored>, StoreError> {
+        self.0.open(id)
+    }
+
+    fn delete(&self, id: CheckpointId) -> Result<(), StoreError> {
+        self.0.delete(id)
+    }
+
+    fn export_directory(&self, trial: TrialId, format: &str) -> Result<PathBuf, StoreError> {
+        self.0.export_directory(trial, format)
+    }
+
+    fn make_durable(&self) -> Result<(), StoreError> {
+        if self.0.is_empty() || self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed) >= 2 {
+            return Ok(());
+        }
+        Err(StoreError::Missing { what: "disk".to_owned() })
+    }
+
+    fn sweep(&self, run: RunId, keep: &dyn Fn(CheckpointId) -> bool) -> Result<Swept, StoreError> {
+        self.0.sweep(run, keep)
+    }
+}
+
+/// The journal isn't durable before the checkpoints that it speaks of; it tries again until both are.
+#[test]
+fn a_journal_is_synced_after_its_checkpoints() {
+    let root = tempfile::tempdir().unwrap();
+    let store = Hesitant::default();
+    let asked = store.1.clone();
+    let script = Script::new().saves().experiment("hesitant").points(numbered(2)).checkpoint_every(1);
+    let results = results(script.stop(stop::iterations(3)).dir(root.path()).store(store));
+    assert_eq!(statuses(&results), [Status::Terminated; 2]);
+    assert!(asked.load(std::sync::atomic::Ordering::Relaxed) > 2, "it was asked until it could");
 }

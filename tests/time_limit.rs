@@ -145,3 +145,15 @@ fn no_time_at_all_is_refused() {
     let error = experiment.run().unwrap_err().to_string();
     assert_eq!(error, "`time_limit` is 0 s, but must be longer than zero, or nothing would ever run");
 }
+
+/// `Duration::MAX` says that there is no limit.
+#[test]
+fn a_limit_that_never_comes_is_none() {
+    let gate = Gate::new();
+    gate.open();
+    let experiment = Script::gated(&gate).experiment("no-limit").points(numbered(2));
+    let experiment = experiment.time_limit(Duration::MAX, OnLimit::Kill).grace(Duration::MAX, AbandonPolicy::GiveBack);
+    let rules = stop::any((stop::iterations(2), stop::experiment_time(Duration::MAX)));
+    let results = end(experiment.stop(rules).start().unwrap()).unwrap();
+    assert_eq!((results.outcome(), iterations(&results)), (&Outcome::Completed, vec![2, 2]));
+}

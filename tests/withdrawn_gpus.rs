@@ -9,7 +9,7 @@ use tryout::extend::EventKind;
 use tryout::prelude::*;
 
 fn machine(gpus: f64) -> Resources {
-    Resources::cpus(8).with("gpu", gpus).unwrap()
+    Resources::cpus(8).with("gpu", gpus)
 }
 
 /// Needs this much of a GPU, and fails at its second step on those that are broken.
@@ -25,7 +25,7 @@ fn experiment(name: &str, gpus: f64, each: f64, broken: &'static [u32]) -> Exper
         })
         .experiment(name)
         .resources(machine(gpus))
-        .per_trial(ResourceRequest::single(Resources::cpus(1).with("gpu", each).unwrap()).unwrap())
+        .per_trial(ResourceRequest::single(Resources::cpus(1).with("gpu", each)).unwrap())
 }
 
 fn withdrawn(watch: &Watch) -> Vec<(u32, u32, String)> {
@@ -61,7 +61,7 @@ fn what_cant_be_met_without_it_is_refused() {
         })
         .experiment("refused")
         .resources(machine(1.0))
-        .per_trial(ResourceRequest::single(Resources::cpus(1).with("gpu", 0.5).unwrap()).unwrap())
+        .per_trial(ResourceRequest::single(Resources::cpus(1).with("gpu", 0.5)).unwrap())
         .points(numbered(4))
         .withdraw_gpus_after(2)
         .observer(watcher)
@@ -91,7 +91,7 @@ fn one_trial_alone_is_no_row() {
         })
         .experiment("own")
         .resources(machine(1.0))
-        .per_trial(ResourceRequest::single(Resources::cpus(1).with("gpu", 1.0).unwrap()).unwrap())
+        .per_trial(ResourceRequest::single(Resources::cpus(1).with("gpu", 1.0)).unwrap())
         .points(numbered(3))
         .max_failures(4)
         .withdraw_gpus_after(2)

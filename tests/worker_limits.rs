@@ -27,7 +27,7 @@ fn the_reason_stays_with_the_trial_and_the_scheduler_isnt_asked() {
     let results = results(experiment);
     let trial = &results.trials()[0];
     assert_eq!((trial.status, trial.ending), (Status::Terminated, Some(Ending::StopRule)));
-    assert_eq!(trial.reason.as_deref(), Some("scripted limit of 3 steps"));
+    assert_eq!(trial.reason.as_deref(), Some("it has worked for 3.0 s, of 3.0 s at most"));
     assert_eq!(trial.last.as_ref().map(|last| (last.iteration(), last.done)), Some((3, true)));
     assert_eq!((kept(&results), results.totals().reports), (vec![], 3), "no checkpoint was asked for");
     assert_eq!(diary.of("S.report").len(), 2, "{:?}", diary.lines());
@@ -50,9 +50,11 @@ fn a_checkpoint_comes_first_if_the_worker_says_so() {
 /// A rule that had stopped it on an earlier report of the batch, or on the same one, keeps the word.
 #[test]
 fn a_stop_rule_goes_before_the_workers_own_limit() {
-    for (at, reason) in
-        [(2, "iteration 2 is the last of 2"), (3, "iteration 3 is the last of 3"), (4, "scripted limit of 3 steps")]
-    {
+    for (at, reason) in [
+        (2, "iteration 2 is the last of 2"),
+        (3, "iteration 3 is the last of 3"),
+        (4, "it has worked for 3.0 s, of 3.0 s at most"),
+    ] {
         let experiment = Experiment::new(format!("over-{at}"), scripted(script().over_at(3, Keep::Checkpoint)))
             .workers(1)
             .points(numbered(1))

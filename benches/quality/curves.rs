@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tryout::logic::config::Config;
-use tryout::logic::engine::{Engine, EngineSettings, History, same_for_all};
+use tryout::logic::engine::{Engine, EngineSettings, History};
 use tryout::logic::event::EventKind;
 use tryout::logic::ids::RunId;
 use tryout::logic::metrics::{Metrics, Objective};
-use tryout::logic::pool::{Pool, PoolSettings, ResourceRequest, Resources};
+use tryout::logic::pool::{Pool, Resources};
 use tryout::logic::schedule::{Asha, AshaForm, Exploration, Fifo, HyperBand, MedianStopping, Pbt, Rounds, Scheduler};
 use tryout::logic::search::Variants;
+use tryout::logic::settings::Settings;
 use tryout::logic::space::{Space, uniform};
 use tryout::logic::stop;
 use tryout::logic::trial::TrialSettings;
@@ -42,9 +43,11 @@ fn run(scheduler: Box<dyn Scheduler>, trials: u64, seed: u64) -> Vec<f64> {
     scheduler.prepare(Some(&Objective::min("loss"))).expect("the settings are fine");
     let cpus = Resources::cpus(WORKERS);
     let settings = EngineSettings {
-        objective: Some(Objective::min("loss")),
-        history: History::None,
-        request: same_for_all(Arc::new(ResourceRequest::default())),
+        experiment: Arc::new(Settings {
+            objective: Some(Objective::min("loss")),
+            history: History::None,
+            ..Settings::new("curves")
+        }),
         ..EngineSettings::new(RunId::new(1), "curves", cpus.clone())
     };
     let searcher = Variants::new(space(), seed).expect("the space is fine").samples(trials);
@@ -52,7 +55,7 @@ fn run(scheduler: Box<dyn Scheduler>, trials: u64, seed: u64) -> Vec<f64> {
     let report = |config: &Config, iteration: u64| Metrics::from([("loss", loss(config, iteration))]);
     let second = Duration::from_secs(1);
     let script = Script::new(report).times(Duration::ZERO, second, Duration::ZERO);
-    let sim = Sim::new(seed, engine, Pool::new(PoolSettings::new(cpus)), TrialSettings::default(), script);
+    let sim = Sim::new(seed, engine, Pool::new(cpus, Settings::default()), TrialSettings::default(), script);
     let end = sim.run().expect("it comes to its end");
     let mut best = f64::INFINITY;
     let mut after = Vec::new();

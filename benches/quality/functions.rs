@@ -90,7 +90,7 @@ fn mixed_space() -> Space {
 /// Something like a network's loss: the best rate depends on the kind, and some choices are just worse.
 fn mixed(config: &Config) -> f64 {
     let number = |name: &str| config.number(name).unwrap_or(f64::NAN);
-    let word = |name: &str| config.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
+    let word = |name: &str| config.value(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
     let (best_rate, kind) = match word("kind").as_str() {
         "a" => (-2.0, 0.0),
         "b" => (-3.0, 0.3),

@@ -1,6 +1,6 @@
 //! The command line: whether its places fit the values, and how a shell would want it.
 
-use tryout::edge::backend::CommandBackend;
+use tryout::backend::CommandBackend;
 use tryout::prelude::*;
 
 use super::param::Param;

@@ -62,6 +62,7 @@ const DEMO: &str = r#"BEGIN { x = 8; for (step = 1; step <= 5; step++) { x -= {r
     printf "step %d: loss %g\n", step, x * x } }"#;
 
 fn main() -> ExitCode {
+    env_logger::init();
     let mut arguments = Arguments::parse();
     if arguments.demo {
         arguments.command = ["awk", DEMO].map(str::to_owned).to_vec();
@@ -99,7 +100,7 @@ fn tune(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     if let Some(workers) = arguments.workers {
         experiment = experiment.workers(workers);
     }
-    let results = experiment.objective(objective).seed(arguments.seed).run()?;
+    let results = experiment.objective(objective).seed(arguments.seed).on_ctrl_c(Duration::from_secs(5)).run()?;
 
     println!("{} came to their end, {} failed", results.count(Status::Terminated), results.count(Status::Error));
     if let Some(failure) = results.errors().next().and_then(TrialRecord::error) {

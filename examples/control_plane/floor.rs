@@ -6,9 +6,11 @@ use std::time::Instant;
 use actix::{Actor, Context, Handler, Message};
 
 /// From a thread: its number.
-#[derive(Message)]
-#[rtype(result = "()")]
 struct Ping(usize);
+
+impl Message for Ping {
+    type Result = ();
+}
 
 /// Answers every thread.
 struct Hub {

@@ -165,6 +165,7 @@ fn main() -> ExitCode {
     if tryout::worker::is_worker() {
         return tryout::worker::serve::<Trivial>();
     }
+    env_logger::init();
     match measure(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -196,6 +197,7 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         .experiment()?
         .space(Space::new().with("rate", uniform(0.0, 1.0)).with("results", results))
         .samples(u64::from(trials))
+        .seed(0)
         .objective(Objective::min("loss"))
         .workers(concurrent)
         .reuse(if arguments.reuse { Reuse::Yes } else { Reuse::No })

@@ -1,12 +1,13 @@
-//! The handwritten digits that ship inside smartcore: scaled, shuffled and split once, shared by all trials.
+//! Handwritten digits: scaled, shuffled and split once, shared by all trials. `README.md` says whose they are.
 
 use std::sync::LazyLock;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use smartcore::dataset::digits::load_dataset;
 
+/// An image a line: its pixels, row by row, and the digit that it shows.
+const IMAGES: &str = include_str!("optdigits.csv");
 /// An image is eight rows of eight pixels.
 pub(crate) const PIXELS: usize = 64;
 /// Ten digits.
@@ -38,16 +39,16 @@ pub(crate) fn digits() -> &'static Digits {
 }
 
 fn load() -> Digits {
-    let original = load_dataset();
-    let images = original.data.as_chunks::<PIXELS>().0;
-    let mut train: Vec<Sample> = images
-        .iter()
-        .zip(&original.target)
-        .map(|(image, digit)| Sample { image: image.map(|pixel| pixel / WHITE), digit: *digit as u8 })
-        .collect();
+    let mut train: Vec<Sample> = IMAGES.lines().map(sample).collect();
     train.shuffle(&mut ChaCha8Rng::seed_from_u64(SPLIT_SEED));
     let held_out = train.split_off(train.len() - HELD_OUT);
     Digits { train, held_out }
+}
+
+fn sample(line: &str) -> Sample {
+    let mut numbers = line.split(',').map(|number| number.parse::<u8>().expect("the file holds small numbers"));
+    let mut next = || numbers.next().expect("a line has the pixels and the digit");
+    Sample { image: std::array::from_fn(|_| f32::from(next()) / WHITE), digit: next() }
 }
 
 #[cfg(test)]

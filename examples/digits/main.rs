@@ -10,10 +10,10 @@ use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clap::Parser;
-use futures::executor::block_on;
+use tryout::observe::LogBridge;
 use tryout::prelude::*;
 
 use trial::DigitsTrial;
@@ -44,6 +44,10 @@ struct Arguments {
     #[arg(long, default_value = "runs")]
     dir: PathBuf,
 
+    /// Go on with the run in this directory, as in `runs/0001/digits`.
+    #[arg(long)]
+    resume: Option<PathBuf>,
+
     /// End with one line of JSON.
     #[arg(long)]
     json: bool,
@@ -66,6 +70,11 @@ struct Summary<'a> {
 }
 
 fn main() -> ExitCode {
+    // RUST_LOG chooses what is logged; the console's line stays whole.
+    let logger = env_logger::Builder::from_default_env().build();
+    let level = logger.filter();
+    // No other logger is installed here.
+    let _ = LogBridge::install(Box::new(logger), level);
     let arguments = Arguments::parse();
     match tune(&arguments).and_then(|results| tell(&arguments, &results)) {
         Ok(code) => code,
@@ -78,13 +87,29 @@ fn main() -> ExitCode {
 
 /// The experiment: what to try, how to judge it, when to give up on it.
 fn tune(arguments: &Arguments) -> Result<Results, Box<dyn Error>> {
+    let mut experiment = match &arguments.resume {
+        Some(run) => Experiment::resume(run, stepwise::<DigitsTrial>())?,
+        None => new(arguments)?,
+    };
+    if let Some(workers) = arguments.workers {
+        experiment = experiment.workers(workers);
+    }
+    if !arguments.quiet {
+        // On the standard error: the standard output stays for the results.
+        experiment = experiment.observer(Console::new());
+    }
+    // The networks that are in training are saved, and the run can be gone on with.
+    Ok(experiment.on_ctrl_c(Duration::from_secs(10)).run()?)
+}
+
+fn new(arguments: &Arguments) -> Result<Experiment, Box<dyn Error>> {
     let space = Space::new()
         .with("lr", log_uniform(1e-3, 1.0))
         .with("momentum", uniform(0.0, 0.99))
         .with("weight_decay", log_uniform(1e-6, 1e-1))
         .with("hidden", log_int(8, 257))
         .with("batch_size", choice([8, 16, 32, 64, 128]));
-    let mut experiment = Experiment::new("digits", stepwise::<DigitsTrial>())
+    Ok(Experiment::new("digits", stepwise::<DigitsTrial>())
         .space(space)
         .samples(arguments.samples)
         .seed(arguments.seed)
@@ -94,26 +119,7 @@ fn tune(arguments: &Arguments) -> Result<Results, Box<dyn Error>> {
         .batching(Batching::Single)
         // A trial saves its network whenever that is better than before, so the last is the best.
         .retention(Retention::last(1))
-        .dir(fresh(&arguments.dir)?);
-    if let Some(workers) = arguments.workers {
-        experiment = experiment.workers(workers);
-    }
-    if !arguments.quiet {
-        // On the standard error: the standard output stays for the results.
-        experiment = experiment.observer(Console::new());
-    }
-
-    let run = experiment.start()?;
-    // The engine leaves signals to its host. The first Ctrl-C ends the run with what it has, the second all.
-    let (control, again) = (run.control(), AtomicBool::new(false));
-    ctrlc::set_handler(move || {
-        if again.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED.into());
-        }
-        // A run that is over already needs no stopping.
-        let _ = block_on(control.stop());
-    })?;
-    Ok(run.wait_blocking()?)
+        .dir(fresh(&arguments.dir)?))
 }
 
 fn tell(arguments: &Arguments, results: &Results) -> Result<ExitCode, Box<dyn Error>> {
@@ -134,7 +140,8 @@ fn tell(arguments: &Arguments, results: &Results) -> Result<ExitCode, Box<dyn Er
         writeln!(out, "{}", serde_json::to_string(&summary)?)?;
     } else {
         if interrupted {
-            writeln!(out, "interrupted: this is what there was by then")?;
+            let dir = summary.dir.unwrap_or(Path::new("")).display();
+            writeln!(out, "interrupted: this is what there was by then; `--resume {dir}` goes on")?;
         }
         explain(&summary, &mut out)?;
     }

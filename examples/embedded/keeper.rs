@@ -16,9 +16,11 @@ impl Actor for Keeper {
 }
 
 /// Start the run, if there is none.
-#[derive(Message)]
-#[rtype(result = "Result<(), SettingsError>")]
 pub(crate) struct Begin;
+
+impl Message for Begin {
+    type Result = Result<(), SettingsError>;
+}
 
 impl Handler<Begin> for Keeper {
     type Result = Result<(), SettingsError>;
@@ -45,7 +47,7 @@ fn experiment() -> Experiment {
         Ok(())
     });
     let space = Space::new().with("load", uniform(0.0, 1.0));
-    Experiment::new("service", service).space(space).samples(6).workers(4).retention(Retention::last(1))
+    Experiment::new("service", service).space(space).samples(6).seed(0).workers(4).retention(Retention::last(1))
 }
 
 /// Events arrive like any other message.
@@ -63,9 +65,11 @@ impl StreamHandler<Seen> for Keeper {
 }
 
 /// How is the run controlled, if there is one?
-#[derive(Message)]
-#[rtype(result = "Option<Control>")]
 pub(crate) struct GetControl;
+
+impl Message for GetControl {
+    type Result = Option<Control>;
+}
 
 impl Handler<GetControl> for Keeper {
     type Result = MessageResult<GetControl>;
@@ -76,9 +80,11 @@ impl Handler<GetControl> for Keeper {
 }
 
 /// The application ends: save and pause what runs. Answers how that went.
-#[derive(Message)]
-#[rtype(result = "String")]
 pub(crate) struct End;
+
+impl Message for End {
+    type Result = String;
+}
 
 impl Handler<End> for Keeper {
     type Result = ResponseFuture<String>;

@@ -3,14 +3,16 @@
 //! `train.py` is the script: a class with `setup`, `step`, `save` and `load`, and one line, `serve(Net)`. The experiment is here.
 
 use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
 
-use tryout::logic::failure::error_chain;
+use tryout::failure::error_chain;
 use tryout::prelude::*;
 
 /// After so many epochs a configuration is at its end.
 const EPOCHS: u64 = 27;
 
 fn main() -> ExitCode {
+    env_logger::init();
     let python = Command::new("python3").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !python.is_ok_and(|status| status.success()) {
         eprintln!("error: there is no `python3` in PATH: this example trains in Python, install 3.9 or newer");
@@ -43,6 +45,7 @@ fn tune() -> Result<(), Box<dyn std::error::Error>> {
         .objective(Objective::min("loss"))
         // Who stands at a rung is saved and waits; only the best third go on, in whichever process is free.
         .scheduler(Asha::new().form(AshaForm::Promotion).max_t(EPOCHS).reduction_factor(3.0))
+        .on_ctrl_c(Duration::from_secs(5))
         .run()?;
 
     if let Some(failed) = results.errors().next() {

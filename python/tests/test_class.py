@@ -48,7 +48,7 @@ COUNTER = """
             self.config, self.count = config, 0
             return True
 
-        def export(self, directory):
+        def export(self, directory, format):
             with open(os.path.join(directory, "model.txt"), "w") as file:
                 file.write(str(self.count))
 
@@ -192,7 +192,7 @@ def test_a_checkpoint_goes_round(tmp_path: Path) -> None:
         worker.expect("results")
         worker.order("save", dir=str(saved))
         assert worker.expect("saved") == {"kept": True}
-        worker.order("export", dir=str(exported))
+        worker.order("export", dir=str(exported), format="model")
         worker.expect("exported")
         assert (exported / "model.txt").read_text() == "3"
         worker.order("drain")
@@ -304,7 +304,7 @@ def test_failures_of_other_methods(tmp_path: Path, method: str, order: str) -> N
     from tryout_worker import Trainable, serve
 
     class Broken(Trainable):
-        def {method}(self, what):
+        def {method}(self, *what):
             raise RuntimeError("x" * 100_000)
 
     serve(Broken)
@@ -314,7 +314,7 @@ def test_failures_of_other_methods(tmp_path: Path, method: str, order: str) -> N
         worker.begin()
         if order != "start":
             worker.expect("ready")
-            worker.order(order, dir=str(tmp_path), iteration=1)
+            worker.order(order, dir=str(tmp_path), iteration=1, format="model")
         failed = worker.expect("failed")
         assert failed["kind"] == ("setup" if order == "start" else order)
         assert failed["message"].startswith("RuntimeError: xxx") and len(failed["trace"]) == 16384

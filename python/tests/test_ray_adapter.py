@@ -110,7 +110,7 @@ def test_a_real_trainable(tmp_path: Path, home: Path) -> None:
         assert len(results["list"]) == 1 and results["end"] == "done"
         exported = tmp_path / "exported"
         exported.mkdir()
-        worker.order("export", dir=str(exported))
+        worker.order("export", dir=str(exported), format="model")
         worker.expect("exported")
         assert (exported / "model.txt").read_text() == "['model'] 1.0"
         assert worker.stop() == 0

@@ -46,7 +46,7 @@ impl Alarm {
             ctx.cancel_future(timer);
         }
         // The timer counts in milliseconds: without the one more it could ring too early.
-        self.0 = deadline.map(|at| (at, ctx.run_later(at.since(now) + Duration::from_millis(1), ring)));
+        self.0 = deadline.map(|at| (at, ctx.run_later(at.since(now).saturating_add(Duration::from_millis(1)), ring)));
     }
 
     /// The alarm rang.

@@ -3,27 +3,30 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler};
+use actix::{Actor, Addr, Context, Handler};
 use futures::channel::oneshot;
 
+use super::awaited::Waiters;
 use super::clock::{Alarm, Clock};
-use super::keeper::{Brought, Keeper};
-use super::launch::RunEnd;
-use super::messages::{Drain, Order, ToController, ToSupervisor, ToTrial};
-use super::post::post_to;
+use super::defect::{Defect, guarded};
+use super::messages::{Drain, Order, ToController, ToSupervisor};
+#[cfg(feature = "testing")]
+use super::messages::{Panic, ToTrial};
+use super::send::send_to;
 use super::supervisor::WorkerSupervisor;
 use super::trial::TrialActor;
 use crate::logic::checkpoint::CheckpointId;
-use crate::logic::engine::{ClientOrder, Engine, EngineInput, EngineOutput, Errand, OrderError, Watched};
-use crate::logic::event::{EventKind, ExperimentEvent};
+use crate::logic::engine::{ClientOrder, Engine, EngineInput, EngineOutput, Ledger, OrderError, Totals, Watched};
+use crate::logic::event::{EventKind, ExperimentEvent, Outcome, Process};
+use crate::logic::gate::{Backlog, GateInput, GateSettings, JournalGate, StepOutput};
 use crate::logic::ids::TrialId;
-use crate::logic::pool::Demand;
+use crate::logic::one_line::OneLine;
 use crate::logic::time::Moment;
-use crate::logic::trial::{Trial, TrialFact, TrialSettings};
-use crate::ports::journal::{Journal, JournalNotice};
+use crate::logic::trial::TrialSettings;
+use crate::ports::journal::Journal;
 use crate::ports::observer::Audience;
 
-/// Owns the [`Engine`]: it routes decisions, and answers clients.
+/// Owns the [`Engine`] and its [`JournalGate`]: it routes decisions, and answers clients.
 ///
 /// ```no_run
 /// # use tryout::prelude::*;
@@ -38,21 +41,40 @@ use crate::ports::observer::Audience;
 /// ```
 pub struct Controller {
     pub(super) engine: Engine,
+    pub(super) gate: JournalGate,
+    pub(super) journal: Option<Box<dyn Journal>>,
     pub(super) clock: Clock,
     alarm: Alarm,
-    trials: HashMap<TrialId, Addr<TrialActor>>,
+    snapshot_alarm: Alarm,
+    pub(super) trials: HashMap<TrialId, Addr<TrialActor>>,
     pub(super) supervisor: Addr<WorkerSupervisor>,
-    settings: Arc<TrialSettings>,
-    audience: Box<dyn Audience>,
-    forget: Box<dyn FnMut(CheckpointId) + Send>,
-    pub(super) keeper: Keeper,
-    done: Option<oneshot::Sender<RunEnd>>,
+    pub(super) settings: Arc<TrialSettings>,
+    pub(super) audience: Box<dyn Audience>,
+    pub(super) delete: Box<dyn FnMut(CheckpointId) + Send>,
+    pub(super) done: Option<oneshot::Sender<RunEnd>>,
+    /// This process, if its workers are in it.
+    pub(super) here: Option<Arc<Process>>,
+    /// What was known when an actor panicked. Nothing is decided any more; the end waits for the workers.
+    broken: Option<RunEnd>,
     out: Vec<EngineOutput>,
+    pub(super) waiters: Waiters,
 }
 
 impl std::fmt::Debug for Controller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Controller").field("engine", &self.engine).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Controller {
+    /// The last resort: a panic that nothing guards loses no record.
+    fn drop(&mut self) {
+        let Some(done) = self.done.take() else { return };
+        let end = self.broken.take().unwrap_or_else(|| {
+            let message = "it ended without a word".to_owned();
+            self.end(Err(Defect { actor: "the controller", message }))
+        });
+        let _ = done.send(end);
     }
 }
 
@@ -65,238 +87,184 @@ pub(super) struct Neighbours {
     pub(super) supervisor: Addr<WorkerSupervisor>,
     pub(super) settings: Arc<TrialSettings>,
     pub(super) audience: Box<dyn Audience>,
-    pub(super) forget: Box<dyn FnMut(CheckpointId) + Send>,
+    pub(super) delete: Box<dyn FnMut(CheckpointId) + Send>,
     pub(super) journal: Option<Box<dyn Journal>>,
     pub(super) done: oneshot::Sender<RunEnd>,
+    /// This process, if its workers are in it.
+    pub(super) here: Option<Arc<Process>>,
+}
+
+/// What is left of a run.
+#[derive(Debug)]
+pub struct RunEnd {
+    /// How it ended, or the defect that ended it.
+    pub outcome: Result<Outcome, Defect>,
+    /// All trials.
+    pub ledger: Ledger,
+    /// Numbers over the whole run.
+    pub totals: Totals,
+    /// How long it took.
+    pub took: Moment,
 }
 
 impl Controller {
     pub(super) fn new(engine: Engine, clock: Clock, neighbours: Neighbours) -> Self {
-        let Neighbours { supervisor, settings, audience, forget, journal, done } = neighbours;
-        let marks = engine.recalled().marks;
+        let Neighbours { supervisor, settings, audience, delete, journal, done, here } = neighbours;
+        let gate = journal.as_ref().map(|journal| GateSettings::new(journal.ahead()));
         Self {
+            gate: JournalGate::new(gate, engine.replayed().marks),
             engine,
+            here,
+            journal,
             clock,
             alarm: Alarm::default(),
+            snapshot_alarm: Alarm::default(),
             trials: HashMap::new(),
             supervisor,
             settings,
             audience,
-            forget,
-            keeper: Keeper::new(journal, marks),
+            delete,
             done: Some(done),
+            broken: None,
             out: Vec::new(),
+            waiters: Waiters::default(),
         }
     }
 
+    /// Does something with the engine. None if the run has come to a bad end before, or does so now.
+    pub(super) fn attempt<R>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        call: impl FnOnce(&mut Self, &mut Context<Self>) -> R,
+    ) -> Option<R> {
+        if self.broken.is_some() {
+            return None;
+        }
+        guarded("the controller", || call(self, ctx)).map_err(|defect| self.break_off(defect)).ok()
+    }
+
+    /// An actor panicked: what is known is kept, and all workers are ended.
+    pub(super) fn break_off(&mut self, defect: Defect) {
+        if self.broken.is_some() || self.done.is_none() {
+            return;
+        }
+        log::error!("{}: the run ends with what is known", OneLine(&defect));
+        self.broken = Some(self.end(Err(defect)));
+        self.trials.clear();
+        send_to(&self.supervisor, ToSupervisor::EndWorkers);
+    }
+
+    pub(super) fn end(&mut self, outcome: Result<Outcome, Defect>) -> RunEnd {
+        let (ledger, totals) = (self.engine.take_ledger(), self.engine.totals());
+        RunEnd { outcome, ledger, totals, took: self.clock.now() }
+    }
+
+    /// Gives the engine an input, and then all facts that have waited for the journal and needn't any more.
     fn feed(&mut self, input: EngineInput, ctx: &mut Context<Self>) {
         self.with_engine(ctx, |engine, now, out| engine.on(input, now, out));
     }
 
-    /// A trial's fact, unless it has to wait for the journal.
-    fn feed_fact(&mut self, trial: TrialId, fact: TrialFact, ctx: &mut Context<Self>) {
-        if let Some((trial, fact)) = self.keeper.hold(trial, fact) {
-            self.feed(EngineInput::Trial(trial, fact), ctx);
-        }
+    pub(super) fn with_engine<R>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        call: impl FnOnce(&mut Engine, Moment, &mut Vec<EngineOutput>) -> R,
+    ) -> R {
+        let answer = self.step(ctx, call);
+        self.after(ctx);
+        answer
     }
 
-    fn feed_waiting(&mut self, ctx: &mut Context<Self>) {
-        while let Some((trial, fact)) = self.keeper.next_result() {
-            self.feed(EngineInput::Trial(trial, fact), ctx);
+    /// What follows every input.
+    fn after(&mut self, ctx: &mut Context<Self>) {
+        while let Some((trial, fact)) = self.gate.next_fact() {
+            self.step(ctx, |engine, now, out| engine.on(EngineInput::Trial(trial, fact), now, out));
         }
-    }
-
-    fn on_journal(&mut self, notice: JournalNotice, ctx: &mut Context<Self>) {
-        match notice {
-            JournalNotice::Stalled(why) => {
-                self.keeper.stalled(&why);
-                let message = format!("the journal can't be written, so no results are processed: {why}");
-                log::warn!("{message}");
-                self.feed(EngineInput::Notice(EventKind::Warning { message }), ctx);
-            }
-            JournalNotice::Recovered => {
-                if self.keeper.held().is_some() {
-                    self.keeper.release();
-                    let message = "the journal can be written again, and the run goes on".to_owned();
-                    log::warn!("{message}");
-                    self.feed(EngineInput::Notice(EventKind::Warning { message }), ctx);
-                }
-                self.feed_waiting(ctx);
-            }
-            JournalNotice::NotCompacted(why) => {
-                let message = format!("there is no new snapshot of the journal: {why}");
-                self.feed(EngineInput::Notice(EventKind::Warning { message }), ctx);
-            }
-            JournalNotice::Grown => {
-                let wait = self.keeper.snapshot_in(self.clock.now());
-                if wait.is_zero() {
-                    self.snapshot();
-                } else {
-                    ctx.run_later(wait, |controller: &mut Self, _| controller.snapshot());
-                }
-            }
-        }
-    }
-
-    fn snapshot(&mut self) {
-        let began = self.clock.now();
-        let parts = self.engine.part_states();
         let now = self.clock.now();
-        if let Some(mark) = self.keeper.snapshot(parts, now, now.since(began)) {
-            self.audience.save(mark);
-        }
+        self.alarm.set(self.engine.deadline(), now, ctx, |controller: &mut Self, ctx| {
+            controller.alarm.rang();
+            controller.attempt(ctx, |controller, ctx| controller.feed(EngineInput::Tick, ctx));
+        });
+        self.snapshot_alarm.set(self.gate.deadline(), now, ctx, |controller: &mut Self, ctx| {
+            controller.snapshot_alarm.rang();
+            controller.attempt(ctx, |controller, ctx| controller.feed_gate(GateInput::Tick, ctx));
+        });
     }
 
-    fn with_engine<R>(
+    /// One step of the engine.
+    pub(super) fn step<R>(
         &mut self,
         ctx: &mut Context<Self>,
         call: impl FnOnce(&mut Engine, Moment, &mut Vec<EngineOutput>) -> R,
     ) -> R {
         let now = self.clock.now();
-        let watched = !self.audience.is_empty() || !self.keeper.is_empty();
+        let watched = !self.audience.is_empty() || self.journal.is_some();
         self.engine.watched(if watched { Watched::Yes } else { Watched::No });
         let mut out = std::mem::take(&mut self.out);
         let answer = call(&mut self.engine, now, &mut out);
         if watched {
-            let brought = self.sort(&mut out, now);
-            if let Some(brought) = self.keeper.step(brought, &ctx.address()) {
-                self.carry_out(brought, ctx);
-            }
+            let mut step = StepOutput::sort(&mut out);
+            self.add_faults(&mut step, now);
+            self.gate(GateInput::Step(step), ctx);
             if !self.engine.is_open() {
-                self.wait_no_more(ctx);
+                self.gate(GateInput::Ending, ctx);
             }
         } else {
             // Nobody hears of anything, and nothing is written down.
-            out.drain(..).for_each(|said| self.carry_out_one(said, ctx));
+            out.drain(..).for_each(|order| self.carry_out(order, ctx));
         }
         self.out = out;
-        self.alarm.set(self.engine.deadline(), now, ctx, |controller: &mut Self, ctx| {
-            controller.alarm.rang();
-            controller.feed(EngineInput::Tick, ctx);
-        });
+        self.answer_waiters();
         answer
     }
 
-    /// Events on one side, with the news of observers that were disabled; everything else on the other.
-    fn sort(&mut self, out: &mut Vec<EngineOutput>, at: Moment) -> Brought {
-        let (mut events, mut said) = (Vec::new(), Vec::new());
-        for output in out.drain(..) {
-            match output {
-                EngineOutput::Event(event) => events.push(event),
-                other => said.push(other),
-            }
-        }
-        if !events.is_empty() {
-            for fault in self.audience.take_faults() {
-                log::warn!("{fault}");
-                events.push(ExperimentEvent { at, kind: EventKind::Warning { message: fault.to_string() } });
-            }
-        }
-        Brought { said, events: events.into() }
-    }
-
-    fn carry_out(&mut self, Brought { said, events }: Brought, ctx: &mut Context<Self>) {
-        let over = matches!(events.last().map(|event| &event.kind), Some(EventKind::Finished { .. }));
-        if !events.is_empty() {
-            self.audience.publish(events);
-        }
-        if over {
-            self.last_words();
-        }
-        said.into_iter().for_each(|said| self.carry_out_one(said, ctx));
-    }
-
-    /// Observers are asked for their states, and a journal that is long becomes a snapshot.
-    fn last_words(&mut self) {
-        if self.keeper.is_worth_a_snapshot() {
-            self.snapshot();
-        } else if let Some(mark) = self.keeper.mark() {
-            self.audience.save(mark);
-        }
-    }
-
-    /// The run is ending: it doesn't wait for a journal that can't be written.
-    fn wait_no_more(&mut self, ctx: &mut Context<Self>) {
-        if self.keeper.held().is_none() {
+    /// Observers that were disabled, and who was slow, are heard of with the next events.
+    fn add_faults(&mut self, step: &mut StepOutput, at: Moment) {
+        if step.events.is_empty() {
             return;
         }
-        for brought in self.keeper.give_up() {
-            self.carry_out(brought, ctx);
+        let faults = self.audience.take_faults().into_iter().map(|fault| fault.to_string());
+        for message in faults.chain(self.audience.take_warnings()).collect::<Vec<_>>() {
+            log::warn!("{}", OneLine(&message));
+            // Nothing follows the end.
+            let over = matches!(step.events.last(), Some(last) if matches!(last.kind, EventKind::Finished { .. }));
+            let place = step.events.len() - usize::from(over);
+            step.events.insert(place, ExperimentEvent { at, kind: EventKind::Warning { message } });
         }
-        // The results that have waited, as messages of their own, so that this one comes to its end.
-        ctx.notify(ToController::Journal(JournalNotice::Recovered));
     }
 
-    /// Has the searcher think on a thread of its own, which comes to its end with the suggestion.
-    fn ask(&self, errand: Errand, ctx: &Context<Self>) {
-        let (asked, controller) = (errand.clone(), ctx.address());
-        let think = move || {
-            asked.run();
-            post_to(&controller, ToController::Suggested(asked));
+    fn feed_gate(&mut self, input: GateInput, ctx: &mut Context<Self>) {
+        self.gate(input, ctx);
+        self.after(ctx);
+    }
+
+    pub(super) fn gate(&mut self, input: GateInput, ctx: &mut Context<Self>) {
+        let (backlog, now) = (self.backlog().unwrap_or_default(), self.clock.now());
+        let mut out = Vec::new();
+        self.gate.on(input, backlog, now, &mut out);
+        out.into_iter().for_each(|output| self.carry_out_gate(output, ctx));
+    }
+
+    /// How far the journal is behind.
+    pub(super) fn backlog(&self) -> Option<Backlog> {
+        self.journal.as_ref().map(|journal| journal.backlog())
+    }
+
+    fn on_message(&mut self, message: ToController, ctx: &mut Context<Self>) {
+        let input = match message {
+            ToController::Begin => EngineInput::Begin,
+            ToController::Trial(trial, fact) => match self.gate.admit(trial, fact) {
+                Some((trial, fact)) => EngineInput::Trial(trial, fact),
+                None => return,
+            },
+            ToController::Durable(step) => return self.feed_gate(GateInput::Durable(step), ctx),
+            ToController::Journal(notice) => return self.feed_gate(GateInput::Journal(notice), ctx),
+            ToController::Suggested(task) => EngineInput::Returned(task),
+            ToController::Dropped => EngineInput::StaleFact,
+            ToController::Noticed(kind) => EngineInput::Notice(kind),
+            ToController::Defect(defect) => return self.break_off(defect),
+            ToController::PoolClosed => EngineInput::PoolClosed,
         };
-        if let Err(error) = std::thread::Builder::new().name("tryout-searcher".to_owned()).spawn(think) {
-            log::warn!("the searcher gets no thread of its own ({error}): the run waits while it thinks");
-            errand.run();
-            post_to(&ctx.address(), ToController::Suggested(errand));
-        }
-    }
-
-    fn carry_out_one(&mut self, said: EngineOutput, ctx: &mut Context<Self>) {
-        match said {
-            EngineOutput::Create { trial, config, request, past } => {
-                let machine = Trial::new(trial, config, request, self.settings.clone());
-                let actor = TrialActor {
-                    trial: match past {
-                        Some(past) => machine.with_past(*past),
-                        None => machine,
-                    },
-                    clock: self.clock,
-                    controller: ctx.address().recipient(),
-                    pool: self.supervisor.clone().recipient(),
-                    worker: None,
-                };
-                self.trials.insert(trial, actor.start());
-            }
-            EngineOutput::Trial(trial, order) => {
-                if let Some(address) = self.trials.get(&trial) {
-                    post_to(address, ToTrial::Order(order));
-                }
-            }
-            EngineOutput::Ask(errand) => self.ask(errand, ctx),
-            EngineOutput::Retire(trial) => {
-                if let Some(address) = self.trials.remove(&trial) {
-                    post_to(&address, ToTrial::Retire);
-                }
-            }
-            EngineOutput::Forget(checkpoint) => self.forget(checkpoint),
-            // They are sorted out before.
-            EngineOutput::Event(_) => {}
-            EngineOutput::Hold(why) => {
-                log::warn!("no trial is launched any more until a client says `proceed`: {why}");
-                post_to(&self.supervisor, ToSupervisor::Hold);
-            }
-            EngineOutput::WithdrawGpu { gpu, trials, fault } => {
-                log::warn!("GPU {gpu} is out of service: {trials} trials in a row failed on it, the last with {fault}");
-                post_to(&self.supervisor, ToSupervisor::WithdrawGpu(gpu));
-            }
-            EngineOutput::Proceed => post_to(&self.supervisor, ToSupervisor::Proceed),
-            EngineOutput::DemandClosed => post_to(&self.supervisor, ToSupervisor::Demand(Demand::Closed)),
-            EngineOutput::DemandOpened => post_to(&self.supervisor, ToSupervisor::Demand(Demand::Open)),
-            EngineOutput::ClosePool { by } => post_to(&self.supervisor, ToSupervisor::Close { by }),
-            EngineOutput::Finished(outcome) => {
-                if let Some(done) = self.done.take() {
-                    let (ledger, totals) = (self.engine.take_ledger(), self.engine.totals());
-                    // Nobody waits for the end if the run's thread is being torn down.
-                    let _ = done.send(RunEnd { outcome, ledger, totals, took: self.clock.now() });
-                }
-            }
-        }
-    }
-
-    fn forget(&mut self, checkpoint: CheckpointId) {
-        if let Some(checkpoint) = self.keeper.forget(checkpoint) {
-            (self.forget)(checkpoint);
-        }
+        self.feed(input, ctx);
     }
 }
 
@@ -304,22 +272,31 @@ impl Handler<ToController> for Controller {
     type Result = ();
 
     fn handle(&mut self, message: ToController, ctx: &mut Context<Self>) {
-        let input = match message {
-            ToController::Begin => EngineInput::Begin,
-            ToController::Trial(trial, fact) => return self.feed_fact(trial, fact, ctx),
-            ToController::Acknowledged => {
-                if let Some(brought) = self.keeper.acknowledged() {
-                    self.carry_out(brought, ctx);
-                }
-                return;
+        let closed = matches!(message, ToController::PoolClosed);
+        if let Some(end) = self.broken.take_if(|_| closed) {
+            if let Some(done) = self.done.take() {
+                // Nobody waits for the end if the run's thread is being torn down.
+                let _ = done.send(end);
             }
-            ToController::Journal(notice) => return self.on_journal(notice, ctx),
-            ToController::Suggested(errand) => EngineInput::Returned(errand),
-            ToController::Dropped => EngineInput::StaleFact,
-            ToController::Noticed(kind) => EngineInput::Notice(kind),
-            ToController::PoolClosed => EngineInput::PoolClosed,
-        };
-        self.feed(input, ctx);
+        } else {
+            self.attempt(ctx, |controller, ctx| controller.on_message(message, ctx));
+        }
+    }
+}
+
+#[cfg(feature = "testing")]
+impl Handler<Panic> for Controller {
+    type Result = ();
+
+    fn handle(&mut self, target: Panic, ctx: &mut Context<Self>) {
+        self.attempt(ctx, |controller, _| match target {
+            Panic::Controller => panic!("a test asked for it"),
+            Panic::Supervisor => send_to(&controller.supervisor, ToSupervisor::Panic),
+            Panic::Trial(trial) | Panic::Worker(trial) => {
+                let address = controller.trials.get(&trial);
+                address.into_iter().for_each(|address| send_to(address, ToTrial::Panic(target)));
+            }
+        });
     }
 }
 
@@ -327,7 +304,10 @@ impl Handler<Order> for Controller {
     type Result = Result<Option<TrialId>, OrderError>;
 
     fn handle(&mut self, Order(order): Order, ctx: &mut Context<Self>) -> Self::Result {
-        self.with_engine(ctx, |engine, now, out| engine.order(order, now, out))
+        self.attempt(ctx, |controller, ctx| {
+            controller.with_engine(ctx, |engine, now, out| engine.order(order, now, out))
+        })
+        .unwrap_or(Err(OrderError::Over))
     }
 }
 
@@ -335,7 +315,7 @@ impl Handler<Drain> for Controller {
     type Result = Result<(), OrderError>;
 
     fn handle(&mut self, Drain(within): Drain, ctx: &mut Context<Self>) -> Self::Result {
-        self.with_engine(ctx, |engine, now, out| engine.order(ClientOrder::Drain { by: now + within }, now, out))
-            .map(|_| ())
+        let by = self.clock.now() + within;
+        self.handle(Order(ClientOrder::Drain { by }), ctx).map(|_| ())
     }
 }

@@ -6,7 +6,8 @@ use actix::{Context, Handler, MessageResult, ResponseFuture};
 use futures::channel::oneshot;
 
 use super::controller::Controller;
-use super::messages::{Inspect, InspectPool, InspectTrial, ListTrials, PoolStatus, RunStatus, Sync, TrialStatus};
+use super::messages::{Inspect, InspectPool, InspectTrial, ListTrials, Sync};
+use crate::logic::api::{PoolStatus, RunStatus, TrialStatus};
 use crate::logic::ids::TrialId;
 use crate::logic::schedule::Cohort;
 use crate::logic::trial::Status;
@@ -14,7 +15,14 @@ use crate::logic::trial::Status;
 impl Controller {
     fn status(&self, trial: TrialId) -> Option<TrialStatus> {
         let ledger = self.engine.ledger();
-        Some(TrialStatus { record: ledger.get(trial)?.clone(), waiting: self.engine.waiting(trial) })
+        let (record, waiting) = (ledger.get(trial)?.clone(), self.engine.waiting(trial));
+        let plan = ledger.plan(trial);
+        let mut runs_on = self.engine.runs_on(trial);
+        if let Some(on) = &mut runs_on {
+            on.process = on.process.take().or_else(|| self.here.clone());
+        }
+        let request = plan.map(|plan| plan.request.clone());
+        Some(TrialStatus { record, waiting, request, priority: plan.map_or(0, |plan| plan.priority), runs_on })
     }
 }
 
@@ -28,10 +36,12 @@ impl Handler<Inspect> for Controller {
             counts: Status::ALL.map(|status| ledger.count(status)),
             total: self.engine.expected(),
             totals: self.engine.totals(),
-            held: self.keeper.held(),
+            held: self.gate.held(),
             hold: self.engine.hold().cloned(),
+            space: ledger.run().space.clone(),
+            settings: ledger.run().settings.clone(),
             thinking: self.engine.searcher_away().map(Arc::from),
-            journal: self.keeper.backlog(),
+            journal: self.backlog(),
         })
     }
 }
@@ -41,7 +51,7 @@ impl Handler<Sync> for Controller {
 
     fn handle(&mut self, _: Sync, _: &mut Context<Self>) -> Self::Result {
         let (done, wait) = oneshot::channel();
-        self.keeper.sync(move || {
+        self.sync(move || {
             // Whoever asked may have gone.
             let _ = done.send(());
         });

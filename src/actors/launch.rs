@@ -6,15 +6,14 @@ use actix::{Actor, Addr, AsyncContext, Context};
 use futures::channel::oneshot;
 
 use super::clock::Clock;
-use super::controller::{Controller, Neighbours};
+use super::controller::{Controller, Neighbours, RunEnd};
 use super::messages::ToController;
-use super::post::post_to;
+use super::send::send_to;
 use super::supervisor::WorkerSupervisor;
 use crate::logic::checkpoint::CheckpointId;
-use crate::logic::engine::{Engine, Ledger, Totals};
-use crate::logic::event::{EventKind, Outcome};
+use crate::logic::engine::{CallClock, Engine};
+use crate::logic::event::{EventKind, Process};
 use crate::logic::pool::Pool;
-use crate::logic::time::Moment;
 use crate::logic::trial::TrialSettings;
 use crate::ports::backend::Backend;
 use crate::ports::journal::OpenJournal;
@@ -36,9 +35,11 @@ pub struct Parts {
     /// Watches.
     pub audience: Box<dyn Audience>,
     /// Deletes a checkpoint, without waiting for it; of no use if there is a journal, which knows when it may.
-    pub forget: Box<dyn FnMut(CheckpointId) + Send>,
+    pub delete: Box<dyn FnMut(CheckpointId) + Send>,
     /// Writes down what happens.
     pub journal: Option<OpenJournal>,
+    /// This process.
+    pub here: Process,
     /// What observers are to hear first.
     pub notices: Vec<EventKind>,
 }
@@ -49,32 +50,21 @@ impl std::fmt::Debug for Parts {
     }
 }
 
-/// What is left of a run.
-#[derive(Debug)]
-pub struct RunEnd {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// All trials.
-    pub ledger: Ledger,
-    /// Numbers over the whole run.
-    pub totals: Totals,
-    /// How long it took.
-    pub took: Moment,
-}
-
 /// Starts the actors of a run on the arbiter that it is called on, and the run with them. The end arrives in `done`.
 pub fn launch(parts: Parts, done: oneshot::Sender<RunEnd>) -> Addr<Controller> {
-    let Parts { engine, pool, trials, backend, store, audience, forget, journal, notices: first } = parts;
-    let clock = Clock::start(engine.recalled().run.now);
+    let Parts { mut engine, pool, trials, backend, store, audience, delete, journal, here, notices: first } = parts;
+    let here = (!backend.in_processes()).then(|| Arc::new(here));
+    let clock = Clock::start(engine.ledger().run().now);
+    engine.time_calls(&(Arc::new(move || clock.now().since_start()) as CallClock));
     let context = Context::<Controller>::new();
     let address = context.address();
     let supervisor = WorkerSupervisor::new(pool, backend, store, address.clone().recipient(), clock).start();
     let notices = address.clone();
     let notice = move |notice| notices.do_send(ToController::Journal(notice));
     let journal = journal.map(|open| open(Box::new(notice)));
-    let neighbours = Neighbours { supervisor, settings: trials, audience, forget, journal, done };
+    let neighbours = Neighbours { supervisor, settings: trials, audience, delete, journal, done, here };
     let controller = context.run(Controller::new(engine, clock, neighbours));
-    post_to(&controller, ToController::Begin);
-    first.into_iter().for_each(|kind| post_to(&controller, ToController::Noticed(kind)));
+    send_to(&controller, ToController::Begin);
+    first.into_iter().for_each(|kind| send_to(&controller, ToController::Noticed(kind)));
     controller
 }

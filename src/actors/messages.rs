@@ -1,50 +1,79 @@
 //! All messages between the actors, and from clients to the controller. Orders are imperatives, facts past participles.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Message, Recipient};
 
-use crate::logic::engine::{ClientOrder, Errand, OrderError, Totals, TrialRecord, Waiting};
-use crate::logic::event::{EventKind, Hold};
+use super::defect::Defect;
+use crate::logic::api::{PoolStatus, RunStatus, TrialStatus};
+use crate::logic::engine::{ClientOrder, Effect, OrderError, SuggestTask, WaitFor};
+use crate::logic::event::EventKind;
+use crate::logic::gate::JournalNotice;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
-use crate::logic::pool::{Demand, PoolCounts, Resources, WhyWaiting};
+use crate::logic::pool::{Demand, Resources};
 use crate::logic::time::Moment;
 use crate::logic::trial::{PoolFact, PoolOrder, TrialFact, TrialOrder, WorkerFact, WorkerOrder};
 use crate::ports::backend::Said;
-use crate::ports::journal::{Backlog, JournalNotice};
+
+/// What each message is answered with.
+macro_rules! answers {
+    ($($(#[$when:meta])* $message:ty => $answer:ty;)*) => {
+        $($(#[$when])* impl Message for $message {
+            type Result = $answer;
+        })*
+    };
+}
+
+answers! {
+    Order => Result<Option<TrialId>, OrderError>;
+    OrderAndWait => Effect;
+    Drain => Result<(), OrderError>;
+    Inspect => RunStatus;
+    Sync => ();
+    InspectTrial => Option<TrialStatus>;
+    ListTrials => Vec<TrialStatus>;
+    #[cfg(feature = "testing")]
+    Panic => ();
+    InspectPool => PoolStatus;
+    ToTrial => ();
+    ToController => ();
+    ToPool => ();
+    ToSupervisor => ();
+    FromPool => ();
+    ToWorker => ();
+    FromWorker => ();
+    WorkerNews => ();
+    FromBackend => ();
+}
 
 // ---- from clients to the controller --------------------------------------------------------------------------------
 
 /// Carry this out. Answers the trial that it made, if it made one.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "Result<Option<TrialId>, OrderError>")]
+#[derive(Clone, Debug)]
 pub struct Order(pub ClientOrder);
 
+/// Save or pause this trial. The answer comes when that has happened: the checkpoint that it has then.
+#[derive(Clone, Copy, Debug)]
+pub struct OrderAndWait(pub WaitFor, pub TrialId);
+
 /// Save and pause all running trials within this time, then end the run.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "Result<(), OrderError>")]
+#[derive(Clone, Copy, Debug)]
 pub struct Drain(pub Duration);
 
 /// How does the run stand?
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "RunStatus")]
+#[derive(Clone, Copy, Debug)]
 pub struct Inspect;
 
 /// Make everything so far durable; the answer comes when it is. At once if the run has no journal.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Clone, Copy, Debug)]
 pub struct Sync;
 
 /// How does a trial stand?
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "Option<TrialStatus>")]
+#[derive(Clone, Copy, Debug)]
 pub struct InspectTrial(pub TrialId);
 
 /// How do these trials stand? At most `most` of them, from number `from` on, in the order of their creation.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "Vec<TrialStatus>")]
+#[derive(Clone, Copy, Debug)]
 pub struct ListTrials {
     /// The first one's number.
     pub from: u32,
@@ -52,114 +81,82 @@ pub struct ListTrials {
     pub most: usize,
 }
 
-/// A run at a moment.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct RunStatus {
-    /// Since its start.
-    pub now: Moment,
-    /// How many trials have each status, in the order of [`Status::ALL`](crate::logic::trial::Status::ALL).
-    pub counts: [usize; 5],
-    /// How many trials there will be, if that is known.
-    pub total: Option<u64>,
-    /// Numbers over the whole run.
-    pub totals: Totals,
-    /// Why no results are processed at the moment, if none are: the journal can't be written, or is far behind.
-    pub held: Option<Arc<str>>,
-    /// Why no trial is launched until a client says [`proceed`](crate::prelude::Control::proceed), if that is so.
-    pub hold: Option<Arc<Hold>>,
-    /// The searcher that makes its next suggestion beside the run, if one does.
-    pub thinking: Option<Arc<str>>,
-    /// How far the journal is behind; none if there is none.
-    pub journal: Option<Backlog>,
-}
-
-/// A trial at a moment.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct TrialStatus {
-    /// All that is known of it.
-    pub record: TrialRecord,
-    /// Why it isn't running.
-    pub waiting: Waiting,
+/// Panic: for tests of what follows from a defect of ours.
+#[cfg(feature = "testing")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Panic {
+    /// In the controller itself.
+    Controller,
+    /// In the supervisor of the workers.
+    Supervisor,
+    /// In the actor of this trial.
+    Trial(TrialId),
+    /// In the actor of the worker that this trial has.
+    Worker(TrialId),
 }
 
 /// How does the pool stand?
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "PoolStatus")]
+#[derive(Clone, Copy, Debug)]
 pub struct InspectPool {
     /// Also say why this trial waits.
     pub trial: Option<TrialId>,
 }
 
-/// A pool at a moment.
-#[derive(Clone, Debug, Default, PartialEq)]
-#[non_exhaustive]
-pub struct PoolStatus {
-    /// All there is that can be granted.
-    pub total: Resources,
-    /// The indices of the GPUs that were withdrawn, because trial after trial failed on them.
-    pub withdrawn_gpus: BTreeSet<u32>,
-    /// What no worker holds.
-    pub free: Resources,
-    /// How many workers are what.
-    pub counts: PoolCounts,
-    /// Why the trial that was asked about has no worker.
-    pub why: Option<WhyWaiting>,
-}
-
 // ---- between the actors --------------------------------------------------------------------------------------------
 
 /// From the controller to a trial.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Clone, Debug)]
 pub(super) enum ToTrial {
     /// An order.
     Order(TrialOrder),
     /// It has ended, and everybody knows: the actor ends too.
     Retire,
+    /// See [`Panic`].
+    #[cfg(feature = "testing")]
+    Panic(Panic),
 }
 
 /// To the controller, from trials, workers and the supervisor.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Clone, Debug)]
 pub(super) enum ToController {
     /// The run begins.
     Begin,
     /// A trial's fact.
     Trial(TrialId, TrialFact),
     /// The searcher is back, with its suggestion.
-    Suggested(Errand),
+    Suggested(SuggestTask),
     /// A fact was dropped because its lease was over.
     Dropped,
     /// Something that observers should hear of.
     Noticed(EventKind),
     /// All workers are gone.
     PoolClosed,
-    /// The first of the steps that wait for it is durable.
-    Acknowledged,
+    /// Everything through this step is durable.
+    Durable(u64),
     /// Something about the journal.
     Journal(JournalNotice),
+    /// One of the others panicked.
+    Defect(Defect),
 }
 
 /// From a trial to the supervisor.
-#[derive(Clone, Message)]
-#[rtype(result = "()")]
+#[derive(Clone)]
 pub(super) struct ToPool {
     /// The order.
     pub(super) order: PoolOrder,
     /// Where the answer goes; only with an order that has one.
-    pub(super) reply: Option<Recipient<PoolSaid>>,
+    pub(super) reply: Option<Recipient<FromPool>>,
 }
 
 /// From the controller to the supervisor.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Clone, Debug)]
 pub(super) enum ToSupervisor {
     /// Whether more trials may come.
     Demand(Demand),
     /// This GPU is to be granted to nobody any more.
     WithdrawGpu(u32),
+    /// From now on there is this much in all.
+    Resize(Resources),
     /// No trial is to be granted a worker.
     Hold,
     /// Trials may be granted workers again.
@@ -169,12 +166,16 @@ pub(super) enum ToSupervisor {
         /// By when.
         by: Option<Moment>,
     },
+    /// The run has come to a bad end: all workers are to end, whatever the pool says.
+    EndWorkers,
+    /// See [`Panic`].
+    #[cfg(feature = "testing")]
+    Panic,
 }
 
 /// From the supervisor to a trial.
-#[derive(Clone, Message)]
-#[rtype(result = "()")]
-pub(super) struct PoolSaid {
+#[derive(Clone)]
+pub(super) struct FromPool {
     /// The fact.
     pub(super) fact: PoolFact,
     /// The worker's address, with a grant.
@@ -182,8 +183,7 @@ pub(super) struct PoolSaid {
 }
 
 /// To a worker, from its trial or the supervisor.
-#[derive(Clone, Message)]
-#[rtype(result = "()")]
+#[derive(Clone)]
 pub(super) enum ToWorker {
     /// A new trial begins under this lease.
     Lease {
@@ -192,7 +192,7 @@ pub(super) enum ToWorker {
         /// The trial.
         trial: TrialId,
         /// Where facts under this lease go.
-        reply: Recipient<WorkerSaid>,
+        reply: Recipient<FromWorker>,
     },
     /// An order of the trial.
     Order(LeaseId, WorkerOrder),
@@ -202,12 +202,14 @@ pub(super) enum ToWorker {
     Shutdown,
     /// From the supervisor: its time is over.
     Kill,
+    /// See [`Panic`].
+    #[cfg(feature = "testing")]
+    Panic,
 }
 
 /// From a worker to its trial.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct WorkerSaid {
+#[derive(Clone, Debug)]
+pub(super) struct FromWorker {
     /// Under which lease.
     pub(super) lease: LeaseId,
     /// The fact.
@@ -215,8 +217,7 @@ pub(super) struct WorkerSaid {
 }
 
 /// From a worker to the supervisor.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum WorkerNews {
     /// It has come to rest.
     Released(WorkerId),
@@ -227,6 +228,5 @@ pub(super) enum WorkerNews {
 }
 
 /// From a backend to the actor of its worker.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub(super) struct Heard(pub(super) Said);
+#[derive(Clone, Debug)]
+pub(super) struct FromBackend(pub(super) Said);

@@ -1,18 +1,21 @@
 //! The actors: shells that carry messages between the pure machines. The only folder that names actix.
 //!
-//! Every actor of a run lives on one thread, the engine's own. Each takes a message, hands it to its machine, and posts
-//! what the machine says.
+//! Every actor of a run lives on one thread, the engine's own. Each takes a message, hands it to its machine, and sends
+//! what the machine says. A panic on that thread is a defect of ours; it ends the run in order (`defect`).
 
+mod awaited;
+mod carry_out;
 mod clock;
 mod controller;
+mod defect;
 mod inspect;
-mod keeper;
 mod launch;
 pub mod messages;
-mod post;
+mod send;
 mod supervisor;
 mod trial;
 mod worker;
 
-pub use controller::Controller;
-pub use launch::{Parts, RunEnd, launch};
+pub use controller::{Controller, RunEnd};
+pub use defect::Defect;
+pub use launch::{Parts, launch};

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
 
 use super::clock::{Alarm, Clock};
-use super::messages::{
-    Heard, InspectPool, PoolSaid, PoolStatus, ToController, ToPool, ToSupervisor, ToWorker, WorkerNews,
-};
-use super::post::{post, post_to};
+use super::defect::guarded;
+use super::messages::{FromBackend, FromPool, InspectPool, ToController, ToPool, ToSupervisor, ToWorker, WorkerNews};
+use super::send::{send, send_to, tell_of_worker};
 use super::worker::WorkerActor;
+use crate::logic::api::PoolStatus;
 use crate::logic::engine::panic_message;
+use crate::logic::event::WorkerChange;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::pool::{Pool, PoolInput, PoolOutput, Slot};
@@ -30,9 +31,19 @@ pub(super) struct WorkerSupervisor {
     alarm: Alarm,
     workers: HashMap<WorkerId, Addr<WorkerActor>>,
     /// Trials that wait for an answer.
-    asking: HashMap<TrialId, Recipient<PoolSaid>>,
+    asking: HashMap<TrialId, Recipient<FromPool>>,
     /// Trials that have had theirs, for the case that they ask again under the same ticket.
-    tenants: HashMap<LeaseId, (TrialId, Recipient<PoolSaid>)>,
+    tenants: HashMap<LeaseId, (TrialId, Recipient<FromPool>)>,
+    course: Course,
+    out: Vec<PoolOutput>,
+}
+
+/// Whether the pool still decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Course {
+    Running,
+    /// The run has come to a bad end, and all workers are being ended.
+    BreakingOff,
 }
 
 impl Actor for WorkerSupervisor {
@@ -57,20 +68,57 @@ impl WorkerSupervisor {
             workers: HashMap::new(),
             asking: HashMap::new(),
             tenants: HashMap::new(),
+            course: Course::Running,
+            out: Vec::new(),
         }
     }
 
+    /// Gives the pool an input, unless the run has come to a bad end before.
     fn feed(&mut self, input: PoolInput, ctx: &mut Context<Self>) {
-        let now = self.clock.now();
-        let mut inputs = vec![input];
-        // Carrying out what the pool says can only bring spawns that failed.
-        while let Some(input) = inputs.pop() {
-            let mut out = Vec::new();
-            self.pool.on(input, now, &mut out);
-            for said in out {
-                inputs.extend(self.carry_out(said, ctx));
-            }
+        self.attempt(ctx, |supervisor, ctx| supervisor.step(input, ctx));
+    }
+
+    fn attempt(&mut self, ctx: &mut Context<Self>, call: impl FnOnce(&mut Self, &mut Context<Self>)) {
+        if self.course == Course::BreakingOff {
+            return;
         }
+        if let Err(defect) = guarded("the supervisor", || call(self, ctx)) {
+            send(&self.controller, ToController::Defect(defect));
+            self.end_workers(ctx);
+        }
+    }
+
+    /// Ends all workers without the pool, which may be broken.
+    fn end_workers(&mut self, ctx: &mut Context<Self>) {
+        if self.course == Course::BreakingOff {
+            return;
+        }
+        self.course = Course::BreakingOff;
+        self.workers.values().for_each(|worker| send_to(worker, ToWorker::Shutdown));
+        ctx.run_later(self.pool.grace(), |supervisor, _| {
+            supervisor.workers.values().for_each(|worker| send_to(worker, ToWorker::Kill));
+        });
+        self.closed_if_all_are_gone();
+    }
+
+    fn closed_if_all_are_gone(&self) {
+        if self.workers.is_empty() {
+            send(&self.controller, ToController::PoolClosed);
+        }
+    }
+
+    fn step(&mut self, input: PoolInput, ctx: &mut Context<Self>) {
+        let now = self.clock.now();
+        let (mut out, mut next, mut failed) = (std::mem::take(&mut self.out), Some(input), Vec::new());
+        while let Some(input) = next {
+            self.pool.on(input, now, &mut out);
+            for said in out.drain(..) {
+                // Carrying out what the pool says can only bring spawns that failed.
+                failed.extend(self.carry_out(said, ctx));
+            }
+            next = failed.pop();
+        }
+        self.out = out;
         self.alarm.set(self.pool.deadline(), now, ctx, |supervisor: &mut Self, ctx| {
             supervisor.alarm.rang();
             supervisor.feed(PoolInput::Tick, ctx);
@@ -84,9 +132,17 @@ impl WorkerSupervisor {
             }
             PoolOutput::Tell(trial, fact) => self.tell(trial, fact),
             PoolOutput::Release { worker, lease } => self.to_worker(worker, ToWorker::Release(lease)),
-            PoolOutput::Shutdown(worker) => self.to_worker(worker, ToWorker::Shutdown),
-            PoolOutput::Kill(worker) => self.to_worker(worker, ToWorker::Kill),
-            PoolOutput::Closed => post(&self.controller, ToController::PoolClosed),
+            PoolOutput::Shutdown(worker) => {
+                if let Some(why) = self.pool.stop_cause(worker) {
+                    tell_of_worker(&self.controller, worker, WorkerChange::Stopping { why });
+                }
+                self.to_worker(worker, ToWorker::Shutdown);
+            }
+            PoolOutput::Kill(worker) => {
+                tell_of_worker(&self.controller, worker, WorkerChange::Killed);
+                self.to_worker(worker, ToWorker::Kill);
+            }
+            PoolOutput::Closed => send(&self.controller, ToController::PoolClosed),
         }
         None
     }
@@ -94,8 +150,8 @@ impl WorkerSupervisor {
     fn spawn(&mut self, worker: WorkerId, slot: Arc<Slot>, ctx: &mut Context<Self>) -> Result<(), Fault> {
         let context = Context::<WorkerActor>::new();
         let address = context.address();
-        let facts = FactSink::new(move |said| post_to(&address, Heard(said)));
-        let start = WorkerStart { worker, slot, facts, store: self.store.clone() };
+        let facts = FactSink::new(move |said| send_to(&address, FromBackend(said)));
+        let start = WorkerStart { worker, slot: slot.clone(), facts, store: self.store.clone() };
         let handle = catch_unwind(AssertUnwindSafe(|| self.backend.spawn(start))).unwrap_or_else(|payload| {
             let message = format!("the backend panicked: {}", panic_message(payload.as_ref()));
             Err(Fault::new(FailureKind::SetupFailed, message))
@@ -109,13 +165,14 @@ impl WorkerSupervisor {
             over: None,
         });
         self.workers.insert(worker, actor);
+        tell_of_worker(&self.controller, worker, WorkerChange::Spawned { slot });
         Ok(())
     }
 
     fn tell(&mut self, trial: TrialId, fact: PoolFact) {
         if let PoolFact::Lost { lease } = fact {
             let tenant = self.tenants.remove(&lease);
-            return tenant.iter().for_each(|(_, tenant)| post(tenant, PoolSaid { fact: fact.clone(), worker: None }));
+            return tenant.iter().for_each(|(_, tenant)| send(tenant, FromPool { fact: fact.clone(), worker: None }));
         }
         let Some(asker) = self.asking.remove(&trial) else { return };
         match &fact {
@@ -127,20 +184,20 @@ impl WorkerSupervisor {
                 };
                 let worker = Some(worker.clone().recipient());
                 self.tenants.insert(*lease, (trial, asker.clone()));
-                post(&asker, PoolSaid { fact, worker });
+                send(&asker, FromPool { fact, worker });
             }
-            PoolFact::Refused { .. } | PoolFact::Lost { .. } => post(&asker, PoolSaid { fact, worker: None }),
+            PoolFact::Refused { .. } | PoolFact::Lost { .. } => send(&asker, FromPool { fact, worker: None }),
         }
     }
 
     fn to_worker(&self, worker: WorkerId, message: ToWorker) {
         if let Some(address) = self.workers.get(&worker) {
-            post_to(address, message);
+            send_to(address, message);
         }
     }
 
     /// Keeps the addresses of those who wait for a word, and of nobody else.
-    fn remember(&mut self, order: &PoolOrder, reply: Option<Recipient<PoolSaid>>) {
+    fn remember(&mut self, order: &PoolOrder, reply: Option<Recipient<FromPool>>) {
         match order {
             PoolOrder::Acquire { trial, .. } => {
                 self.asking.extend(reply.map(|reply| (*trial, reply)));
@@ -163,8 +220,10 @@ impl Handler<ToPool> for WorkerSupervisor {
     type Result = ();
 
     fn handle(&mut self, ToPool { order, reply }: ToPool, ctx: &mut Context<Self>) {
-        self.remember(&order, reply);
-        self.feed(PoolInput::Order(order), ctx);
+        self.attempt(ctx, |supervisor, ctx| {
+            supervisor.remember(&order, reply);
+            supervisor.step(PoolInput::Order(order), ctx);
+        });
     }
 }
 
@@ -175,6 +234,10 @@ impl Handler<ToSupervisor> for WorkerSupervisor {
         match message {
             ToSupervisor::Demand(demand) => self.feed(PoolInput::Demand(demand), ctx),
             ToSupervisor::WithdrawGpu(gpu) => self.feed(PoolInput::WithdrawGpu(gpu), ctx),
+            ToSupervisor::Resize(total) => self.attempt(ctx, |supervisor, ctx| {
+                supervisor.backend.set_resources(&total);
+                supervisor.step(PoolInput::Resize(total), ctx);
+            }),
             ToSupervisor::Hold => self.feed(PoolInput::Hold, ctx),
             ToSupervisor::Proceed => self.feed(PoolInput::Proceed, ctx),
             ToSupervisor::Close { by } => {
@@ -183,6 +246,9 @@ impl Handler<ToSupervisor> for WorkerSupervisor {
                 }
                 self.feed(PoolInput::Close, ctx);
             }
+            ToSupervisor::EndWorkers => self.end_workers(ctx),
+            #[cfg(feature = "testing")]
+            ToSupervisor::Panic => self.attempt(ctx, |_, _| panic!("a test asked for it")),
         }
     }
 }
@@ -191,10 +257,18 @@ impl Handler<WorkerNews> for WorkerSupervisor {
     type Result = ();
 
     fn handle(&mut self, news: WorkerNews, ctx: &mut Context<Self>) {
+        if let (Course::BreakingOff, WorkerNews::Gone(worker) | WorkerNews::Abandoned(worker)) = (self.course, news) {
+            self.workers.remove(&worker);
+            return self.closed_if_all_are_gone();
+        }
         let input = match news {
             WorkerNews::Released(worker) => PoolInput::Released(worker),
             WorkerNews::Gone(worker) => {
                 self.workers.remove(&worker);
+                // One that was given up may end when the run is over.
+                if self.pool.knows(worker) {
+                    tell_of_worker(&self.controller, worker, WorkerChange::Gone);
+                }
                 PoolInput::Gone(worker)
             }
             WorkerNews::Abandoned(worker) => PoolInput::Abandoned(worker),
@@ -212,6 +286,7 @@ impl Handler<InspectPool> for WorkerSupervisor {
             withdrawn_gpus: self.pool.withdrawn_gpus().clone(),
             free: self.pool.free().clone(),
             counts: self.pool.counts(),
+            workers: self.pool.totals(),
             why: trial.and_then(|trial| self.pool.why_waiting(trial)),
         })
     }

@@ -1,10 +1,23 @@
 //! What touches the world: threads, files, terminals. Neighbours of the actors, which never import it.
 
 pub mod backend;
+#[cfg(feature = "cloud")]
+pub mod cloud;
+pub mod control;
+mod deadline;
 pub mod files;
+pub(crate) mod gpus;
+pub(crate) mod host;
 pub mod journal;
 pub mod log;
 pub mod observe;
+pub(crate) mod plain_file;
+#[cfg(feature = "plot")]
+pub mod plot;
+pub mod provenance;
+pub(crate) mod slow;
 pub mod store;
-#[cfg(all(feature = "process", target_os = "linux"))]
+#[cfg(all(feature = "process", unix))]
+mod system;
+#[cfg(all(feature = "process", unix))]
 pub mod worker;

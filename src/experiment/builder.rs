@@ -1,31 +1,26 @@
 //! The builder: settings one by one, checked all together before anything runs.
 
-use std::num::NonZeroU32;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::given::Given;
 use super::place::Existing;
 use super::session::FilesAt;
-use super::stored::FromFile;
-use crate::edge::files::Files;
-use crate::edge::log::{Damage, DirFiles, LogSettings};
-use crate::logic::checkpoint::Retention;
+use crate::edge::log::{Damage, DirFiles};
 use crate::logic::config::Config;
-use crate::logic::engine::{AtEnd, Batching, FailFast, History, Resume, SameError};
+use crate::logic::engine::{Batching, FailFast, History, Resume};
 use crate::logic::failure::{Budget, RetryPolicy};
-use crate::logic::limit::OnLimit;
 use crate::logic::metrics::Objective;
-use crate::logic::objects::Objects;
 use crate::logic::pool::{AbandonPolicy, ResourceRequest, Resources, Reuse};
-use crate::logic::schedule::{Fifo, Scheduler};
+use crate::logic::schedule::Scheduler;
 use crate::logic::search::{Samples, Searcher};
+use crate::logic::settings::Settings;
 use crate::logic::space::Space;
 use crate::logic::stop::StopRule;
-use crate::logic::trial::Export;
 use crate::ports::backend::Backend;
 use crate::ports::observer::Observer;
-use crate::ports::store::Store;
 
 /// An experiment: what to run, what to try, and how.
 ///
@@ -33,7 +28,7 @@ use crate::ports::store::Store;
 /// use tryout::prelude::*;
 ///
 /// let parabola = function("parabola", |config: Config, trial| {
-///     let x = config.number("x").unwrap_or(0.0);
+///     let x = config.get::<f64>("x")?;
 ///     for step in 1..=10 {
 ///         trial.report([("loss", (x - 3.0).powi(2) + 1.0 / f64::from(step))])?;
 ///     }
@@ -42,6 +37,7 @@ use crate::ports::store::Store;
 /// let results = Experiment::new("parabola", parabola)
 ///     .space(Space::new().with("x", uniform(-10.0, 10.0)))
 ///     .samples(20)
+///     .seed(1)
 ///     .objective(Objective::min("loss"))
 ///     .scheduler(Asha::new().max_t(10))
 ///     .run()?;
@@ -49,54 +45,35 @@ use crate::ports::store::Store;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Experiment {
-    pub(super) name: String,
+    /// All that is data. Of the parts it is filled in when the experiment starts.
+    pub(super) settings: Settings,
+    pub(super) given: Given,
     pub(super) backend: Box<dyn Backend>,
-    pub(super) space: Option<Space>,
-    pub(super) points: Vec<Config>,
-    pub(super) samples: Option<Samples>,
-    pub(super) searcher: Option<Box<dyn Searcher>>,
-    pub(super) scheduler: Box<dyn Scheduler>,
-    pub(super) stop: Vec<Box<dyn StopRule>>,
-    pub(super) objective: Option<Objective>,
-    pub(super) seed: u64,
-    pub(super) resources: Option<Resources>,
-    pub(super) per_trial: Option<ResourceRequest>,
-    pub(super) concurrency: Option<u32>,
-    pub(super) staged: u32,
-    pub(super) reuse: Reuse,
-    pub(super) grace: Duration,
-    pub(super) abandoned: AbandonPolicy,
-    pub(super) retry: RetryPolicy,
-    pub(super) fail_fast: FailFast,
-    pub(super) same_error: Option<SameError>,
-    pub(super) time_limit: Option<(Duration, OnLimit)>,
-    pub(super) withdraw_gpus_after: Option<u32>,
-    pub(super) checkpoint_every: Option<u32>,
-    pub(super) at_end: AtEnd,
-    pub(super) retention: Retention,
-    pub(super) checkpoint_budget: Option<u64>,
-    pub(super) export: Export,
-    pub(super) batching: Batching,
-    pub(super) history: History,
-    pub(super) observers: Vec<Box<dyn Observer>>,
-    pub(super) patience: Duration,
+    pub(super) session: SessionChoices,
+    pub(super) journal_files: FilesAt,
+}
+
+/// What this session is to do with a run that is there; not stored.
+#[derive(Debug, Default)]
+pub(super) struct SessionChoices {
     pub(super) dir: Option<PathBuf>,
-    pub(super) files: Option<Files>,
-    pub(super) store: Option<Arc<dyn Store>>,
     /// Exactly here, whatever the name.
     pub(super) place: Option<PathBuf>,
     pub(super) existing: Existing,
     pub(super) damage: Damage,
     pub(super) how: Resume,
-    pub(super) log: LogSettings,
-    pub(super) journal_files: FilesAt,
-    pub(super) from_file: FromFile,
-    pub(super) objects: Objects,
+    /// Whether other processes can reach the run.
+    pub(super) control_socket: bool,
+    /// How long trials may take to save themselves when Ctrl-C is pressed, if the run listens to it.
+    #[cfg(feature = "ctrl-c")]
+    pub(super) on_ctrl_c: Option<Duration>,
+    /// The settings that may differ although another question is asked then.
+    pub(super) may_change: BTreeSet<&'static str>,
 }
 
 impl std::fmt::Debug for Experiment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Experiment").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Experiment").field("name", &self.settings.name).finish_non_exhaustive()
     }
 }
 
@@ -104,80 +81,56 @@ impl Experiment {
     /// An experiment called `name` that runs what `backend` runs: see [`stepwise`](crate::edge::backend::stepwise),
     /// [`function`](crate::edge::backend::function) and their async twins.
     pub fn new(name: impl Into<String>, backend: impl Backend + 'static) -> Self {
+        Self::with_settings(Settings::new(name.into()), backend)
+    }
+
+    /// An experiment with these settings, as from a file. Parts that are data are made of them when it starts; those that
+    /// are code have to be supplied, as with [`resume`](Self::resume).
+    pub fn with_settings(settings: Settings, backend: impl Backend + 'static) -> Self {
         Self {
-            name: name.into(),
+            settings,
+            given: Given::default(),
             backend: Box::new(backend),
-            space: None,
-            points: Vec::new(),
-            samples: None,
-            searcher: None,
-            scheduler: Box::new(Fifo),
-            stop: Vec::new(),
-            objective: None,
-            seed: 0,
-            resources: None,
-            per_trial: None,
-            concurrency: None,
-            staged: 16,
-            reuse: Reuse::Yes,
-            grace: Duration::from_secs(30),
-            abandoned: AbandonPolicy::GiveBack,
-            retry: RetryPolicy::default(),
-            fail_fast: FailFast::No,
-            same_error: None,
-            time_limit: None,
-            withdraw_gpus_after: None,
-            checkpoint_every: None,
-            at_end: AtEnd::Nothing,
-            retention: Retention::all(),
-            checkpoint_budget: None,
-            export: Export::No,
-            batching: Batching::Adaptive,
-            history: History::default(),
-            observers: Vec::new(),
-            patience: Duration::from_secs(5),
-            dir: None,
-            files: None,
-            store: None,
-            place: None,
-            existing: Existing::Refuse,
-            damage: Damage::Refuse,
-            how: Resume::new(),
-            log: LogSettings::default(),
+            session: SessionChoices::default(),
             journal_files: Arc::new(|dir| Arc::new(DirFiles::new(dir))),
-            from_file: FromFile::default(),
-            objects: Objects::default(),
         }
     }
 
     /// What to try: random values are drawn, grids are walked.
     #[must_use]
     pub fn space(mut self, space: Space) -> Self {
-        self.from_file.supplied("space");
-        if self.place.is_some() {
+        if self.session.place.is_some() {
             // It takes the place of what was stored.
-            self.searcher = None;
+            self.settings.searcher = None;
         }
-        self.space = Some(space);
+        self.given.space = Some(space);
         self
     }
 
-    /// How often to go through the space: 1 unless it is said. With a searcher of your own, how many of its suggestions
-    /// to take. [`Samples::Infinite`] goes on until a stop rule ends the experiment.
+    /// How many trials there are to be. [`Samples::Infinite`] goes on until a stop rule or a time limit ends the experiment.
+    ///
+    /// Default: a searcher that ends by itself is taken to its end, and so is a grid: once through it. Of the others, random
+    /// values among them, it is 1; or as many as there is time for, if [`time_limit`](Self::time_limit) or
+    /// [`stop::experiment_time`](crate::logic::stop::experiment_time) says how long.
     #[must_use]
     pub fn samples(mut self, samples: impl Into<Samples>) -> Self {
-        self.samples = Some(samples.into());
+        self.settings.samples = Some(samples.into());
         self
     }
 
-    /// Points to try first. Each takes the place of one sample; what it leaves open is drawn from the space. Without a
+    /// How often to go through the space: the grid is walked so often, and the other values are drawn anew each time. Default:
+    /// once, or as often as [`samples`](Self::samples) asks for; with both, what ends first.
+    #[must_use]
+    pub fn passes(mut self, passes: impl Into<Samples>) -> Self {
+        self.settings.passes = Some(passes.into());
+        self
+    }
+
+    /// Points to try first. Each takes the place of one pass over the space; what it leaves open is drawn from the space. Without a
     /// space, these are all there is to try.
     #[must_use]
     pub fn points(mut self, points: impl IntoIterator<Item = Config>) -> Self {
-        if std::mem::take(&mut self.from_file.points) {
-            self.points.clear();
-        }
-        self.points.extend(points);
+        self.given.points.get_or_insert_default().extend(points);
         self
     }
 
@@ -185,58 +138,62 @@ impl Experiment {
     /// a resumed run is supplied with it again, and a configuration that names one that isn't there is refused.
     #[must_use]
     pub fn object(mut self, name: impl Into<String>, object: impl std::any::Any + Send + Sync) -> Self {
-        self.objects.insert(name, object);
+        self.given.objects.insert(name, object);
         self
     }
 
     /// Who says what to try. With a [`space`](Experiment::space) as well, a suggestion that isn't in it ends the run.
     #[must_use]
     pub fn searcher(mut self, searcher: impl Searcher + 'static) -> Self {
-        self.from_file.supplied("searcher");
-        if self.place.is_some() {
+        if self.session.place.is_some() {
             // It takes the place of what was stored.
-            self.space = None;
-            self.points.clear();
+            self.settings.space = None;
+            self.settings.points.clear();
         }
-        self.searcher = Some(Box::new(searcher));
+        self.given.searcher = Some(Box::new(searcher));
         self
     }
 
-    /// Who says which trials go on: [`Fifo`] unless it is said.
+    /// Who says which trials go on. Default: [`Fifo`](crate::logic::schedule::Fifo).
     #[must_use]
     pub fn scheduler(mut self, scheduler: impl Scheduler + 'static) -> Self {
-        self.from_file.supplied("scheduler");
-        self.scheduler = Box::new(scheduler);
+        self.given.scheduler = Some(Box::new(scheduler));
         self
     }
 
     /// When a trial, or all of it, is over. Rules add up: the first that applies counts.
     #[must_use]
     pub fn stop(mut self, rule: impl StopRule + 'static) -> Self {
-        if std::mem::take(&mut self.from_file.stop) {
-            self.stop.clear();
-        }
-        self.from_file.supplied("stop");
-        self.stop.push(Box::new(rule));
+        self.given.stop.get_or_insert_default().push(Box::new(rule));
         self
     }
 
     /// What counts, and which way is better.
     #[must_use]
     pub fn objective(mut self, objective: Objective) -> Self {
-        self.objective = Some(objective);
+        self.settings.objective = Some(objective);
         self
     }
 
-    /// The seed of all that is drawn; 0 unless it is said. The same seed gives the same configurations.
+    /// Whether each report must have the metrics that the objective, the scheduler and the searcher judge by. Default: it must,
+    /// and one without them is its trial's failure. With false such a report is a result that nobody judges.
+    #[must_use]
+    pub fn require_metrics(mut self, required: bool) -> Self {
+        self.settings.require_metrics = required;
+        self
+    }
+
+    /// The seed of all that is drawn, by the space and by a scheduler that has none of its own. The same seed gives the same
+    /// configurations, and with the same name the same ids. Default: one is drawn, so that two runs differ; the log says which,
+    /// [`Results::seed`](crate::results::Results::seed) too, and a resumed run keeps it.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
+        self.settings.seed = Some(seed);
         self
     }
 
-    /// So many workers of one cpu each: short for `.resources(Resources::cpus(workers))`. As many as the machine has
-    /// cores, unless it is said.
+    /// So many workers of one cpu each: short for `.resources(Resources::cpus(workers))`. Default: as many as the
+    /// machine has cores.
     #[must_use]
     pub fn workers(self, workers: u32) -> Self {
         self.resources(Resources::cpus(workers))
@@ -245,53 +202,55 @@ impl Experiment {
     /// What there is to run on.
     #[must_use]
     pub fn resources(mut self, resources: Resources) -> Self {
-        self.resources = Some(resources);
+        self.settings.resources = Some(resources);
         self
     }
 
-    /// What each trial needs; goes before what the trainable asks for. One cpu, unless somebody says otherwise.
+    /// What each trial needs, whatever the trainable asks for. Default: what the trainable asks for, else one cpu.
     #[must_use]
     pub fn per_trial(mut self, request: ResourceRequest) -> Self {
-        self.per_trial = Some(request);
+        self.settings.per_trial = Some(request);
         self
     }
 
     /// At most so many trials at once, whatever the resources allow.
     #[must_use]
     pub fn concurrency(mut self, most: u32) -> Self {
-        self.concurrency = Some(most);
+        self.settings.concurrency = Some(most);
         self
     }
 
-    /// At most so many trials in the line for resources; 16 unless it is said. The others keep the order that priorities
-    /// and the scheduler give them.
+    /// At most so many trials that wait for a worker are made ahead, whatever the searcher offers, and stand in the line for
+    /// resources; at least 1. Default: 16. Trials that a client adds, and those of an earlier session, wait before the line, in the
+    /// order that priorities and the scheduler give them.
     #[must_use]
     pub fn staged(mut self, most: u32) -> Self {
-        self.staged = most;
+        self.settings.staged = most;
         self
     }
 
-    /// Whether a worker whose trial has ended goes on to the next trial: [`Reuse::Yes`] unless it is said. What that
+    /// Whether a worker whose trial has ended goes on to the next trial. Default: [`Reuse::Yes`]. What that
     /// means for a trainable is its own choice: without a `reset`, a new one is set up on the same worker.
     #[must_use]
     pub fn reuse(mut self, reuse: Reuse) -> Self {
-        self.reuse = reuse;
+        self.settings.reuse = reuse;
         self
     }
 
-    /// How long a worker may take to come to rest or to end, 30 s unless it is said, and what becomes of the resources
-    /// of one that doesn't and can't be killed.
+    /// How long a worker may take to come to rest or to end, and what becomes of the resources of one that doesn't and can't
+    /// be killed. Default: 30 s, and they are given back. A trial that a client stops while it saves, or that saves when the
+    /// run is stopped, has as long for its checkpoint.
     #[must_use]
     pub fn grace(mut self, grace: Duration, abandoned: AbandonPolicy) -> Self {
-        self.grace = grace;
-        self.abandoned = abandoned;
+        self.settings.grace = grace;
+        self.settings.abandoned = abandoned;
         self
     }
 
-    /// When a failed trial is tried again: never, unless it is said.
+    /// When a failed trial is tried again. Default: never, but after preemptions.
     #[must_use]
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
+        self.settings.retry = policy;
         self
     }
 
@@ -304,81 +263,52 @@ impl Experiment {
     /// Whether a trial that fails for good ends the run.
     #[must_use]
     pub fn fail_fast(mut self, fail_fast: FailFast) -> Self {
-        self.fail_fast = fail_fast;
+        self.settings.fail_fast = fail_fast;
         self
     }
 
-    /// A checkpoint at every iteration that is a multiple of this.
-    #[must_use]
-    pub fn checkpoint_every(mut self, iterations: u32) -> Self {
-        self.checkpoint_every = Some(iterations);
-        self
-    }
-
-    /// Whether a checkpoint is written when a trial stops. Reports then travel one by one.
-    #[must_use]
-    pub fn at_end(mut self, at_end: AtEnd) -> Self {
-        self.at_end = at_end;
-        self
-    }
-
-    /// Which checkpoints of a trial are kept: all, unless it is said.
-    #[must_use]
-    pub fn retention(mut self, retention: Retention) -> Self {
-        self.retention = retention;
-        self
-    }
-
-    /// How many bytes the checkpoints of all trials may take together; as many as they take, unless it is said. When they
-    /// take more, the oldest go that aren't their trial's last, then the last ones of trials that have ended, the oldest
-    /// first. What a trial that hasn't ended would go on from stays in any case; a warning says so if that is too much.
-    #[must_use]
-    pub fn checkpoint_budget(mut self, bytes: u64) -> Self {
-        self.checkpoint_budget = Some(bytes);
-        self
-    }
-
-    /// Whether a trial exports when it stops.
-    #[must_use]
-    pub fn export(mut self, export: Export) -> Self {
-        self.export = export;
-        self
-    }
-
-    /// How many reports travel at once: [`Batching::Adaptive`] unless it is said.
+    /// How many reports travel at once. Default: [`Batching::Adaptive`].
     #[must_use]
     pub fn batching(mut self, batching: Batching) -> Self {
-        self.batching = batching;
+        self.settings.batching = batching;
         self
     }
 
-    /// How many reports of each trial stay in memory: the last 1,000 unless it is said.
+    /// How many reports of each trial stay in memory. Default: the last 1,000.
     #[must_use]
     pub fn history(mut self, history: History) -> Self {
-        self.history = history;
+        self.settings.history = history;
         self
     }
 
     /// Who watches; any number.
     #[must_use]
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
-        self.observers.push(Box::new(observer));
+        self.given.observers.push(Box::new(observer));
         self
     }
 
-    /// How long observers may take to work off what is queued when the run has ended; 5 s unless it is said.
+    /// Opens a Unix socket through which other processes of the same user see and steer the run: see
+    /// [`api`](crate::api). It needs a `dir`; the file `control.json` there says where the socket is. Trials of the same user
+    /// can reach it, too.
+    #[must_use]
+    pub fn control_socket(mut self) -> Self {
+        self.session.control_socket = true;
+        self
+    }
+
+    /// A scheduler, searcher, stop rule, observer or store that takes longer than this over one call is warned of, at most once
+    /// a minute, with the time that it took and the trial. None: nobody is. Default: 0.5 s.
+    #[must_use]
+    pub fn slow_after(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.settings.slow_after = limit.into();
+        self
+    }
+
+    /// How long observers may take to work off what is queued when the run has ended. Default: 5 s.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+        self.settings.patience = patience;
         self
-    }
-
-    pub(super) fn checked_nonzero(
-        setting: &'static str,
-        value: Option<u32>,
-    ) -> Result<Option<NonZeroU32>, crate::error::SettingsError> {
-        let expected = "at least 1";
-        let refuse = || crate::error::SettingsError::Setting { setting, value: "0".to_owned(), expected };
-        value.map(|value| NonZeroU32::new(value).ok_or_else(refuse)).transpose()
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::edge::journal::{JournalFault, LOCK, Past};
+use crate::edge::journal::{DIRECTORY, JournalFault, LOCK, Past};
 use crate::edge::log::{Damage, LogError, LogLock, Position};
 use crate::error::SettingsError;
 use crate::logic::engine::Engine;
@@ -33,7 +33,8 @@ impl Place {
     pub(super) fn take(path: PathBuf, existing: Existing, damage: Damage) -> Result<Self, SettingsError> {
         let taken = path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
         if taken && existing == Existing::Refuse {
-            return Err(SettingsError::Duplicate { path });
+            let is_run = path.join(DIRECTORY).exists();
+            return Err(SettingsError::Duplicate { path, is_run });
         }
         fs::create_dir_all(&path).map_err(crate::ports::store::StoreError::io("make the directory", &path))?;
         let only_ours = !taken || path.join(LOCK).exists();
@@ -41,7 +42,7 @@ impl Place {
         let first = first(&path, damage)?;
         // A directory of something else isn't ours to write into.
         if first.is_none() && !only_ours {
-            return Err(SettingsError::Duplicate { path });
+            return Err(SettingsError::Duplicate { path, is_run: false });
         }
         Ok(Self { path, lock, first })
     }

@@ -3,19 +3,20 @@
 use std::time::Duration;
 
 use super::builder::Experiment;
-use super::start::refused;
 use crate::error::SettingsError;
 use crate::logic::engine::{OnSameError, SameError};
 use crate::logic::limit::{OnLimit, TimeLimit};
+use crate::logic::metrics::ReportLimits;
+use crate::logic::settings::WrongSetting;
 
 impl Experiment {
     /// What is done when the same error has ended attempts on so many workers, at least 2, with nothing in between that went
-    /// well; nothing, unless it is said. [`SameError`] says what is the same and what is counted. A run that is held waits
+    /// well. Default: nothing. [`SameError`] says what is the same and what is counted. A run that is held waits
     /// for [`Control::proceed`](crate::prelude::Control::proceed), so [`run`](Experiment::run), which gives nobody control,
     /// takes [`OnSameError::End`] only.
     #[must_use]
     pub fn same_error(mut self, workers: u32, then: OnSameError) -> Self {
-        self.same_error = Some(SameError { workers, then });
+        self.settings.same_error = Some(SameError { workers, then });
         self
     }
 
@@ -28,12 +29,12 @@ impl Experiment {
     /// their grace. A run that has reached its limit goes further if it is resumed with a later one, and `.extend(..)`.
     #[must_use]
     pub fn time_limit(mut self, limit: Duration, then: OnLimit) -> Self {
-        self.time_limit = Some((limit, then));
+        self.settings.time_limit = Some(TimeLimit { after: limit, then });
         self
     }
 
     /// After so many different trials, at least 2, that failed one after another on the same GPU, that GPU is granted to nobody
-    /// any more; never, unless it is said. Whoever has it goes on, and it comes back with the next session. Observers hear of
+    /// any more. Default: never. Whoever has it goes on, and it comes back with the next session. Observers hear of
     /// it ([`EventKind::Withdrawn`](crate::logic::event::EventKind::Withdrawn)), the pool's status names it, and requests that
     /// can't be met without it are refused.
     ///
@@ -43,37 +44,25 @@ impl Experiment {
     /// blamed on all of them: [`same_error`](Experiment::same_error) with no larger number catches that first.
     #[must_use]
     pub fn withdraw_gpus_after(mut self, trials: u32) -> Self {
-        self.withdraw_gpus_after = Some(trials);
+        self.settings.withdraw_gpus_after = Some(trials);
         self
     }
 
-    pub(super) fn take_time_limit(&self) -> Option<TimeLimit> {
-        self.time_limit.map(|(after, then)| TimeLimit { after, then, grace: self.grace })
-    }
-
-    /// Whether these settings make sense.
-    pub(super) fn check_safeguards(&self) -> Result<(), SettingsError> {
-        if self.time_limit.is_some_and(|(limit, _)| limit.is_zero()) {
-            return Err(refused("time_limit", "0 s", "longer than zero, or nothing would ever run"));
-        }
-        if let Some(trials @ (0 | 1)) = self.withdraw_gpus_after {
-            return Err(refused("withdraw_gpus_after", &trials.to_string(), "at least 2 trials"));
-        }
-        match self.same_error {
-            Some(SameError { workers: workers @ (0 | 1), .. }) => {
-                Err(refused("same_error", &workers.to_string(), "at least 2 workers"))
-            }
-            _ => Ok(()),
-        }
+    /// How much the reports of a trial may hold. Default: 4,096 names and 1 MiB in each report, 16,384 names of numbers in all
+    /// reports of a trial. A trial that reports more fails, with what it reported and the limit.
+    #[must_use]
+    pub fn report_limits(mut self, limits: ReportLimits) -> Self {
+        self.settings.report_limits = limits;
+        self
     }
 
     /// Whether nothing in them needs a client: [`run`](Experiment::run) gives nobody control.
     pub(super) fn check_uncontrolled(&self) -> Result<(), SettingsError> {
-        match self.same_error {
+        match self.settings.same_error {
             Some(SameError { then: OnSameError::Hold, .. }) => {
                 let expected =
                     "`OnSameError::End` with `run()`, since nobody could let it go on; `start()` gives control";
-                Err(refused("same_error", "`OnSameError::Hold`", expected))
+                Err(WrongSetting::new("same_error", "`OnSameError::Hold`", expected).into())
             }
             _ => Ok(()),
         }

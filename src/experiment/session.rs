@@ -1,24 +1,26 @@
 //! One session of a run: what an earlier one left is told to the engine and the observers, and the journal goes on.
 
 use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use serde_json::{Map, Value};
-
+use super::builder::SessionChoices;
 use super::place::Place;
-use super::stored;
+use crate::edge::host;
 use crate::edge::journal::{DIRECTORY, JournalEnd, JournalFile, Past};
-use crate::edge::log::{Damage, Files, LogLock, LogSettings};
-use crate::edge::observe::{Before, StateSink};
+use crate::edge::log::{Damage, Files, LogLock};
+use crate::edge::observe::{Before, ObserverHub, StateSink};
+use crate::edge::provenance::Recording;
 use crate::edge::store::Janitor;
 use crate::error::SettingsError;
 use crate::logic::checkpoint::CheckpointId;
-use crate::logic::engine::{Engine, EngineSettings, Resume};
+use crate::logic::engine::{Engine, guarded};
 use crate::logic::event::{EventKind, ExperimentEvent};
 use crate::logic::failure::error_chain;
 use crate::logic::journal::{ObserverState, Opened};
+use crate::logic::one_line::OneLine;
+use crate::logic::settings::{Settings, short_name};
 use crate::logic::time::Moment;
 use crate::ports::journal::OpenJournal;
 use crate::ports::observer::{Observer, Past as Wants};
@@ -31,12 +33,12 @@ pub(super) type FilesAt = Arc<dyn Fn(&Path) -> Arc<dyn Files> + Send + Sync>;
 pub(super) struct Start<'a> {
     pub(super) place: Option<Place>,
     pub(super) engine: &'a mut Engine,
-    pub(super) name: &'a str,
+    /// What the program gave.
+    pub(super) settings: Arc<Settings>,
     pub(super) trainable: &'a str,
-    pub(super) given: Map<String, Value>,
-    pub(super) how: Resume,
-    pub(super) damage: Damage,
-    pub(super) log: LogSettings,
+    /// How its trials are started, if they are programs.
+    pub(super) program: Vec<OsString>,
+    pub(super) choices: SessionChoices,
     pub(super) files: FilesAt,
     pub(super) store: Arc<dyn Store>,
     pub(super) observers: Vec<Box<dyn Observer>>,
@@ -49,50 +51,60 @@ pub(super) struct Session {
     pub(super) journal: Option<(OpenJournal, JournalEnd)>,
     pub(super) notices: Vec<EventKind>,
     pub(super) dir: Option<(LogLock, PathBuf)>,
+    pub(super) recording: Arc<Recording>,
 }
 
 /// Begins a session.
 pub(super) fn begin(start: Start<'_>) -> Result<Session, SettingsError> {
-    let Start { place, engine, name, trainable, given, how, damage, log, files, store, observers } = start;
-    let trainable = without_path(trainable);
+    let Start { place, engine, settings, trainable, program, choices, files, store, observers } = start;
+    let (trainable, damage) = (short_name(trainable), choices.damage);
     let Some(place) = place else {
         let observers = observers.into_iter().map(|observer| (observer, None)).collect();
-        return Ok(Session { observers, states: Arc::new(|_| {}), journal: None, notices: Vec::new(), dir: None });
+        return Ok(Session {
+            observers,
+            states: Arc::new(|_| {}),
+            journal: None,
+            notices: Vec::new(),
+            dir: None,
+            recording: Arc::default(),
+        });
     };
-    let mut opened = Opened::new(name, engine.settings().run, trainable);
+    let mut opened = Opened::new(settings.clone(), engine.settings().run, trainable);
     let mut notices = Vec::new();
     if let Some(first) = &place.first {
-        same(&place, "the experiment", &first.name, name)?;
+        same(&place, "the experiment", &first.settings.name, &settings.name)?;
         same(&place, "the trainable", &first.trainable, trainable)?;
     }
     let (end, torn) = place.tell(damage, engine)?;
-    let resumed = engine.recalled().opened.is_some();
-    if let Some(last) = &engine.recalled().opened {
+    let resumed = engine.replayed().opened.is_some();
+    if let Some(last) = &engine.replayed().opened {
         opened.session = last.session + 1;
         notices.extend(torn);
-        notices.extend(stored::differences(&last.settings, &given));
-        notices.extend(engine.recalled().refused.iter().cloned());
+        notices.extend(changes(&last.settings, &settings, &choices)?);
+        notices.extend(engine.replayed().refused.iter().chain(&engine.replayed().diverged).cloned());
     }
     if resumed {
         // What nobody knows of was never acknowledged. Its name will be used again.
-        let records = engine.ledger().iter().flat_map(|record| &record.checkpoints);
+        let inherited = engine.ledger().iter().filter_map(|record| record.inherited.as_ref()).map(|it| &it.checkpoint);
+        let records = engine.ledger().iter().flat_map(|record| &record.checkpoints).chain(inherited);
         let known: HashSet<CheckpointId> = records.map(|checkpoint| checkpoint.id).collect();
         let swept = store.sweep(opened.run, &|checkpoint| known.contains(&checkpoint))?;
         log::debug!("swept: {swept:?}");
     }
+    let recording = Recording::start(&place.path, opened.session, trainable, program);
     let line = end.as_ref().map_or(1, |end| end.next);
-    opened.settings = given;
-    opened.wall_clock =
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
+    opened.wall_clock = host::since_1970().as_secs_f64();
     opened.pid = std::process::id();
 
+    let started = ExperimentEvent { at: Moment::START, kind: engine.started() };
     let states: BTreeMap<String, ObserverState> =
-        engine.recalled().observers.iter().map(|state| (state.name.clone(), state.clone())).collect();
+        engine.replayed().observers.iter().map(|state| (state.name.clone(), state.clone())).collect();
     let observers: Result<Vec<_>, SettingsError> = observers
         .into_iter()
-        .map(|observer| {
+        .enumerate()
+        .map(|(index, observer)| {
             let before = if resumed {
-                Some(before(&place, line, damage, &*observer, &states, engine.settings())?)
+                Some(before(&place, line, damage, (index, &*observer), &states, &started)?)
             } else {
                 None
             };
@@ -100,13 +112,13 @@ pub(super) fn begin(start: Start<'_>) -> Result<Session, SettingsError> {
         })
         .collect();
     let observers = observers?;
-    let journal = JournalFile::start(files(&place.path.join(DIRECTORY)), end, opened, log, Janitor::new(store))?;
+    let journal = JournalFile::start(files(&place.path.join(DIRECTORY)), end, opened, Janitor::new(store))?;
     if resumed {
-        engine.resume(how);
+        engine.resume(choices.how);
     }
     let sink = journal.1.observer_states();
     let notices = notices.into_iter().map(|message| {
-        log::warn!("{message}");
+        log::warn!("{}", OneLine(&message));
         EventKind::Warning { message }
     });
     Ok(Session {
@@ -115,14 +127,22 @@ pub(super) fn begin(start: Start<'_>) -> Result<Session, SettingsError> {
         journal: Some(journal),
         notices: notices.collect(),
         dir: Some((place.lock, place.path)),
+        recording: Arc::new(recording),
     })
 }
 
-/// A type that moved to another module is the same.
-fn without_path(name: &str) -> &str {
-    let end = name.find('<').unwrap_or(name.len());
-    let begin = name.get(..end).and_then(|path| path.rfind("::")).map_or(0, |place| place + 2);
-    name.get(begin..).unwrap_or(name)
+/// What is reported of the settings that the program gives now and gave last time. What makes it another question is refused,
+/// unless that was said to be meant.
+fn changes(before: &Settings, now: &Settings, choices: &SessionChoices) -> Result<Vec<String>, SettingsError> {
+    let meant = |setting: &str| choices.may_change.contains(setting);
+    if let Some(change) = now.new_question(before).into_iter().find(|change| !meant(&change.setting)) {
+        return Err(SettingsError::Changed(change));
+    }
+    let missing = before.observers.iter().filter(|name| !now.observers.contains(name)).map(|name| {
+        format!("the observer {name} of the earlier session is missing: supply it again, with `.observer(..)`, if it is to watch")
+    });
+    let changes = now.changes(before).into_iter().filter(|change| change.setting != "observers");
+    Ok(changes.map(|change| change.to_string()).chain(missing).collect())
 }
 
 fn same(place: &Place, what: &'static str, stored: &str, given: &str) -> Result<(), SettingsError> {
@@ -138,15 +158,17 @@ fn before(
     place: &Place,
     line: u64,
     damage: Damage,
-    observer: &dyn Observer,
+    (index, observer): (usize, &dyn Observer),
     states: &BTreeMap<String, ObserverState>,
-    settings: &EngineSettings,
+    started: &ExperimentEvent,
 ) -> Result<Before, SettingsError> {
-    let EngineSettings { run, name, objective, .. } = settings;
-    let kind = EventKind::Started { run: *run, name: name.clone(), total: None, objective: objective.clone() };
-    let started = ExperimentEvent { at: Moment::START, kind };
-    let state = states.get(observer.name()).cloned();
-    let past = match observer.wants_past() {
+    let started = started.clone();
+    let state = states.get(&ObserverHub::name_of(index, observer)).cloned();
+    let wants = match guarded(|| observer.wants_past()) {
+        Ok(wants) => wants,
+        Err(message) => return Ok(Box::new(move |_| Err(format!("`wants_past`: {message}")))),
+    };
+    let past = match wants {
         Wants::Wanted => Some(Past::open(&place.path, damage)?.until(line)),
         Wants::Unwanted => None,
     };

@@ -1,5 +1,6 @@
 //! Which checkpoints of a trial are kept, and which are let go.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,11 @@ impl CheckpointId {
         format!("checkpoint_{:06}", self.index)
     }
 
+    /// Where it lies in a store: `3fa01_00002/checkpoint_000003`.
+    pub fn path(&self) -> String {
+        format!("{}/{}", self.trial, self.directory())
+    }
+
     /// The checkpoint of `trial` whose directory has this name; none if it isn't such a name.
     pub fn of_directory(trial: TrialId, name: &str) -> Option<Self> {
         let index = name.strip_prefix("checkpoint_")?.parse().ok()?;
@@ -42,6 +48,7 @@ pub struct Checkpoint {
 
 /// How many checkpoints a trial keeps. The latest is always kept, even if it isn't among the best.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Retention {
     keep: Option<usize>,
     best_by: Option<Objective>,
@@ -63,91 +70,27 @@ impl Retention {
         Self { keep: Some(k), best_by: Some(objective) }
     }
 
-    /// How many are kept, all if none is said.
+    /// How many are kept; all, if none.
     pub fn keep(&self) -> Option<usize> {
         self.keep
     }
-}
 
-/// The checkpoints of one trial, from the first to be let go to the last.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Shelf {
-    retention: Retention,
-    ranked: Vec<Arc<Checkpoint>>,
-    latest: Option<Arc<Checkpoint>>,
-    next_index: u32,
-}
-
-impl Shelf {
-    /// An empty shelf.
-    pub fn new(retention: Retention) -> Self {
-        Self { retention, ..Self::default() }
-    }
-
-    /// A shelf with checkpoints of earlier on it, in the order in which they were written; `next_index` is that of the next.
-    pub fn restored(retention: Retention, checkpoints: Vec<Arc<Checkpoint>>, next_index: u32) -> Self {
-        let mut shelf = Self { next_index, ..Self::new(retention) };
-        checkpoints.into_iter().for_each(|checkpoint| shelf.place(checkpoint));
-        shelf
-    }
-
-    /// The index that the next checkpoint gets.
-    pub fn next_index(&self) -> u32 {
-        self.next_index
-    }
-
-    /// The one to go on from.
-    pub fn latest(&self) -> Option<&Arc<Checkpoint>> {
-        self.latest.as_ref()
-    }
-
-    /// All that are kept, the best (or newest) last.
-    pub fn kept(&self) -> &[Arc<Checkpoint>] {
-        &self.ranked
-    }
-
-    /// Puts a complete checkpoint on the shelf and takes those off that are no longer kept.
-    pub fn register(&mut self, checkpoint: Arc<Checkpoint>) -> Vec<Arc<Checkpoint>> {
-        self.place(checkpoint);
-        self.let_go()
-    }
-
-    /// Takes one off that is gone; never the latest.
-    pub fn remove(&mut self, id: CheckpointId) {
-        if self.latest.as_ref().is_none_or(|latest| latest.id != id) {
-            self.ranked.retain(|checkpoint| checkpoint.id != id);
+    /// Which of a trial's checkpoints are no longer kept, from the worst (or oldest). `kept` is in the order in which they were
+    /// written; the last one stays.
+    pub fn let_go(&self, kept: &[Arc<Checkpoint>]) -> Vec<CheckpointId> {
+        let (Some(keep), Some((latest, _))) = (self.keep, kept.split_last()) else { return Vec::new() };
+        let surplus = kept.len().saturating_sub(keep.max(1));
+        if surplus == 0 {
+            return Vec::new();
         }
-    }
-
-    fn place(&mut self, checkpoint: Arc<Checkpoint>) {
-        self.next_index = self.next_index.max(checkpoint.id.index + 1);
-        let at = match &self.retention.best_by {
-            None => self.ranked.len(),
-            Some(objective) => {
-                let rank = |of: &Checkpoint| rank(of, objective);
-                let new = rank(&checkpoint);
-                self.ranked.partition_point(|old| rank(old) <= new)
-            }
-        };
-        self.ranked.insert(at, checkpoint.clone());
-        self.latest = Some(checkpoint);
-    }
-
-    fn let_go(&mut self) -> Vec<Arc<Checkpoint>> {
-        let Some(keep) = self.retention.keep else { return Vec::new() };
-        let surplus = self.ranked.len().saturating_sub(keep.max(1));
-        let latest = self.latest.as_ref().map(|latest| latest.id);
-        let mut gone = Vec::new();
-        let mut position = 0;
-        self.ranked.retain(|checkpoint| {
-            let goes = position < surplus && Some(checkpoint.id) != latest;
-            position += 1;
-            if goes {
-                gone.push(checkpoint.clone());
-            }
-            !goes
-        });
-        gone
+        let mut ranked: Vec<&Arc<Checkpoint>> = kept.iter().collect();
+        if let Some(objective) = &self.best_by {
+            let order = |one: &&Arc<Checkpoint>, other: &&Arc<Checkpoint>| {
+                rank(one, objective).partial_cmp(&rank(other, objective)).unwrap_or(Ordering::Equal)
+            };
+            ranked.sort_by(order);
+        }
+        ranked.into_iter().take(surplus).map(|checkpoint| checkpoint.id).filter(|id| *id != latest.id).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::metrics::Metrics;
 use super::objects::ObjectName;
+use super::place;
 
 /// One point of the search space, with all values concrete.
 ///
@@ -15,21 +16,32 @@ use super::objects::ObjectName;
 /// use tryout::prelude::*;
 ///
 /// let config = Config::from_json(serde_json::json!({"lr": 0.1, "net": {"hidden": 32}}))?;
-/// assert_eq!(config.number("net/hidden"), Some(32.0));
+/// let hidden: u32 = config.get("net/hidden")?;
+/// assert_eq!((hidden, config.get::<f64>("lr")?), (32, 0.1));
+/// assert!(config.get::<u32>("lr").is_err());
 /// # Ok::<(), ConfigError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Config(Map<String, Value>);
 
 /// A configuration that isn't what the trainable expects.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A value has the wrong type, is missing or is out of range.
-    #[error("configuration key `{key}`: found {found}, but {problem}")]
+    /// A value that has to be there isn't.
+    #[error("the configuration has no `{key}`: {}", there(known))]
+    Missing {
+        /// The path of the key, as in `net/hidden`.
+        key: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// A value has the wrong type or is out of range.
+    #[error("{}: found {found}, but {problem}", named(key))]
     Key {
-        /// The path of the key, as in `net.hidden`; `.` for the whole.
+        /// The path of the key, as in `net/hidden`; empty for the whole.
         key: String,
         /// The value that stood there.
         found: String,
@@ -42,9 +54,43 @@ pub enum ConfigError {
         /// What kind of value stood there instead.
         found: &'static str,
     },
+    /// Maps and lists within each other, deeper than a journal or a worker could read them.
+    #[error("configuration key `{key}`: lists and maps are nested more than {most} levels deep; use fewer levels")]
+    Deep {
+        /// The key at the top under which they are.
+        key: String,
+        /// How many levels there may be, the configuration itself included.
+        most: usize,
+    },
+}
+
+crate::logic::failure::debug_as_chain!(ConfigError);
+
+/// Whether lists and maps lie within each other on more than `most` levels. It looks no deeper than that.
+pub(crate) fn is_deeper(value: &Value, most: usize) -> bool {
+    match value {
+        Value::Array(items) => most == 0 || items.iter().any(|item| is_deeper(item, most - 1)),
+        Value::Object(map) => most == 0 || map.values().any(|item| is_deeper(item, most - 1)),
+        _ => false,
+    }
 }
 
 impl Config {
+    /// So many levels of lists and maps a configuration may have, itself included. Who reads JSON gives up at 128, and a
+    /// configuration is a part of other things where it is written.
+    pub const MOST_LEVELS: usize = 64;
+
+    /// Whether it can be written and read everywhere.
+    ///
+    /// # Errors
+    /// If it is nested on more than [`MOST_LEVELS`](Self::MOST_LEVELS).
+    pub fn check_levels(&self) -> Result<(), ConfigError> {
+        match self.0.iter().find(|(_, value)| is_deeper(value, Self::MOST_LEVELS - 1)) {
+            Some((key, _)) => Err(ConfigError::Deep { key: key.clone(), most: Self::MOST_LEVELS }),
+            None => Ok(()),
+        }
+    }
+
     /// An empty configuration.
     pub fn new() -> Self {
         Self::default()
@@ -68,8 +114,24 @@ impl Config {
         self
     }
 
-    /// The value at `path`, levels joined with `/`; list elements go by their index.
-    pub fn get(&self, path: &str) -> Option<&Value> {
+    /// The value at `path`, levels joined with `/`; list elements go by their index. It is read as any type that serde can read;
+    /// one that may be missing as an `Option`.
+    ///
+    /// # Errors
+    /// If there is none, or it is of another type: the error names the path and what is there.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ConfigError> {
+        let Some(value) = self.value(path) else {
+            // It may be missing.
+            return serde_json::from_value(Value::Null).map_err(|_| self.missing(path.to_owned()));
+        };
+        place::read(value).map_err(|(within, problem)| {
+            let key = if within == "." { path.to_owned() } else { format!("{path}/{}", slashed(&within)) };
+            self.wrong(key, &problem.to_string())
+        })
+    }
+
+    /// The value at `path` as JSON, levels joined with `/`; list elements go by their index.
+    pub fn value(&self, path: &str) -> Option<&Value> {
         let mut parts = path.split('/');
         let first = self.0.get(parts.next()?)?;
         parts.try_fold(first, |value, part| match value {
@@ -81,12 +143,12 @@ impl Config {
 
     /// The number at `path`.
     pub fn number(&self, path: &str) -> Option<f64> {
-        self.get(path).and_then(Value::as_f64)
+        self.value(path).and_then(Value::as_f64)
     }
 
     /// The placeholder at `path`: see [`object`](super::objects::object).
     pub fn object(&self, path: &str) -> Option<ObjectName> {
-        self.get(path).and_then(|value| serde_json::from_value(value.clone()).ok())
+        self.value(path).and_then(|value| serde_json::from_value(value.clone()).ok())
     }
 
     /// The configuration as a JSON map.
@@ -110,17 +172,50 @@ impl Config {
     /// If it doesn't fit; the error names the key, what was found there and what was expected.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, ConfigError> {
         let value = Value::Object(self.0.clone());
-        serde_path_to_error::deserialize(&value).map_err(|error| {
-            let key = error.path().to_string();
-            let pointer: String =
-                if key == "." { String::new() } else { key.replace(['.', '['], "/").replace(']', "") };
-            let found = if pointer.is_empty() { Some(&value) } else { self.get(&pointer) };
-            ConfigError::Key {
-                key,
-                found: found.map_or_else(|| "nothing".to_owned(), |found| found.to_string()),
-                problem: error.into_inner().to_string(),
-            }
+        place::read(&value).map_err(|(key, problem)| {
+            let key = if key == "." { String::new() } else { slashed(&key) };
+            self.wrong(key, &problem.to_string())
         })
+    }
+
+    /// What is wrong at `path`, in serde's words; an empty one is the whole.
+    fn wrong(&self, path: String, problem: &str) -> ConfigError {
+        let missing = problem.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
+        if let Some(field) = missing {
+            return self.missing(if path.is_empty() { field.to_owned() } else { format!("{path}/{field}") });
+        }
+        let found = if path.is_empty() { Some(self.to_string()) } else { self.value(&path).map(Value::to_string) };
+        ConfigError::Key {
+            key: path,
+            found: found.unwrap_or_else(|| "nothing".to_owned()),
+            problem: problem.to_owned(),
+        }
+    }
+
+    fn missing(&self, key: String) -> ConfigError {
+        let known = self.flattened().iter().map(|(name, _)| format!("`{name}`")).collect();
+        ConfigError::Missing { key, known }
+    }
+}
+
+/// A place as [`place::read`] says it (`net.layers[0]`), as a path.
+fn slashed(place: &str) -> String {
+    place.replace(['.', '['], "/").replace(']', "").trim_start_matches('/').to_owned()
+}
+
+/// Which key, in words.
+fn named(key: &str) -> String {
+    if key.is_empty() { "the configuration".to_owned() } else { format!("configuration key `{key}`") }
+}
+
+/// What there is, in words.
+fn there(known: &[String]) -> String {
+    const MOST: usize = 20;
+    let shown = known.get(..known.len().min(MOST)).unwrap_or_default().join(", ");
+    match known.len() {
+        0 => "it is empty".to_owned(),
+        all if all > MOST => format!("it has {shown} and {} more", all - MOST),
+        _ => format!("it has {shown}"),
     }
 }
 

@@ -33,6 +33,8 @@ pub enum Directive {
     Pause(TrialId),
     /// Make a trial that the scheduler paused eligible again.
     Resume(TrialId),
+    /// Launch it before trials with a lower priority from now on; all have 0 at first. It only matters to a trial that waits.
+    Prioritise(TrialId, i32),
     /// Write a checkpoint, at the report that is being decided on or at its next one.
     Save(TrialId),
     /// Become a copy of another trial: pause, take over that one's newest checkpoint, and go on from there with another

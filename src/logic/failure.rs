@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ids::WorkerId;
+pub use super::original::Original;
+use super::same_words::same_words;
+use super::settings::seconds;
 use super::time::Moment;
 
 /// The kinds of failure. Each can have its own free retries and backoff.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum FailureKind {
@@ -80,22 +84,60 @@ pub struct Fault {
     /// The last lines that the trial's process printed, at most 100; none of a trial that runs in this process.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub output: Vec<String>,
+    /// The error itself, of a trainable in this process, under
+    /// [`FailFast::Raise`](crate::logic::engine::FailFast::Raise).
+    #[serde(skip)]
+    pub original: Original,
+    /// The names in the report that was refused for the lack of a metric; none otherwise.
+    #[serde(default, skip_serializing_if = "<[String]>::is_empty")]
+    pub reported: Box<[String]>,
 }
+
+/// So many of the last lines are shown with the failure itself.
+const SHOWN_LINES: usize = 5;
 
 impl Fault {
     /// A fault without a place.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), place: None, trace: None, output: Vec::new() }
+        let (original, reported) = (Original::default(), Box::default());
+        Self { kind, message: message.into(), place: None, trace: None, output: Vec::new(), original, reported }
     }
-}
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// Whether the other is the same but for what differs from worker to worker: see
+    /// [`SameError`](crate::logic::engine::SameError).
+    pub fn is_same(&self, other: &Fault) -> bool {
+        self.kind == other.kind && self.place == other.place && self.words() == other.words()
+    }
+
+    /// The message without what differs from worker to worker.
+    pub(super) fn words(&self) -> String {
+        same_words(&self.message)
+    }
+
+    fn write_first_line(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.kind, self.message)?;
         match &self.place {
             Some(place) => write!(f, " (at {place})"),
             None => Ok(()),
         }
+    }
+
+    /// The last of what the process printed, a line each. A failure that has words of its own needs none of it.
+    fn write_output(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.trace.is_some() || matches!(self.kind, FailureKind::UserError | FailureKind::Panic) {
+            return Ok(());
+        }
+        let said: Vec<&String> = self.output.iter().filter(|line| !line.trim().is_empty()).collect();
+        let shown = said.get(said.len().saturating_sub(SHOWN_LINES)..).unwrap_or_default();
+        shown.iter().try_for_each(|line| write!(f, "\n| {line}"))
+    }
+}
+
+/// The kind, the message and the place; of a process that ended without words of its own, the last lines that it printed.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write_first_line(f)?;
+        self.write_output(f)
     }
 }
 
@@ -117,22 +159,26 @@ pub struct Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} [attempt {}, after iteration {}", self.fault, self.attempt, self.iteration)?;
+        self.fault.write_first_line(f)?;
+        write!(f, " [attempt {}, after iteration {}", self.attempt, self.iteration)?;
         match self.worker {
-            Some(worker) => write!(f, ", worker {worker}]"),
-            None => f.write_str("]"),
+            Some(worker) => write!(f, ", worker {worker}]")?,
+            None => f.write_str("]")?,
         }
+        self.fault.write_output(f)
     }
 }
 
-/// How many failures are borne.
+/// How many failures are borne. In JSON a number, or `"unlimited"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case", expecting = "expected a number of failures, or \"unlimited\"")]
 pub enum Budget {
-    /// So many.
-    Limited(u32),
     /// Any number.
     Unlimited,
+    /// So many.
+    #[serde(untagged)]
+    Limited(u32),
 }
 
 impl Budget {
@@ -146,12 +192,17 @@ impl Budget {
 
 /// How long a trial waits before its next attempt: `first`, then `factor` times longer each time, at most `longest`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Backoff {
-    /// Before the second attempt.
+    /// Before the second attempt; in JSON a number of seconds.
+    #[serde(with = "seconds")]
+    #[cfg_attr(feature = "cli", schemars(with = "crate::logic::settings::form::Time"))]
     pub first: Duration,
     /// At least 1.
     pub factor: f64,
-    /// Never longer than this.
+    /// Never longer than this; in JSON a number of seconds.
+    #[serde(with = "seconds")]
+    #[cfg_attr(feature = "cli", schemars(with = "crate::logic::settings::form::Time"))]
     pub longest: Duration,
 }
 
@@ -161,23 +212,45 @@ impl Backoff {
 
     /// The wait after the `nth` failure, from 1.
     pub fn after(&self, nth: u32) -> Duration {
+        // Nothing stays nothing, however often it is multiplied.
+        if self.first.is_zero() {
+            return Duration::ZERO;
+        }
         let seconds = self.first.as_secs_f64() * self.factor.max(1.0).powf(f64::from(nth.saturating_sub(1)));
         Duration::try_from_secs_f64(seconds).map_or(self.longest, |wait| wait.min(self.longest))
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 struct KindPolicy {
     free: Budget,
     backoff: Backoff,
 }
 
+impl Default for KindPolicy {
+    fn default() -> Self {
+        Self { free: Budget::Limited(0), backoff: Backoff::NONE }
+    }
+}
+
 /// How often a failed trial is tried again. A failure first uses up its kind's free retries; after those it counts
 /// against `max_failures`, which all kinds share. Preemptions are free without limit, all others have no free retries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 pub struct RetryPolicy {
     max_failures: Budget,
+    #[serde(deserialize_with = "kinds")]
     kinds: BTreeMap<FailureKind, KindPolicy>,
+}
+
+/// What isn't said of a kind is as in the default.
+fn kinds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<FailureKind, KindPolicy>, D::Error> {
+    let mut kinds = RetryPolicy::default().kinds;
+    kinds.append(&mut BTreeMap::deserialize(deserializer)?);
+    Ok(kinds)
 }
 
 impl Default for RetryPolicy {
@@ -194,7 +267,20 @@ impl RetryPolicy {
     }
 
     fn kind(&self, kind: FailureKind) -> KindPolicy {
-        self.kinds.get(&kind).copied().unwrap_or(KindPolicy { free: Budget::Limited(0), backoff: Backoff::NONE })
+        self.kinds.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// Whether it makes sense: the value that doesn't, and what would be right.
+    pub(super) fn check(&self) -> Result<(), (String, &'static str)> {
+        let wrong =
+            self.kinds.iter().find(|(_, policy)| !(policy.backoff.factor >= 1.0 && policy.backoff.factor.is_finite()));
+        match wrong {
+            None => Ok(()),
+            Some((kind, KindPolicy { backoff, .. })) => {
+                let value = format!("with a backoff factor of {} after `{kind}`", backoff.factor);
+                Err((value, "with finite factors of at least 1"))
+            }
+        }
     }
 
     /// Lets so many failures of `kind` pass uncounted. Free restore failures are counted afresh after a restore that works.
@@ -294,3 +380,17 @@ pub fn error_chain(error: &(dyn std::error::Error + 'static)) -> String {
     }
     said
 }
+
+/// Writes `Debug` of each of these errors as [`error_chain`] says it: so `main` shows what it returns.
+macro_rules! debug_as_chain {
+    ($($error:ty),+ $(,)?) => {
+        $(
+            impl std::fmt::Debug for $error {
+                fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str(&$crate::logic::failure::error_chain(self))
+                }
+            }
+        )+
+    };
+}
+pub(crate) use debug_as_chain;

@@ -35,6 +35,16 @@ impl TrialId {
         Self { run, number }
     }
 
+    /// No trial of `run`: what was brought from other runs stands under this name, `3fa01_imported`.
+    pub const fn imported(run: RunId) -> Self {
+        Self::new(run, u32::MAX)
+    }
+
+    /// Whether it is that name.
+    pub const fn is_imported(self) -> bool {
+        self.number == u32::MAX
+    }
+
     /// The run it belongs to.
     pub const fn run(self) -> RunId {
         self.run
@@ -52,14 +62,19 @@ impl TrialId {
 
 impl fmt::Display for TrialId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_imported() {
+            return write!(f, "{}_imported", self.run);
+        }
         write!(f, "{}_{:05}", self.run, self.number)
     }
 }
 
 /// A text that isn't a trial's id.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a trial id: expected five hex digits, `_` and a number, as in `3fa01_00007`")]
 pub struct ParseTrialIdError(String);
+
+crate::logic::failure::debug_as_chain!(ParseTrialIdError);
 
 impl FromStr for TrialId {
     type Err = ParseTrialIdError;
@@ -71,7 +86,7 @@ impl FromStr for TrialId {
                 return None;
             }
             let run = RunId::new(u32::from_str_radix(run, 16).ok()?);
-            Some(Self::new(run, number.parse().ok()?))
+            Some(if number == "imported" { Self::imported(run) } else { Self::new(run, number.parse().ok()?) })
         };
         parse().ok_or_else(|| ParseTrialIdError(text.to_owned()))
     }

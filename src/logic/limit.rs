@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::settings::seconds;
 use super::time::Moment;
 use super::trial::Keep;
 
 /// What is done when a limit is reached: by whom it reaches, a trial or all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnLimit {
     /// The step that is under way comes to its end and is reported, then the trial stops.
@@ -43,14 +45,18 @@ impl fmt::Display for OnLimit {
 }
 
 /// How long a run may take, over all its sessions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct TimeLimit {
-    /// So much active time since the run's start; more than zero. Time between sessions doesn't count.
+    /// So much active time since the run's start; more than zero. Time between sessions doesn't count. In JSON a number of
+    /// seconds.
+    #[serde(with = "seconds")]
+    #[cfg_attr(feature = "cli", schemars(with = "crate::logic::settings::form::Time"))]
     pub after: Duration,
-    /// What is done then.
+    /// What is done then. Steps and checkpoints that take longer than the grace from then on are ended as by
+    /// [`OnLimit::Kill`].
     pub then: OnLimit,
-    /// How long steps and checkpoints may take from then on. What hasn't ended by then is ended as by [`OnLimit::Kill`].
-    pub grace: Duration,
 }
 
 impl TimeLimit {

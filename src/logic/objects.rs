@@ -6,9 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-
-use super::config::Config;
+use serde_json::{Map, Value};
 
 /// The key of a placeholder in a configuration.
 const KEY: &str = "$object";
@@ -52,7 +50,7 @@ pub fn object(name: impl Into<String>) -> Value {
 }
 
 /// An object that a trial can't have.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ObjectError {
     /// Nobody supplied it.
@@ -72,6 +70,8 @@ pub enum ObjectError {
         wanted: &'static str,
     },
 }
+
+crate::logic::failure::debug_as_chain!(ObjectError);
 
 fn known(supplied: &[String]) -> String {
     if supplied.is_empty() { "none was supplied".to_owned() } else { format!("supplied were {}", supplied.join(", ")) }
@@ -100,6 +100,19 @@ impl Objects {
         Arc::make_mut(&mut self.0).insert(name.into(), Arc::new(object));
     }
 
+    /// Their names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Asks for the one of this name.
+    ///
+    /// # Errors
+    /// If it isn't there.
+    pub fn require(&self, name: &str) -> Result<(), ObjectError> {
+        if self.0.contains_key(name) { Ok(()) } else { Err(self.missing(name)) }
+    }
+
     /// The object of this name.
     ///
     /// # Errors
@@ -113,8 +126,8 @@ impl Objects {
     ///
     /// # Errors
     /// If something isn't: the first of it.
-    pub fn check(&self, config: &Config) -> Result<(), ObjectError> {
-        config.as_map().values().try_for_each(|value| self.check_value(value))
+    pub fn check(&self, config: &Map<String, Value>) -> Result<(), ObjectError> {
+        config.values().try_for_each(|value| self.check_value(value))
     }
 
     fn check_value(&self, value: &Value) -> Result<(), ObjectError> {

@@ -1,13 +1,15 @@
 //! The socket for where trials run: threads, arbiters, processes, later other machines.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::logic::config::Config;
+use crate::logic::event::Process;
 use crate::logic::failure::Fault;
 use crate::logic::ids::{LeaseId, WorkerId};
-use crate::logic::pool::{ResourceRequest, Slot};
+use crate::logic::pool::{ResourceRequest, Resources, Slot};
 use crate::logic::trial::{Rests, WorkerFact, WorkerOrder};
 
 use super::store::Store;
@@ -31,6 +33,17 @@ pub trait Backend: Send {
         &[]
     }
 
+    /// The formats that its trials can export; none (the default) if that isn't known before they run.
+    fn exports(&self) -> Option<&[&'static str]> {
+        None
+    }
+
+    /// Whether its workers are in processes of their own. Each then says in which, by [`FactSink::placed`], before its first
+    /// fact from there.
+    fn in_processes(&self) -> bool {
+        false
+    }
+
     /// When a worker is at rest that its trial leaves between two orders.
     fn rests(&self) -> Rests {
         Rests::AtOnce
@@ -44,13 +57,33 @@ pub trait Backend: Send {
         Ok(())
     }
 
+    /// The values that every configuration must have for it, as paths (`net/depth`): an experiment whose space can't have one is
+    /// refused before anything runs. By default none.
+    fn places(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether its trials can be handed objects of this process, which configurations name. By default they can.
+    fn takes_objects(&self) -> bool {
+        true
+    }
+
+    /// What there is to run on, all together. Told before anything is spawned, and again when it changes.
+    fn set_resources(&mut self, _total: &Resources) {}
+
     /// The run has a directory of its own, in which each trial has one that is named by its id. Told before anything is
     /// spawned; without it, the run keeps nothing on the disk.
     ///
     /// # Errors
     /// If the directory can't be used.
-    fn settle(&mut self, _directory: &Path) -> std::io::Result<()> {
+    fn set_run_dir(&mut self, _directory: &Path) -> std::io::Result<()> {
         Ok(())
+    }
+
+    /// How its trials are started, if they are programs of their own: the program, then its arguments. It is noted down beside the
+    /// run; empty (the default) for what runs in this process.
+    fn program(&self) -> Vec<OsString> {
+        Vec::new()
     }
 
     /// What the trainable asks for by itself.
@@ -100,6 +133,8 @@ pub enum Killed {
 pub enum Said {
     /// The answer to an order, under the lease of that order.
     Fact(LeaseId, WorkerFact),
+    /// It is in this process from now on, if that isn't the engine's own.
+    Placed(Arc<Process>),
     /// It has ended.
     Gone,
 }
@@ -117,6 +152,11 @@ impl FactSink {
     /// Says a fact.
     pub fn fact(&self, lease: LeaseId, fact: WorkerFact) {
         (self.0)(Said::Fact(lease, fact));
+    }
+
+    /// Says in which process the worker is, if that isn't the engine's own: before its first fact from there.
+    pub fn placed(&self, process: Process) {
+        (self.0)(Said::Placed(Arc::new(process)));
     }
 
     /// Says that the worker has ended; its last word.

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::store::StoreError;
 use crate::logic::failure::error_chain;
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -21,6 +22,11 @@ impl TrialError {
     /// The error inside, if it is of this type.
     pub fn downcast_ref<E: Error + 'static>(&self) -> Option<&E> {
         self.0.downcast_ref()
+    }
+
+    /// The error inside, as a value.
+    pub fn into_inner(self) -> BoxError {
+        self.0
     }
 
     /// The error inside.
@@ -52,6 +58,26 @@ impl fmt::Debug for TrialError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the trial was asked to stop")]
 pub struct Stopped;
+
+/// A checkpoint that couldn't be written beside a report, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NotSaved(pub(crate) String);
+
+impl NotSaved {
+    /// What the store says isn't the trainable's own error.
+    pub(crate) fn of(error: TrialError) -> TrialError {
+        match error.downcast_ref::<StoreError>() {
+            Some(error) => TrialError::new(Self(error_chain(error))),
+            None => error,
+        }
+    }
+}
+
+/// A final product that couldn't be written, in words.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NotExported(pub(crate) String);
 
 /// A method of a trainable that its author left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,41 +5,8 @@ use std::sync::Arc;
 
 use crate::logic::checkpoint::CheckpointId;
 use crate::logic::event::ExperimentEvent;
+use crate::logic::gate::{Ahead, Backlog, JournalNotice};
 use crate::logic::journal::PartStates;
-
-/// How far what was written down is behind what has happened, in events.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Backlog {
-    /// Events handed over.
-    pub handed: u64,
-    /// Events written: they survive the process.
-    pub written: u64,
-    /// Events that are durable: they survive the machine.
-    pub durable: u64,
-    /// The bytes that a snapshot would take the place of.
-    pub segments: u64,
-}
-
-impl Backlog {
-    /// Events that would be lost if the machine died now.
-    pub fn at_risk(&self) -> u64 {
-        self.handed.saturating_sub(self.durable)
-    }
-
-    /// Events that would be lost if the process died now.
-    pub fn unwritten(&self) -> u64 {
-        self.handed.saturating_sub(self.written)
-    }
-}
-
-/// Whether what follows from a step waits until the step is durable.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ahead {
-    /// It doesn't: the engine is ahead of the disk by a bounded time.
-    Allowed,
-    /// It does.
-    Forbidden,
-}
 
 /// Done once something is durable; must not wait.
 pub type Task = Box<dyn FnOnce() + Send>;
@@ -66,19 +33,6 @@ pub trait Journal: Send + fmt::Debug {
 
     /// Whether the engine may be ahead of it.
     fn ahead(&self) -> Ahead;
-}
-
-/// What a journal has to say, whenever it has.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JournalNotice {
-    /// It can't be written at the moment, and why. Nothing is lost; it is tried again and again.
-    Stalled(String),
-    /// It can be written again.
-    Recovered,
-    /// A snapshot is worth its while.
-    Grown,
-    /// A snapshot was to be made and couldn't be.
-    NotCompacted(String),
 }
 
 /// Where a journal's notices go; may be called from any thread.

@@ -1,6 +1,7 @@
-//! The sockets between the engine and the world: four traits, and the values that pass through them.
+//! The sockets between the engine and the world: traits, and the values that pass through them.
 
 pub mod backend;
+pub mod control;
 pub mod error;
 pub mod journal;
 pub mod observer;

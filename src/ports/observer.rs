@@ -121,4 +121,7 @@ pub trait Audience: Send {
 
     /// The observers that were disabled since the last call.
     fn take_faults(&mut self) -> Vec<ObserverFault>;
+
+    /// What else a person should know since the last call: who was slow.
+    fn take_warnings(&mut self) -> Vec<String>;
 }

@@ -11,11 +11,11 @@ use crate::logic::checkpoint::CheckpointId;
 use crate::logic::ids::{RunId, TrialId};
 
 /// Why a checkpoint couldn't be written, read or deleted.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The file system said no.
-    #[error("can't {action} `{}`", path.display())]
+    #[error("can't {action} `{}`: {source}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
@@ -42,6 +42,14 @@ pub enum StoreError {
         /// The first such file's name.
         name: String,
     },
+    /// The run keeps its checkpoints in a store that wasn't supplied.
+    #[error(
+        "this run keeps its checkpoints in `{name}`, a store of its own: open it with `Experiment::open_with(dir, store)`"
+    )]
+    Elsewhere {
+        /// What it was.
+        name: String,
+    },
     /// A file isn't what was written.
     #[error("`{name}` in the checkpoint is damaged: {expected} were written, {found} were read")]
     Damaged {
@@ -59,7 +67,7 @@ pub enum StoreError {
         name: String,
     },
     /// A file holds something else than was expected.
-    #[error("`{name}` in the checkpoint isn't what was expected")]
+    #[error("`{name}` in the checkpoint isn't what was expected: {source}")]
     Content {
         /// The file's name.
         name: String,
@@ -67,6 +75,8 @@ pub enum StoreError {
         source: serde_json::Error,
     },
 }
+
+crate::logic::failure::debug_as_chain!(StoreError);
 
 impl StoreError {
     /// An input or output error on `path`.
@@ -133,18 +143,42 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// If it is there and can't be deleted.
     fn delete(&self, id: CheckpointId) -> Result<(), StoreError>;
 
-    /// Where a trial may export to.
+    /// An empty directory that a trial may export to, in this format. What was exported before stays until this is
+    /// [kept](Store::exported).
     ///
     /// # Errors
     /// If there is no such place.
-    fn export_directory(&self, trial: TrialId) -> Result<PathBuf, StoreError>;
+    fn export_directory(&self, trial: TrialId, format: &str) -> Result<PathBuf, StoreError>;
 
-    /// A trial has exported to its directory: now it is to be kept. A store whose exports lie where they are to stay has
-    /// nothing to do.
+    /// A trial has exported to its directory: from now on that is its export in this format.
     ///
     /// # Errors
     /// If it can't be kept.
-    fn exported(&self, _trial: TrialId) -> Result<(), StoreError> {
+    fn exported(&self, _trial: TrialId, _format: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The directory with what a trial has exported in this format; none if it hasn't, or (the default) it isn't on this machine.
+    fn export(&self, _trial: TrialId, _format: &str) -> Option<PathBuf> {
+        None
+    }
+
+    /// The path or prefix below which a checkpoint lies, under its [`path`](CheckpointId::path): for people and loggers. None (the
+    /// default): nowhere that can be named.
+    fn root(&self) -> Option<String> {
+        None
+    }
+
+    /// The journal's next sync says that a checkpoint is let go: it needn't be made durable before, and will be
+    /// [deleted](Store::delete) afterwards.
+    fn let_go(&self, _id: CheckpointId) {}
+
+    /// Makes durable all checkpoints that were committed before, where a commit alone doesn't. Called before the journal is
+    /// made durable that speaks of them, from its thread.
+    ///
+    /// # Errors
+    /// If that fails; it is tried again.
+    fn make_durable(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -171,7 +205,8 @@ pub trait Draft {
     /// If it can't be made.
     fn directory(&mut self) -> Result<&Path, StoreError>;
 
-    /// Makes it complete, durable and visible, all at once. Answers its size in bytes.
+    /// Makes it complete, visible, and durable (or leaves that to [`make_durable`](Store::make_durable)), all at once. Answers
+    /// its size in bytes.
     ///
     /// # Errors
     /// If that fails; then it doesn't exist.

@@ -9,6 +9,7 @@ use super::error::{TrialError, Unsupported};
 use super::store::{CheckpointReader, CheckpointWriter};
 use crate::logic::metrics::Metrics;
 use crate::logic::pool::ResourceRequest;
+use crate::logic::worker::{Wish, WorkerInput};
 
 pub use crate::logic::trial::TrialInfo;
 
@@ -17,15 +18,6 @@ pub use crate::logic::trial::TrialInfo;
 pub struct Step {
     pub(crate) metrics: Metrics,
     pub(crate) wish: Wish,
-}
-
-/// What a trainable wants after a step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Wish {
-    #[default]
-    GoOn,
-    Save,
-    End,
 }
 
 impl Step {
@@ -42,6 +34,12 @@ impl Step {
     /// Metrics, and there is nothing more to do.
     pub fn done(metrics: impl Into<Metrics>) -> Self {
         Self { metrics: metrics.into(), wish: Wish::End }
+    }
+}
+
+impl From<Step> for WorkerInput {
+    fn from(Step { metrics, wish }: Step) -> Self {
+        WorkerInput::Reported { metrics, wish, took: None }
     }
 }
 
@@ -81,6 +79,10 @@ pub trait Trainable: Sized + 'static {
     /// The names of all metrics that it reports, if it says so: an objective that isn't among them is then refused before
     /// anything runs, instead of at the first report.
     const METRICS: &'static [&'static str] = &[];
+
+    /// The names of all formats that it can export: letters, digits, `.`, `_` and `-`. An experiment that asks for another one is
+    /// refused before anything runs.
+    const EXPORTS: &'static [&'static str] = &[];
 
     /// Makes it ready for its first step.
     ///
@@ -122,11 +124,12 @@ pub trait Trainable: Sized + 'static {
     /// Cleans up: the last call, before it is dropped.
     fn stop(&mut self) {}
 
-    /// Writes its final product into `directory`, if the experiment exports.
+    /// Writes its final product into an empty `directory`, in one of the formats of [`EXPORTS`](Trainable::EXPORTS); called for
+    /// each that the experiment asks for, when the trial is done or its stop lets it finish its step.
     ///
     /// # Errors
     /// Any error is a failure of the trial.
-    fn export(&mut self, _directory: &Path) -> Result<(), TrialError> {
+    fn export(&mut self, _format: &str, _directory: &Path) -> Result<(), TrialError> {
         Err(Unsupported("export").into())
     }
 
@@ -145,6 +148,10 @@ pub trait AsyncTrainable: Sized + 'static {
     /// The names of all metrics that it reports, if it says so: an objective that isn't among them is then refused before
     /// anything runs, instead of at the first report.
     const METRICS: &'static [&'static str] = &[];
+
+    /// The names of all formats that it can export: letters, digits, `.`, `_` and `-`. An experiment that asks for another one is
+    /// refused before anything runs.
+    const EXPORTS: &'static [&'static str] = &[];
 
     /// Makes it ready for its first step.
     ///
@@ -191,7 +198,7 @@ pub trait AsyncTrainable: Sized + 'static {
     ///
     /// # Errors
     /// Any error is a failure of the trial.
-    fn export(&mut self, _directory: &Path) -> impl Future<Output = Result<(), TrialError>> {
+    fn export(&mut self, _format: &str, _directory: &Path) -> impl Future<Output = Result<(), TrialError>> {
         async { Err(Unsupported("export").into()) }
     }
 

@@ -3,10 +3,12 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::script::Script;
-use super::worker::{Answer, ScriptedWorker, WorkEnd};
+use super::worker::{Made, ScriptedWorker};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
+use crate::logic::time::Moment;
 use crate::logic::trial::{WorkerFact, WorkerOrder};
+use crate::logic::worker::{Call, WorkerInput, WorkerOutput};
 use crate::ports::backend::{Backend, FactSink, Killed, WorkerHandle, WorkerStart};
 
 /// A backend whose workers follow a script. Made by [`scripted`].
@@ -51,29 +53,52 @@ impl WorkerHandle for Handle {
     }
 }
 
+/// The worker's clock is that of its script.
 fn run(mut worker: ScriptedWorker, orders: &Receiver<(LeaseId, WorkerOrder)>, facts: &FactSink) {
-    let mut next = None;
-    while let Some((lease, order)) = next.take().or_else(|| orders.recv().ok()) {
-        let first = ScriptedWorker::first(&order);
-        match worker.on(order) {
-            Answer::After(_, fact) => {
-                let ready = fact == WorkerFact::Ready;
-                facts.fact(lease, fact);
-                next = first.filter(|_| ready).map(|first| (lease, first.into()));
-            }
-            Answer::Working(reports, WorkEnd::Batch(end)) => {
-                facts.fact(lease, worker.batch(reports, end));
-                if worker.vanishes() {
+    let (mut now, mut call) = (Moment::START, None);
+    loop {
+        let mut inputs = Vec::new();
+        match call.take() {
+            Some(Call::End) => break,
+            Some(next) => match worker.make(next) {
+                (took, Made::Done(input)) => {
+                    now = now + took;
+                    // What was ordered in the meantime goes first: it may make void what was done.
+                    inputs.extend(orders.try_iter().map(order));
+                    inputs.push(input);
+                }
+                (_, Made::Lost) => break,
+                (_, Made::Never) => {
+                    hang(orders);
                     break;
                 }
+            },
+            None => match orders.recv() {
+                Ok(told) => inputs.push(order(told)),
+                Err(_) => break,
+            },
+        }
+        for input in inputs {
+            for output in worker.on(input, now) {
+                match output {
+                    WorkerOutput::Say(lease, fact) => {
+                        let handed_in = matches!(fact, WorkerFact::Reported(_));
+                        facts.fact(lease, fact);
+                        if handed_in && worker.vanishes() {
+                            return facts.gone();
+                        }
+                    }
+                    WorkerOutput::Call(next) => call = Some(next),
+                    WorkerOutput::Hurry => {}
+                }
             }
-            Answer::Working(_, WorkEnd::Failed(_, fault)) => facts.fact(lease, WorkerFact::Failed(fault)),
-            Answer::Working(_, WorkEnd::Lost(_)) | Answer::Gone => break,
-            Answer::Working(_, WorkEnd::Never) => hang(orders),
-            Answer::Nothing => {}
         }
     }
     facts.gone();
+}
+
+fn order((lease, order): (LeaseId, WorkerOrder)) -> WorkerInput {
+    WorkerInput::Order(lease, order)
 }
 
 /// Takes orders and follows none, until nobody can give any more.

@@ -6,9 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::script::mix;
 use crate::logic::checkpoint::CheckpointId;
 use crate::logic::ids::{RunId, TrialId};
+use crate::logic::mix::mix;
 use crate::ports::store::{Draft, Store, StoreError, Stored, Swept};
 
 /// What is asked of a store, or of a checkpoint in it.
@@ -159,12 +159,28 @@ impl Store for FaultyStore {
         self.inner.delete(id)
     }
 
-    fn export_directory(&self, trial: TrialId) -> Result<PathBuf, StoreError> {
-        self.inner.export_directory(trial)
+    fn export_directory(&self, trial: TrialId, format: &str) -> Result<PathBuf, StoreError> {
+        self.inner.export_directory(trial, format)
     }
 
-    fn exported(&self, trial: TrialId) -> Result<(), StoreError> {
-        self.inner.exported(trial)
+    fn exported(&self, trial: TrialId, format: &str) -> Result<(), StoreError> {
+        self.inner.exported(trial, format)
+    }
+
+    fn root(&self) -> Option<String> {
+        self.inner.root()
+    }
+
+    fn export(&self, trial: TrialId, format: &str) -> Option<PathBuf> {
+        self.inner.export(trial, format)
+    }
+
+    fn let_go(&self, id: CheckpointId) {
+        self.inner.let_go(id);
+    }
+
+    fn make_durable(&self) -> Result<(), StoreError> {
+        self.inner.make_durable()
     }
 
     fn sweep(&self, run: RunId, keep: &dyn Fn(CheckpointId) -> bool) -> Result<Swept, StoreError> {

@@ -5,8 +5,9 @@ use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Metrics, Objective, Report};
-use crate::logic::schedule::{Buffering, Cohort, ScheduleError, Scheduler};
-use crate::logic::search::{Effort, Limiting, SearchError, Searcher, Suggestion};
+use crate::logic::schedule::{Cohort, ScheduleError, Scheduler};
+use crate::logic::search::{Limiting, Samples, SearchError, Searcher, Suggestion};
+use crate::logic::space::Space;
 use crate::logic::state::{PartState, StateError};
 use crate::logic::stop::{Progress, StopReason, StopRule};
 use crate::logic::time::Moment;
@@ -18,14 +19,14 @@ use crate::logic::time::Moment;
 ///
 /// ```
 /// use tryout::extend::*;
-/// use tryout::logic::search::Points;
+/// use tryout::search::Points;
 /// use tryout::testing::Renewed;
 ///
 /// let points = || -> Box<dyn Searcher> { Box::new(Points::new((0..9).map(|x| Config::new().with("x", x)))) };
 /// let mut renewed = Renewed::new(points(), (0..3).map(|_| points()), 7);
 /// let trial = TrialId::new(RunId::new(0), 0);
 /// while renewed.suggest(trial)? != Suggestion::Exhausted {}
-/// # Ok::<(), tryout::logic::search::SearchError>(())
+/// # Ok::<(), tryout::search::SearchError>(())
 /// ```
 ///
 /// # Panics
@@ -41,25 +42,25 @@ pub struct Renewed<T: ?Sized> {
 }
 
 /// What it takes to be replaced.
-trait Saved {
+trait Replaceable {
     fn state(&self) -> Option<PartState>;
-    fn take_up(&mut self, state: PartState) -> Result<(), StateError>;
+    fn load_state(&mut self, state: PartState) -> Result<(), StateError>;
 }
 
-macro_rules! saved {
+macro_rules! replaceable {
     ($($part:ident),+) => {
-        $(impl Saved for dyn $part {
+        $(impl Replaceable for dyn $part {
             fn state(&self) -> Option<PartState> {
                 self.save()
             }
 
-            fn take_up(&mut self, state: PartState) -> Result<(), StateError> {
+            fn load_state(&mut self, state: PartState) -> Result<(), StateError> {
                 self.restore(state)
             }
         })+
     };
 }
-saved!(Searcher, Scheduler, StopRule);
+replaceable!(Searcher, Scheduler, StopRule);
 
 impl<T: ?Sized> Renewed<T> {
     /// `part`, and as many equal ones as it is to be replaced by; `seed` says when.
@@ -74,7 +75,7 @@ impl<T: ?Sized> Renewed<T> {
 }
 
 #[allow(private_bounds, reason = "the three kinds of part are all there are")]
-impl<T: ?Sized + Saved> Renewed<T> {
+impl<T: ?Sized + Replaceable> Renewed<T> {
     /// Calls both.
     fn call<R: PartialEq + std::fmt::Debug>(&mut self, mut call: impl FnMut(&mut T) -> R) -> R {
         self.calls += 1;
@@ -105,7 +106,7 @@ impl<T: ?Sized + Saved> Renewed<T> {
         let Some(mut fresh) = self.spares.pop() else { return };
         let text = state.to_string();
         let state = serde_json::from_str(&text).expect("JSON is JSON");
-        if let Err(error) = fresh.take_up(state) {
+        if let Err(error) = fresh.load_state(state) {
             panic!("call {}: a state that was given is taken up: {error}; it was {text}", self.calls);
         }
         self.renewed = Some(fresh);
@@ -117,8 +118,16 @@ impl Scheduler for Renewed<dyn Scheduler> {
         self.call(|part| part.on_report(trial, report, cohort))
     }
 
+    fn inner(&self) -> Option<&dyn Scheduler> {
+        Some(&*self.kept)
+    }
+
     fn on_add(&mut self, trial: TrialId, config: &Config) {
         self.call(|part| part.on_add(trial, config));
+    }
+
+    fn on_revive(&mut self, trial: TrialId, config: &Config, last: Option<&Report>) {
+        self.call(|part| part.on_revive(trial, config, last));
     }
 
     fn complete(&mut self, trial: TrialId, config: &mut Config) {
@@ -150,22 +159,18 @@ impl Scheduler for Renewed<dyn Scheduler> {
         self.all().try_for_each(|part| part.prepare(objective))
     }
 
-    fn objectives(&self) -> &[Objective] {
-        self.kept.objectives()
-    }
-
-    fn buffering(&self) -> Buffering {
-        self.kept.buffering()
-    }
-
-    fn name(&self) -> &str {
-        self.kept.name()
+    fn set_space(&mut self, changes: &Space) {
+        self.all().for_each(|part| part.set_space(changes));
     }
 }
 
 impl Searcher for Renewed<dyn Searcher> {
     fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError> {
         self.call(|part| part.suggest(trial).map_err(|error| error.to_string())).map_err(SearchError::new)
+    }
+
+    fn inner(&self) -> Option<&dyn Searcher> {
+        Some(&*self.kept)
     }
 
     fn on_report(&mut self, trial: TrialId, report: &Report) {
@@ -188,12 +193,12 @@ impl Searcher for Renewed<dyn Searcher> {
         self.all().try_for_each(|part| part.prepare(objective))
     }
 
-    fn objectives(&self) -> &[Objective] {
-        self.kept.objectives()
+    fn set_space(&mut self, changes: &Space) {
+        self.all().for_each(|part| part.set_space(changes));
     }
 
-    fn effort(&self) -> Effort {
-        self.kept.effort()
+    fn set_samples(&mut self, samples: Option<Samples>) {
+        self.all().for_each(|part| part.set_samples(samples));
     }
 
     fn total(&self) -> Option<u64> {
@@ -211,10 +216,6 @@ impl Searcher for Renewed<dyn Searcher> {
 
     fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
         self.call(|part| part.replay(trial, config).map_err(|error| error.to_string())).map_err(SearchError::new)
-    }
-
-    fn name(&self) -> &str {
-        self.kept.name()
     }
 }
 

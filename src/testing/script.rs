@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
-use crate::logic::ids::TrialId;
+use crate::logic::ids::{TrialId, WorkerId};
 use crate::logic::metrics::Metrics;
+use crate::logic::mix::mix;
 use crate::logic::trial::Keep;
 
 /// What a trial reports, from its configuration and the iteration.
@@ -22,6 +23,28 @@ pub enum Saves {
     Unsupported,
 }
 
+/// What becomes of a worker that is to be killed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Killed {
+    /// It is left behind, and nothing is heard of it any more: a thread that hangs.
+    #[default]
+    Silent,
+    /// It is left behind, comes to the end of what it does, says so, and is gone then: a thread that is late.
+    Late,
+    /// It is gone: a process.
+    Gone,
+}
+
+/// Which kinds of failure a scripted error has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kinds {
+    /// It is an error of the trainable.
+    #[default]
+    UserError,
+    /// It is any that a step in a process can end with.
+    Any,
+}
+
 /// How likely things are to go wrong, each between 0 and 1. What goes wrong depends on the seed, the trial, the attempt
 /// and the iteration alone, never on the order in which things happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -34,7 +57,7 @@ pub struct Chance {
     pub lost: f64,
     /// The worker is gone right after it handed in a batch, while the engine decides.
     pub vanish: f64,
-    /// A step never returns.
+    /// A step never returns, or a checkpoint is never written.
     pub hang: f64,
     /// The set-up fails.
     pub setup: f64,
@@ -59,6 +82,9 @@ pub struct Script {
     pub(super) step: Duration,
     pub(super) save: Duration,
     pub(super) saves: Saves,
+    pub(super) killed: Killed,
+    kinds: Kinds,
+    unspawned: f64,
     chance: Chance,
     seed: u64,
 }
@@ -81,6 +107,9 @@ impl Script {
             step: Duration::from_secs(1),
             save: Duration::ZERO,
             saves: Saves::Supported,
+            killed: Killed::default(),
+            kinds: Kinds::default(),
+            unspawned: 0.0,
             chance: Chance::default(),
             seed: 0,
         }
@@ -122,6 +151,32 @@ impl Script {
         self
     }
 
+    /// What becomes of a worker that is to be killed.
+    #[must_use]
+    pub fn killed(mut self, killed: Killed) -> Self {
+        self.killed = killed;
+        self
+    }
+
+    /// Which kinds of failure a scripted error has.
+    #[must_use]
+    pub fn kinds(mut self, kinds: Kinds) -> Self {
+        self.kinds = kinds;
+        self
+    }
+
+    /// How likely it is that a worker can't be had, between 0 and 1.
+    #[must_use]
+    pub fn unspawned(mut self, chance: f64) -> Self {
+        self.unspawned = chance;
+        self
+    }
+
+    /// From now on nothing goes wrong.
+    pub(super) fn heal(&mut self) {
+        (self.chance, self.broken_gpu, self.unspawned) = (Chance::default(), None, 0.0);
+    }
+
     /// What goes wrong.
     #[must_use]
     pub fn chance(mut self, chance: Chance, seed: u64) -> Self {
@@ -140,35 +195,62 @@ impl Script {
             Happening::Panic => self.chance.panic,
             Happening::Lost => self.chance.lost,
             Happening::Vanish => self.chance.vanish,
-            Happening::Hang => self.chance.hang,
+            Happening::Hang | Happening::HangInSave => self.chance.hang,
             Happening::Setup => self.chance.setup,
             Happening::Reset => self.chance.reset,
             Happening::Save => self.chance.save,
             Happening::Restore => self.chance.restore,
             Happening::Wish => self.chance.wish,
         };
-        if chance <= 0.0 {
-            return false;
-        }
         let Place { trial, attempt, iteration } = at;
-        let words = [self.seed, what as u64, u64::from(trial.number()), u64::from(attempt), iteration];
-        let bits = words.into_iter().fold(0x9e37_79b9_7f4a_7c15, |bits, word| mix(bits ^ word));
+        self.draw(chance, [what as u64, u64::from(trial.number()), u64::from(attempt), iteration]).is_some()
+    }
+
+    /// Whether this worker can't be had.
+    pub(super) fn fails_to_spawn(&self, worker: WorkerId) -> bool {
+        self.draw(self.unspawned, [u64::MAX, worker.number(), 0, 0]).is_some()
+    }
+
+    /// Random bits, if a draw with this chance comes out.
+    fn draw(&self, chance: f64, words: [u64; 4]) -> Option<u64> {
+        if chance <= 0.0 {
+            return None;
+        }
+        let bits = std::iter::once(self.seed).chain(words).fold(0x9e37_79b9_7f4a_7c15, |bits, word| mix(bits ^ word));
         // The upper 53 bits as a number between 0 and 1.
-        ((bits >> 11) as f64) / ((1_u64 << 53) as f64) < chance
+        (((bits >> 11) as f64) / ((1_u64 << 53) as f64) < chance).then(|| mix(bits))
     }
 
     pub(super) fn fault(&self, what: Happening, at: Place) -> Option<Fault> {
         let kind = match what {
+            Happening::Error if self.kinds == Kinds::Any => {
+                let Place { trial, attempt, iteration } = at;
+                let bits = mix(self.seed ^ u64::from(trial.number())) ^ mix(iteration ^ (u64::from(attempt) << 32));
+                ANY_KIND.get(bits as usize % ANY_KIND.len()).copied().unwrap_or(FailureKind::UserError)
+            }
             Happening::Error => FailureKind::UserError,
             Happening::Panic => FailureKind::Panic,
             Happening::Setup | Happening::Reset => FailureKind::SetupFailed,
             Happening::Save => FailureKind::SaveFailed,
             Happening::Restore => FailureKind::RestoreFailed,
-            Happening::Lost | Happening::Vanish | Happening::Hang | Happening::Wish => return None,
+            Happening::Lost | Happening::Vanish | Happening::Hang | Happening::HangInSave | Happening::Wish => {
+                return None;
+            }
         };
         self.happens(what, at).then(|| Fault::new(kind, format!("scripted {what:?} at {}", at.iteration)))
     }
 }
+
+/// How a step in a process can end.
+const ANY_KIND: [FailureKind; 7] = [
+    FailureKind::UserError,
+    FailureKind::Timeout,
+    FailureKind::Exited,
+    FailureKind::Signalled,
+    FailureKind::OutOfMemory,
+    FailureKind::Protocol,
+    FailureKind::HeartbeatLost,
+];
 
 /// What can happen.
 #[derive(Clone, Copy, Debug)]
@@ -183,6 +265,7 @@ pub(super) enum Happening {
     Save,
     Restore,
     Wish,
+    HangInSave,
 }
 
 /// Where it happens.
@@ -191,12 +274,4 @@ pub(super) struct Place {
     pub(super) trial: TrialId,
     pub(super) attempt: u32,
     pub(super) iteration: u64,
-}
-
-/// Spreads a word over all 64 bits (Steele et al., SplitMix64).
-pub(super) fn mix(word: u64) -> u64 {
-    let word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    word ^ (word >> 31)
 }

@@ -1,21 +1,26 @@
-//! The simulator: engine, trials, pool and scripted workers in virtual time, from a seed, in one thread.
+//! The simulator: engine, journal gate, trials, pool, scripted journal and workers in virtual time, from a seed, in one
+//! thread.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::script::{Script, mix};
-use super::worker::{Answer, ScriptedWorker, WorkEnd};
+use self::heal::Trouble;
+use self::journal::JournalState;
+pub use self::reached::{Reached, Topic};
+use super::script::Script;
+use super::worker::{Made, ScriptedWorker};
 use crate::logic::checkpoint::CheckpointId;
 use crate::logic::engine::{ClientOrder, Engine, EngineInput, Ledger, OrderError, Totals};
 use crate::logic::event::{ExperimentEvent, Outcome};
+use crate::logic::gate::{Ahead, GateInput, GateSettings, JournalGate};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::journal::PartStates;
-use crate::logic::metrics::Report;
+use crate::logic::mix::mix;
 use crate::logic::pool::{Pool, PoolInput};
 use crate::logic::time::Moment;
-use crate::logic::trial::{BatchEnd, Status, Trial, TrialInput, TrialSettings, WorkerFact, WorkerOrder};
+use crate::logic::trial::{Status, Trial, TrialInput, TrialSettings, WorkerOrder};
+use crate::logic::worker::Call;
 
 /// Who says something, or is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,6 +29,7 @@ enum Who {
     Pool,
     Trial(TrialId),
     Worker(WorkerId),
+    Journal,
     Client,
     Clock,
 }
@@ -40,33 +46,28 @@ enum Message {
     /// The worker's work is done, if it is still the same work.
     Worked(u64),
     Client(ClientOrder),
+    Gate(GateInput),
+    /// The journal has written so many steps.
+    Written(usize),
 }
 
 /// A worker and what it works on.
 struct SimWorker {
     machine: ScriptedWorker,
+    /// It was to be killed, and couldn't be: it comes to the end of its work, and is gone then.
+    left_behind: bool,
     tenant: Option<(TrialId, LeaseId)>,
-    /// Leases up to this one are over: their orders come too late.
-    over: Option<LeaseId>,
     work: Option<Work>,
     works: u64,
     hangs: bool,
-    waiting: Vec<(LeaseId, WorkerOrder)>,
 }
 
+/// A call that is under way.
 struct Work {
     number: u64,
-    lease: LeaseId,
-    began: Moment,
-    reports: Vec<(Duration, Report)>,
-    then: Then,
-}
-
-enum Then {
-    Say(WorkerFact, Option<WorkerOrder>),
-    HandIn(BatchEnd),
-    Fail(crate::logic::failure::Fault),
-    Vanish,
+    made: Made,
+    /// What is to be done when it ends, whatever comes of it.
+    then: Option<Call>,
 }
 
 /// Why a simulation didn't come to an end.
@@ -116,14 +117,24 @@ pub struct SimEnd {
 /// What there is of a run that was cut off.
 #[derive(Debug)]
 pub struct SimCut {
-    /// What each step of the engine brought: what a journal would hold.
+    /// What each step of the engine brought, as far as it was written.
     pub steps: Vec<Arc<[ExperimentEvent]>>,
+    /// So many more weren't written by then: they are lost.
+    pub unwritten: usize,
     /// The states of the parts at the cut.
     pub parts: PartStates,
     /// All trials, as they were.
     pub ledger: Ledger,
+    /// Checkpoints that were deleted.
+    pub deleted: BTreeSet<CheckpointId>,
     /// When it was cut, in virtual time.
     pub now: Moment,
+    /// How it ended, if it did before the cut.
+    pub outcome: Option<Outcome>,
+    /// Messages that were delivered.
+    pub messages: u64,
+    /// What was reached on the way, if that was counted.
+    pub reached: Option<Box<Reached>>,
 }
 
 /// A run in virtual time.
@@ -132,6 +143,8 @@ pub struct SimCut {
 /// order drawn from the seed. After every message the rules are checked: see [`SimError::Broken`].
 pub struct Sim {
     engine: Engine,
+    gate: JournalGate,
+    journal: JournalState,
     pool: Pool,
     settings: Arc<TrialSettings>,
     script: Script,
@@ -143,19 +156,18 @@ pub struct Sim {
     sent: u64,
     noise: Option<u64>,
     now: Moment,
-    alarms: [Option<Moment>; 2],
-    events: Vec<ExperimentEvent>,
-    /// Where in the events each step of the engine ends.
-    steps: Vec<usize>,
+    alarms: [Option<Moment>; 3],
     ended: BTreeMap<TrialId, u32>,
-    /// Checkpoints that nobody should need any more.
-    forgotten: BTreeSet<CheckpointId>,
     /// What an earlier session left.
     before: BTreeMap<TrialId, Status>,
     refused: Vec<OrderError>,
     outcome: Option<Outcome>,
     delivered: u64,
     most: u64,
+    /// The lease that each trial has, from its grant on until it is given back.
+    leases: BTreeMap<TrialId, LeaseId>,
+    trouble: Trouble,
+    reached: Option<Box<Reached>>,
 }
 
 impl std::fmt::Debug for Sim {
@@ -176,6 +188,8 @@ impl Sim {
             engine.ledger().iter().map(|record| (record.id, record.status)).collect();
         let mut sim = Self {
             engine,
+            gate: JournalGate::new(Some(GateSettings::new(Ahead::Allowed)), 0),
+            journal: JournalState::new(SimJournal::prompt(), now, seed),
             pool,
             settings: Arc::new(trials),
             script,
@@ -187,16 +201,16 @@ impl Sim {
             sent: 0,
             noise: Some(mix(seed)),
             now,
-            alarms: [None, None],
-            events: Vec::new(),
-            steps: Vec::new(),
+            alarms: [None; 3],
             ended: before.iter().filter(|(_, status)| status.is_terminal()).map(|(trial, _)| (*trial, 1)).collect(),
-            forgotten: BTreeSet::new(),
             before,
             refused: Vec::new(),
             outcome: None,
             delivered: 0,
             most: 10_000_000,
+            leases: BTreeMap::new(),
+            trouble: Trouble::Lasting,
+            reached: None,
         };
         sim.send(Who::Client, Who::Engine, now, Message::Engine(EngineInput::Begin));
         sim
@@ -224,22 +238,20 @@ impl Sim {
         self
     }
 
+    /// Counts what is reached: see [`SimCut::reached`].
+    #[must_use]
+    pub fn counted(mut self) -> Self {
+        self.reached = Some(Box::default());
+        self
+    }
+
     /// Runs to the end.
     ///
     /// # Errors
     /// If a rule is broken, if nothing moves any more before the run is over, or if it goes on and on.
     pub fn run(mut self) -> Result<SimEnd, SimError> {
         while self.outcome.is_none() {
-            let Some(Reverse((at, _, number))) = self.queue.pop() else {
-                return Err(SimError::Stuck { at: self.now, what: self.who_waits() });
-            };
-            let Some((to, message)) = self.bodies.remove(&number) else { continue };
-            self.now = self.now.max(at);
-            self.delivered += 1;
-            if self.delivered > self.most {
-                return Err(SimError::Endless(self.most));
-            }
-            self.deliver(to, message)?;
+            self.advance()?;
         }
         self.check_end()?;
         let outcome = self.outcome.take().unwrap_or(Outcome::Completed);
@@ -248,7 +260,7 @@ impl Sim {
             totals: self.engine.totals(),
             ledger: self.engine.take_ledger(),
             now: self.now,
-            events: self.events,
+            events: self.journal.steps.iter().flat_map(|step| step.iter().cloned()).collect(),
             refused: self.refused,
             messages: self.delivered,
         })
@@ -260,21 +272,40 @@ impl Sim {
     /// If a rule is broken, or if nothing moves any more before the run is over.
     pub fn cut_after(mut self, messages: u64) -> Result<SimCut, SimError> {
         while self.outcome.is_none() && self.delivered < messages {
-            let Some(Reverse((at, _, number))) = self.queue.pop() else {
-                return Err(SimError::Stuck { at: self.now, what: self.who_waits() });
-            };
-            let Some((to, message)) = self.bodies.remove(&number) else { continue };
-            self.now = self.now.max(at);
-            self.delivered += 1;
-            self.deliver(to, message)?;
+            self.advance()?;
         }
-        let mut steps = Vec::new();
-        let mut begin = 0;
-        for end in &self.steps {
-            steps.push(self.events.get(begin..*end).unwrap_or_default().into());
-            begin = *end;
+        if self.outcome.is_some() {
+            self.check_end()?;
         }
-        Ok(SimCut { steps, parts: self.engine.part_states(), ledger: self.engine.take_ledger(), now: self.now })
+        let JournalState { script, mut steps, written, published, deleted, .. } = self.journal;
+        // A run that is ending may have given up on its journal.
+        if script.gate.ahead == Ahead::Forbidden && published > written && self.engine.is_open() {
+            let what = format!("step {published} was heard of, and only {written} were written");
+            return Err(SimError::Broken { at: self.now, what });
+        }
+        let unwritten = steps.len().saturating_sub(written);
+        steps.truncate(written);
+        let (parts, ledger) = (self.engine.part_states(), self.engine.take_ledger());
+        let (now, outcome, messages, reached) = (self.now, self.outcome, self.delivered, self.reached);
+        Ok(SimCut { steps, unwritten, parts, ledger, deleted, now, outcome, messages, reached })
+    }
+
+    /// Delivers the next message.
+    fn advance(&mut self) -> Result<(), SimError> {
+        if matches!(self.trouble, Trouble::Until(messages) if self.delivered >= messages.max(1)) {
+            self.heal();
+        }
+        let Some(Reverse((at, _, number))) = self.queue.pop() else {
+            return if self.go_on() { Ok(()) } else { Err(SimError::Stuck { at: self.now, what: self.who_waits() }) };
+        };
+        let Some((to, message)) = self.bodies.remove(&number) else { return Ok(()) };
+        self.now = self.now.max(at);
+        self.delivered += 1;
+        if self.delivered > self.most {
+            return Err(SimError::Endless(self.most));
+        }
+        self.count_waits();
+        self.deliver(to, message)
     }
 
     fn broken(&self, what: impl Into<String>) -> SimError {
@@ -285,7 +316,8 @@ impl Sim {
     /// drawn order among the others.
     fn send(&mut self, from: Who, to: Who, at: Moment, message: Message) {
         self.noise = self.noise.map(mix);
-        let turn = self.sent + self.noise.unwrap_or(0) % 8;
+        // The beginning comes before all else, whatever clients say at that moment.
+        let turn = if self.sent == 0 { 0 } else { self.sent + self.noise.unwrap_or(0) % 8 };
         let last = self.last_between.entry((from, to)).or_insert((at, 0));
         let (at, turn) = match from {
             // Alarms and the ends of work are not letters: each comes at its own time.
@@ -301,7 +333,15 @@ impl Sim {
 
     fn deliver(&mut self, to: Who, message: Message) -> Result<(), SimError> {
         match (to, message) {
+            (_, Message::Engine(EngineInput::Trial(trial, fact))) => {
+                if let Some((trial, fact)) = self.gate.admit(trial, fact) {
+                    self.engine(|engine, now, out| engine.on(EngineInput::Trial(trial, fact), now, out));
+                }
+            }
             (_, Message::Engine(input)) => self.engine(|engine, now, out| engine.on(input, now, out)),
+            (_, Message::Gate(input)) => self.feed_gate(input),
+            (_, Message::Written(steps)) => self.journal.written(steps),
+            (_, Message::Client(order)) if self.is_troublesome(&order) => {}
             (_, Message::Client(order)) => {
                 let refused = self.engine(|engine, now, out| engine.order(order, now, out).err());
                 self.refused.extend(refused);
@@ -310,24 +350,19 @@ impl Sim {
             (Who::Trial(id), Message::Trial(input)) => self.trial(id, input)?,
             (Who::Trial(id), Message::Retire) => self.retire(id)?,
             (Who::Worker(id), Message::Order(lease, order)) => self.worker_order(id, lease, order)?,
-            (Who::Worker(id), Message::Worked(number)) => self.worked(id, number)?,
-            (Who::Worker(id), Message::Kill) => {
-                if self.workers.remove(&id).is_some() {
-                    self.send(Who::Worker(id), Who::Pool, self.now, Message::Pool(PoolInput::Abandoned(id)));
-                }
-            }
+            (Who::Worker(id), Message::Worked(number)) => self.worked(id, number),
+            (Who::Worker(id), Message::Kill) => self.kill(id),
             (to, message) => return Err(self.broken(format!("{message:?} can't be told to {to:?}"))),
         }
-        let deadlines = [(Who::Engine, self.engine.deadline()), (Who::Pool, self.pool.deadline())];
-        for (index, (who, deadline)) in deadlines.into_iter().enumerate() {
+        let deadlines = [
+            (self.engine.deadline(), Who::Engine, Message::Engine(EngineInput::Tick)),
+            (self.pool.deadline(), Who::Pool, Message::Pool(PoolInput::Tick)),
+            (self.gate.deadline(), Who::Engine, Message::Gate(GateInput::Tick)),
+        ];
+        for (index, (deadline, who, tick)) in deadlines.into_iter().enumerate() {
             if deadline != self.alarms[index] {
                 self.alarms[index] = deadline;
                 if let Some(at) = deadline {
-                    let tick = if who == Who::Engine {
-                        Message::Engine(EngineInput::Tick)
-                    } else {
-                        Message::Pool(PoolInput::Tick)
-                    };
                     self.send(Who::Clock, who, at.max(self.now), tick);
                 }
             }
@@ -337,5 +372,10 @@ impl Sim {
 }
 
 mod check;
+mod heal;
+mod journal;
 mod machines;
+mod reached;
 mod work;
+
+pub use journal::SimJournal;

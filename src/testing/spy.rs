@@ -7,9 +7,9 @@ use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
-use crate::logic::metrics::{Metrics, Objective, Report};
-use crate::logic::schedule::{Buffering, Cohort, ScheduleError, Scheduler};
-use crate::logic::search::{Effort, Limiting, SearchError, Searcher, Suggestion};
+use crate::logic::metrics::Report;
+use crate::logic::schedule::{Cohort, Scheduler};
+use crate::logic::search::{SearchError, Searcher, Suggestion};
 use crate::logic::spec::PartSpec;
 use crate::logic::state::{PartState, StateError};
 
@@ -53,42 +53,27 @@ impl Scheduler for Spy<dyn Scheduler> {
         self.inner.on_report(trial, report, cohort)
     }
 
+    fn inner(&self) -> Option<&dyn Scheduler> {
+        Some(&*self.inner)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Scheduler> {
+        Some(&mut *self.inner)
+    }
+
     fn on_add(&mut self, trial: TrialId, config: &Config) {
         self.note(trial, |heard| heard.added += 1);
         self.inner.on_add(trial, config);
     }
 
-    fn complete(&mut self, trial: TrialId, config: &mut Config) {
-        self.inner.complete(trial, config);
-    }
-
-    fn on_resume(&mut self, trial: TrialId) {
-        self.inner.on_resume(trial);
-    }
-
-    fn on_retry(&mut self, trial: TrialId, cohort: &dyn Cohort) -> Vec<Directive> {
-        self.inner.on_retry(trial, cohort)
+    fn on_revive(&mut self, trial: TrialId, config: &Config, last: Option<&Report>) {
+        self.note(trial, |heard| heard.added += 1);
+        self.inner.on_revive(trial, config, last);
     }
 
     fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>, cohort: &dyn Cohort) -> Vec<Directive> {
         self.note(trial, |heard| heard.ends.push(ending));
         self.inner.on_end(trial, ending, last, cohort)
-    }
-
-    fn choose(&mut self, cohort: &dyn Cohort) -> Option<TrialId> {
-        self.inner.choose(cohort)
-    }
-
-    fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), ScheduleError> {
-        self.inner.prepare(objective)
-    }
-
-    fn objectives(&self) -> &[Objective] {
-        self.inner.objectives()
-    }
-
-    fn buffering(&self) -> Buffering {
-        self.inner.buffering()
     }
 
     fn save(&self) -> Option<PartState> {
@@ -102,10 +87,6 @@ impl Scheduler for Spy<dyn Scheduler> {
     fn spec(&self) -> Option<PartSpec> {
         self.inner.spec()
     }
-
-    fn name(&self) -> &str {
-        self.inner.name()
-    }
 }
 
 impl Searcher for Spy<dyn Searcher> {
@@ -117,6 +98,14 @@ impl Searcher for Spy<dyn Searcher> {
         suggestion
     }
 
+    fn inner(&self) -> Option<&dyn Searcher> {
+        Some(&*self.inner)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Searcher> {
+        Some(&mut *self.inner)
+    }
+
     fn on_report(&mut self, trial: TrialId, report: &Report) {
         self.note(trial, |heard| heard.reports += 1);
         self.inner.on_report(trial, report);
@@ -125,38 +114,6 @@ impl Searcher for Spy<dyn Searcher> {
     fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
         self.note(trial, |heard| heard.ends.push(ending));
         self.inner.on_end(trial, ending, last);
-    }
-
-    fn on_pause(&mut self, trial: TrialId, last: Option<&Report>) {
-        self.inner.on_pause(trial, last);
-    }
-
-    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
-        self.inner.observe(config, metrics)
-    }
-
-    fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
-        self.inner.prepare(objective)
-    }
-
-    fn objectives(&self) -> &[Objective] {
-        self.inner.objectives()
-    }
-
-    fn effort(&self) -> Effort {
-        self.inner.effort()
-    }
-
-    fn total(&self) -> Option<u64> {
-        self.inner.total()
-    }
-
-    fn lookahead(&self) -> usize {
-        self.inner.lookahead()
-    }
-
-    fn limit(&mut self, live: usize) -> Limiting {
-        self.inner.limit(live)
     }
 
     fn save(&self) -> Option<PartState> {
@@ -173,9 +130,5 @@ impl Searcher for Spy<dyn Searcher> {
 
     fn spec(&self) -> Option<PartSpec> {
         self.inner.spec()
-    }
-
-    fn name(&self) -> &str {
-        self.inner.name()
     }
 }

@@ -1,78 +1,60 @@
-//! A scripted worker: a pure machine that answers orders with facts, and says how long each takes.
+//! A scripted trainable around the worker's machine: it says what comes of each call, and how long that takes.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::script::{Happening, Place, Saves, Script};
-use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
-use crate::logic::metrics::{Counters, Report};
-use crate::logic::trial::{Batch, BatchEnd, BatchLimits, FirstBatch, Over, TrialInfo, WorkerFact, WorkerOrder};
+use crate::logic::limit::OnLimit;
+use crate::logic::time::Moment;
+use crate::logic::trial::{Keep, Rests};
+use crate::logic::worker::{Call, Limits, Wish, Worker, WorkerInput, WorkerOutput};
 
-/// What an order leads to.
+/// What a call leads to.
 #[derive(Clone, Debug)]
-pub(super) enum Answer {
-    /// A fact, after some time; more may follow at once.
-    After(Duration, WorkerFact),
-    /// A batch in the making: each report with the time from the order to it. It can be cut short.
-    Working(Vec<(Duration, Report)>, WorkEnd),
-    /// Nothing: the order needs no answer.
-    Nothing,
-    /// It ends.
-    Gone,
-}
-
-/// How the work on a batch ends.
-#[derive(Clone, Debug)]
-pub(super) enum WorkEnd {
-    Batch(BatchEnd),
-    /// After so much time.
-    Failed(Duration, Fault),
-    /// After so much time.
-    Lost(Duration),
+pub(super) enum Made {
+    /// An input for the machine.
+    Done(WorkerInput),
+    /// The worker's end, without a word.
+    Lost,
+    /// Nothing, ever.
     Never,
 }
 
 /// A worker that follows a script.
 #[derive(Clone, Debug)]
 pub(super) struct ScriptedWorker {
+    worker: Worker,
     script: Script,
-    info: Option<TrialInfo>,
     config: Arc<Config>,
-    counters: Counters,
-    last: Option<Report>,
     used: bool,
 }
 
 impl ScriptedWorker {
     pub(super) fn new(script: Script) -> Self {
-        let config = Arc::default();
-        Self { script, info: None, config, counters: Counters::default(), last: None, used: false }
+        let worker = Worker::new(Rests::AtOnce, 0.0).with_limits(limits(&script));
+        Self { worker, script, config: Arc::default(), used: false }
     }
 
-    /// The order to train that came with the start, once it is ready.
-    pub(super) fn first(order: &WorkerOrder) -> Option<FirstBatch> {
-        match order {
-            WorkerOrder::Start { first, .. } => *first,
-            _ => None,
-        }
+    pub(super) fn worker(&self) -> &Worker {
+        &self.worker
     }
 
-    pub(super) fn on(&mut self, order: WorkerOrder) -> Answer {
-        match order {
-            WorkerOrder::Start { info, config, .. } => self.start(info, config),
-            WorkerOrder::Restore { checkpoint } => self.restore(&checkpoint),
-            WorkerOrder::Train { limits, .. } => self.train(limits),
-            WorkerOrder::Save { checkpoint, .. } => self.save(checkpoint),
-            WorkerOrder::Yield => Answer::Nothing,
-            WorkerOrder::Release => Answer::After(Duration::ZERO, WorkerFact::Released),
-            WorkerOrder::Shutdown => Answer::Gone,
-        }
+    /// From now on nothing goes wrong.
+    pub(super) fn heal(&mut self) {
+        self.script.heal();
+    }
+
+    pub(super) fn on(&mut self, input: WorkerInput, now: Moment) -> Vec<WorkerOutput> {
+        let mut out = Vec::new();
+        self.worker.on(input, now, &mut out);
+        out
     }
 
     fn place(&self, iteration: u64) -> Option<Place> {
-        self.info.as_ref().map(|info| Place { trial: info.id, attempt: info.attempt, iteration })
+        let info = self.worker.info()?;
+        Some(Place { trial: info.id, attempt: info.attempt, iteration })
     }
 
     fn fault(&self, what: Happening, iteration: u64) -> Option<Fault> {
@@ -84,106 +66,71 @@ impl ScriptedWorker {
     }
 
     fn broken(&self) -> Option<Fault> {
-        let gpus = self.info.iter().flat_map(|info| &info.slot.gpus).flatten();
+        let gpus = self.worker.info().into_iter().flat_map(|info| &info.slot.gpus).flatten();
         let broken = gpus.into_iter().find(|gpu| self.script.broken_gpu == Some(**gpu))?;
         Some(Fault::new(FailureKind::UserError, format!("GPU {broken} fell off the bus")))
     }
 
-    fn start(&mut self, info: TrialInfo, config: Arc<Config>) -> Answer {
-        (self.info, self.config) = (Some(info), config);
-        (self.counters, self.last) = (Counters::default(), None);
-        if std::mem::replace(&mut self.used, true)
-            && let Some(fault) = self.fault(Happening::Reset, 0)
-        {
-            return Answer::After(self.script.setup, WorkerFact::ResetFailed(fault));
-        }
-        match self.fault(Happening::Setup, 0) {
-            Some(fault) => Answer::After(self.script.setup, WorkerFact::Failed(fault)),
-            None => Answer::After(self.script.setup, WorkerFact::Ready),
+    /// Makes a call, but for the ways to rest and to the end: how long it takes, and what comes of it.
+    pub(super) fn make(&mut self, call: Call) -> (Duration, Made) {
+        match call {
+            Call::Begin { config, .. } => (self.script.setup, self.begin(config)),
+            Call::Restore(checkpoint) => {
+                let fault = self.fault(Happening::Restore, checkpoint.report.iteration());
+                (Duration::ZERO, Made::Done(fault.map_or(WorkerInput::Restored, WorkerInput::Failed)))
+            }
+            Call::Work(_) => (self.script.step, self.step(self.worker.iteration() + 1)),
+            Call::Save { checkpoint, .. } => {
+                let saved = checkpoint.filter(|_| self.script.saves == Saves::Supported).map(|_| 8);
+                if self.happens(Happening::HangInSave, self.worker.iteration()) {
+                    return (self.script.save, Made::Never);
+                }
+                let fault = self.fault(Happening::Save, self.worker.iteration());
+                (self.script.save, Made::Done(fault.map_or(WorkerInput::Saved(saved), WorkerInput::Failed)))
+            }
+            Call::Rest | Call::End => (Duration::ZERO, Made::Done(WorkerInput::AtRest)),
         }
     }
 
-    fn restore(&mut self, checkpoint: &Checkpoint) -> Answer {
-        if let Some(fault) = self.fault(Happening::Restore, checkpoint.report.iteration()) {
-            return Answer::After(Duration::ZERO, WorkerFact::Failed(fault));
-        }
-        self.counters = checkpoint.report.counters.restored();
-        self.last = Some(checkpoint.report.clone());
-        Answer::After(Duration::ZERO, WorkerFact::Restored)
+    fn begin(&mut self, config: Arc<Config>) -> Made {
+        self.config = config;
+        let used = std::mem::replace(&mut self.used, true);
+        let reset = self.fault(Happening::Reset, 0).filter(|_| used).map(WorkerInput::ResetFailed);
+        let failed = || self.fault(Happening::Setup, 0).map(WorkerInput::Failed);
+        Made::Done(reset.or_else(failed).unwrap_or(WorkerInput::Ready))
     }
 
-    fn save(&mut self, id: Option<CheckpointId>) -> Answer {
-        let iteration = self.counters.training_iteration;
-        if let Some(fault) = self.fault(Happening::Save, iteration) {
-            return Answer::After(self.script.save, WorkerFact::Failed(fault));
+    fn step(&self, iteration: u64) -> Made {
+        let fault = self.fault(Happening::Error, iteration).or_else(|| self.fault(Happening::Panic, iteration));
+        if let Some(fault) = fault.or_else(|| self.broken()) {
+            return Made::Done(WorkerInput::Failed(fault));
         }
-        let id = id.filter(|_| self.script.saves == Saves::Supported);
-        let checkpoint = id.map(|id| {
-            let report = self.last.clone().unwrap_or_else(|| Report::empty(id.trial));
-            Arc::new(Checkpoint { id, report, bytes: 8 })
-        });
-        Answer::After(self.script.save, WorkerFact::Saved(checkpoint))
-    }
-
-    /// Steps until the batch ends, or something goes wrong.
-    fn train(&mut self, limits: BatchLimits) -> Answer {
-        let Some(trial) = self.info.as_ref().map(|info| info.id) else {
-            let fault = Fault::new(FailureKind::WorkerLost, "the worker has no trial");
-            return Answer::After(Duration::ZERO, WorkerFact::Failed(fault));
+        if self.happens(Happening::Lost, iteration) {
+            return Made::Lost;
+        }
+        if self.happens(Happening::Hang, iteration) {
+            return Made::Never;
+        }
+        let wish = match () {
+            () if self.script.done_at.is_some_and(|last| iteration >= last) => Wish::End,
+            () if self.happens(Happening::Wish, iteration) => Wish::Save,
+            () => Wish::GoOn,
         };
-        let (mut reports, mut elapsed, step) = (Vec::new(), Duration::ZERO, self.script.step);
-        loop {
-            let iteration = self.counters.training_iteration + 1;
-            elapsed += step;
-            let fault = self.fault(Happening::Error, iteration).or_else(|| self.fault(Happening::Panic, iteration));
-            let fault = fault.or_else(|| self.broken());
-            if let Some(fault) = fault {
-                // What was reported before is handed in first; the same step fails again when it is asked for.
-                return match reports.last() {
-                    Some(_) => Answer::Working(reports, WorkEnd::Batch(BatchEnd::Limit)),
-                    None => Answer::Working(reports, WorkEnd::Failed(elapsed, fault)),
-                };
-            }
-            if self.happens(Happening::Lost, iteration) {
-                return Answer::Working(reports, WorkEnd::Lost(elapsed));
-            }
-            if self.happens(Happening::Hang, iteration) {
-                return Answer::Working(reports, WorkEnd::Never);
-            }
-            let metrics = self.script.report(&self.config, iteration);
-            let report = self.counters.stamp(trial, metrics, step, 0.0);
-            self.last = Some(report.clone());
-            reports.push((elapsed, report));
-            let due = limits.checkpoint_due(iteration) || self.happens(Happening::Wish, iteration);
-            let full =
-                reports.len() >= limits.reports.get() as usize || limits.time.is_some_and(|most| elapsed >= most);
-            let end = match () {
-                () if self.script.done_at.is_some_and(|last| iteration >= last) => BatchEnd::Done,
-                () if self.script.over_at.is_some_and(|(last, _)| iteration >= last) => BatchEnd::Over,
-                () if due => BatchEnd::CheckpointDue,
-                () if full => BatchEnd::Limit,
-                () => continue,
-            };
-            return Answer::Working(reports, WorkEnd::Batch(end));
-        }
+        let metrics = self.script.report(&self.config, iteration);
+        Made::Done(WorkerInput::Reported { metrics, wish, took: Some(self.script.step) })
     }
 
     /// Whether it is gone after the batch that it just handed in.
     pub(super) fn vanishes(&self) -> bool {
-        self.happens(Happening::Vanish, self.counters.training_iteration)
+        self.happens(Happening::Vanish, self.worker.iteration())
     }
+}
 
-    /// The work was cut short after this report: what came later hasn't happened.
-    pub(super) fn back_to(&mut self, last: &Report) {
-        self.counters = last.counters;
-        self.last = Some(last.clone());
-    }
-
-    /// The batch of these reports.
-    pub(super) fn batch(&self, reports: Vec<(Duration, Report)>, end: BatchEnd) -> WorkerFact {
-        let reports = reports.into_iter().map(|(_, report)| report).collect();
-        let over = self.script.over_at.filter(|_| end == BatchEnd::Over);
-        let over = over.map(|(last, keep)| Over { reason: format!("scripted limit of {last} steps").into(), keep });
-        WorkerFact::Reported(Batch { reports, end, handed_in: None, over })
-    }
+/// The limit that the worker itself watches over is one on the time of work: that of so many steps.
+fn limits(script: &Script) -> Limits {
+    let Some((last, keep)) = script.over_at else { return Limits::new() };
+    let then = if keep == Keep::Checkpoint { OnLimit::SaveThenStop } else { OnLimit::FinishStep };
+    // Sums of floating-point seconds may be a little less.
+    let most = script.step.mul_f64(last as f64).saturating_sub(Duration::from_micros(1));
+    Limits::new().trial(most, then)
 }

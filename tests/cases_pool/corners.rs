@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tryout::logic::pool::*;
+use tryout::logic::settings::Settings;
 
 use crate::desk::{Desk, cpus, request, settings};
 
@@ -13,7 +14,7 @@ fn other(cpu: f64) -> ResourceRequest {
 
 fn desk(cpu: f64, abandoned: AbandonPolicy) -> Desk {
     let settings = settings(&[("cpu", cpu), ("b", 10.0)], Reuse::Yes);
-    Desk::new(PoolSettings { abandoned, grace: Duration::from_secs(1), ..settings })
+    Desk::new(Settings { abandoned, grace: Duration::from_secs(1), ..settings })
 }
 
 #[test]

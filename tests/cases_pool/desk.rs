@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tryout::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
 use tryout::logic::pool::*;
+use tryout::logic::settings::Settings;
 use tryout::logic::time::Moment;
 use tryout::logic::trial::{AtRest, PoolFact, PoolOrder};
 
@@ -16,7 +17,7 @@ pub(crate) fn trial(number: u32) -> TrialId {
 }
 
 pub(crate) fn amounts(list: &[(&str, f64)]) -> Resources {
-    list.iter().fold(Resources::new(), |all, &(name, value)| all.with(name, value).unwrap())
+    list.iter().fold(Resources::new(), |all, &(name, value)| all.with(name, value))
 }
 
 pub(crate) fn request(list: &[(&str, f64)]) -> ResourceRequest {
@@ -27,8 +28,13 @@ pub(crate) fn cpus(units: f64) -> ResourceRequest {
     request(&[("cpu", units)])
 }
 
-pub(crate) fn settings(total: &[(&str, f64)], reuse: Reuse) -> PoolSettings {
-    PoolSettings { reuse, ..PoolSettings::new(amounts(total)) }
+pub(crate) fn settings(total: &[(&str, f64)], reuse: Reuse) -> Settings {
+    Settings { resources: Some(amounts(total)), reuse, ..Settings::default() }
+}
+
+/// A pool with these settings, which say what it has.
+pub(crate) fn pool(settings: Settings) -> Pool {
+    Pool::new(settings.resources.clone().unwrap_or_default(), settings)
 }
 
 pub(crate) fn reusing(cpu: f64) -> Desk {
@@ -61,9 +67,9 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(settings: PoolSettings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         Self {
-            pool: Pool::new(settings),
+            pool: pool(settings),
             now: Moment::START,
             said: Vec::new(),
             running: BTreeMap::new(),

@@ -2,7 +2,7 @@
 
 use tryout::logic::pool::*;
 
-use crate::desk::{CLUSTER, Desk, amounts, cpus, request, settings, trial};
+use crate::desk::{CLUSTER, Desk, amounts, cpus, pool, request, settings, trial};
 
 #[test]
 fn case_r_04_both_run_when_both_fit() {
@@ -61,7 +61,7 @@ fn case_r_11_what_can_never_be_met_is_said_at_once_naming_what_was_asked_and_wha
 
 #[test]
 fn case_r_11_pieces_of_gpus_that_fit_in_sum_only_can_never_be_met() {
-    let pool = Pool::new(settings(&CLUSTER, Reuse::No));
+    let pool = pool(settings(&CLUSTER, Reuse::No));
     let shares = |share: f64| ResourceRequest::bundles(vec![amounts(&[("gpu", share)]); 3]).unwrap();
     assert_eq!(pool.feasible(&shares(0.5)), Ok(()));
     let words = pool.feasible(&shares(0.6)).unwrap_err().to_string();
@@ -95,7 +95,7 @@ fn case_r_14_a_trial_with_an_empty_first_bundle_waits_for_its_gpu() {
 
 #[test]
 fn settings_with_a_part_of_a_gpu_or_with_nothing_are_refused() {
-    let check = |total: &[(&str, f64)]| settings(total, Reuse::No).check();
+    let check = |total: &[(&str, f64)]| amounts(total).check_pool();
     assert_eq!(check(&[("gpu", 1.5)]), Err(PoolError::PartialGpus { value: 1.5 }));
     assert_eq!(check(&[]), Err(PoolError::Nothing));
     assert_eq!(check(&[("gpu", 2.0), ("cpu", 0.5)]), Ok(()));

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use tryout::event::StopCause;
 use tryout::logic::ids::WorkerId;
 use tryout::logic::pool::*;
+use tryout::logic::settings::Settings;
 
 use crate::desk::{CLUSTER, Desk, amounts, cpus, request, reusing, settings, trial};
 
@@ -47,11 +49,14 @@ fn case_c_12_only_as_many_as_needed_are_evicted_the_longest_idle_first() {
     (0..3).rev().for_each(|number| desk.release(number));
     desk.acquire(3, &cpus(2.0));
     assert_eq!((&desk.stopping, desk.pool.counts().idle), (&vec![workers[2]], 2));
+    assert_eq!([workers[2], workers[1]].map(|id| desk.pool.stop_cause(id)), [Some(StopCause::Evicted), None]);
     // While that one ends, the next request of the kind takes one of the others, and no further one is stopped.
     desk.acquire(4, &cpus(1.0));
     assert_eq!((desk.running[&4].worker, desk.stopping.len()), (workers[1], 1));
     desk.end_stopping();
     assert_eq!(desk.running(), [3, 4]);
+    let totals = WorkerTotals { spawned: 4, reused: 1, evicted: 1, asked_to_stop: 1, ..WorkerTotals::default() };
+    assert_eq!(desk.pool.totals(), totals);
 }
 
 #[test]
@@ -124,8 +129,7 @@ fn case_c_20_a_worker_is_kept_as_long_as_somebody_may_come() {
 
 #[test]
 fn case_c_20_an_idle_worker_has_a_time_to_live_if_the_settings_say_so() {
-    let mut desk =
-        Desk::new(PoolSettings { idle_ttl: Some(Duration::from_secs(60)), ..settings(&CLUSTER, Reuse::Yes) });
+    let mut desk = Desk::new(Settings { idle_ttl: Some(Duration::from_secs(60)), ..settings(&CLUSTER, Reuse::Yes) });
     desk.acquire(0, &cpus(1.0));
     desk.release(0);
     desk.wait_secs(59.0);
@@ -267,7 +271,7 @@ fn case_c_35_equal_requests_are_one_kind_whoever_made_them() {
 
 #[test]
 fn a_barrier_gets_the_room_of_idle_workers_that_others_behind_it_wait_for() {
-    let mut desk = Desk::new(PoolSettings { overtaking: 1, ..settings(&[("cpu", 2.0)], Reuse::Yes) });
+    let mut desk = Desk::new(Settings { overtaking: 1, ..settings(&[("cpu", 2.0)], Reuse::Yes) });
     desk.acquire(0, &cpus(1.0));
     desk.acquire(1, &cpus(1.0));
     desk.acquire(2, &cpus(2.0));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tryout::logic::failure::{FailureKind, Fault};
 use tryout::logic::pool::*;
+use tryout::logic::settings::Settings;
 use tryout::logic::trial::PoolOrder;
 
 use crate::desk::{CLUSTER, Desk, amounts, cpus, request, reusing, settings, trial};
@@ -132,7 +133,7 @@ fn case_m_30_a_request_that_has_become_impossible_is_refused() {
 
 #[test]
 fn case_m_31_a_worker_is_killed_when_its_grace_is_over_and_not_before() {
-    let mut desk = Desk::new(PoolSettings { grace: Duration::from_millis(200), ..settings(&CLUSTER, Reuse::No) });
+    let mut desk = Desk::new(Settings { grace: Duration::from_millis(200), ..settings(&CLUSTER, Reuse::No) });
     desk.acquire(0, &cpus(1.0));
     desk.release(0);
     desk.said();
@@ -148,7 +149,7 @@ fn case_m_31_a_worker_is_killed_when_its_grace_is_over_and_not_before() {
 fn case_m_32_the_resources_of_a_worker_that_hangs_come_back_or_are_held_as_the_settings_say() {
     for (abandoned, served) in [(AbandonPolicy::GiveBack, 1), (AbandonPolicy::Hold, 0)] {
         let base = settings(&[("cpu", 1.0)], Reuse::Yes);
-        let mut desk = Desk::new(PoolSettings { abandoned, grace: Duration::from_secs(1), ..base });
+        let mut desk = Desk::new(Settings { abandoned, grace: Duration::from_secs(1), ..base });
         desk.acquire(0, &cpus(1.0));
         desk.acquire(1, &cpus(1.0));
         let worker = desk.leave_at_work(0);

@@ -7,8 +7,6 @@ pub(crate) mod town;
 
 use tryout::logic::ids::{RunId, TrialId};
 use tryout::logic::metrics::{Metrics, Report};
-use tryout::logic::schedule::Cohort;
-use tryout::logic::trial::Status;
 
 /// The trial `number` of a run.
 pub(crate) fn trial(number: u32) -> TrialId {
@@ -22,29 +20,4 @@ pub(crate) fn report(trial: TrialId, iteration: u64, metric: &'static str, value
     report.counters.time_total_s = iteration as f64;
     report.metrics = Metrics::from([(metric, value)]);
     report
-}
-
-/// A cohort for schedulers that don't look at it.
-pub(crate) struct Nobody;
-
-impl Cohort for Nobody {
-    fn status(&self, _: TrialId) -> Option<Status> {
-        None
-    }
-
-    fn last_report(&self, _: TrialId) -> Option<&Report> {
-        None
-    }
-
-    fn count(&self, _: Status) -> usize {
-        0
-    }
-
-    fn first_pending(&self) -> Option<TrialId> {
-        None
-    }
-
-    fn first_paused(&self) -> Option<TrialId> {
-        None
-    }
 }

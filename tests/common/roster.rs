@@ -131,6 +131,10 @@ impl Roster {
 }
 
 impl Cohort for Roster {
+    fn trials(&self) -> Box<dyn Iterator<Item = TrialId> + '_> {
+        Box::new(self.entries.keys().copied())
+    }
+
     fn status(&self, trial: TrialId) -> Option<Status> {
         self.entries.get(&trial).map(|entry| entry.status)
     }

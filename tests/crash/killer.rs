@@ -136,7 +136,7 @@ pub(crate) struct KillerStore {
 
 impl KillerStore {
     pub(crate) fn new(dir: &Path, fuse: Fuse) -> Self {
-        Self { inner: DirStore::create(dir).unwrap(), fuse }
+        Self { inner: DirStore::create(dir).unwrap().in_groups(), fuse }
     }
 }
 
@@ -158,8 +158,16 @@ impl Store for KillerStore {
         self.inner.sweep(run, keep)
     }
 
-    fn export_directory(&self, trial: TrialId) -> Result<PathBuf, StoreError> {
-        self.inner.export_directory(trial)
+    fn let_go(&self, id: CheckpointId) {
+        self.inner.let_go(id);
+    }
+
+    fn make_durable(&self) -> Result<(), StoreError> {
+        self.fuse.around(|| self.inner.make_durable())
+    }
+
+    fn export_directory(&self, trial: TrialId, format: &str) -> Result<PathBuf, StoreError> {
+        self.inner.export_directory(trial, format)
     }
 }
 

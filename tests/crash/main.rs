@@ -58,21 +58,38 @@ fn child() {
 /// So many processes are killed, at places spread over the whole run: with all kinds together more than 200.
 const KILLS: u64 = 55;
 
+/// Runs a child in a new directory and has it killed at about operation `at`. Answers the operation, too.
+///
+/// How many lines go into one write depends on the disk's speed: a run may end before it has come to `at`. Then another is
+/// killed earlier.
+fn kill_child(kind: Kind, mut at: u64) -> (TempDir, u64, Vec<(u32, u64, f64)>) {
+    loop {
+        let dir = TempDir::new().unwrap();
+        let (killed, acknowledged) = run_child(dir.path(), kind, at);
+        if killed {
+            return (dir, at, acknowledged);
+        }
+        at = at.min(operations(dir.path())) * 3 / 4 + 1;
+    }
+}
+
+/// How many operations a child that came to its end has counted.
+fn operations(dir: &Path) -> u64 {
+    std::fs::read_to_string(dir.join("operations")).unwrap().parse().unwrap()
+}
+
 fn killed_and_resumed(kind: Kind) {
     let whole = TempDir::new().unwrap();
     let expected = outcome(&experiment(whole.path(), kind).run().unwrap());
     assert!(expected.iter().any(|trial| trial.4 == Some(Ending::Scheduler)), "somebody is stopped: {expected:?}");
     let counted = TempDir::new().unwrap();
     assert!(!run_child(counted.path(), kind, u64::MAX).0, "nobody kills this one");
-    let operations: u64 = std::fs::read_to_string(counted.path().join("operations")).unwrap().parse().unwrap();
-    let (mut kills, mut resumed) = (0, 0);
+    let operations = operations(counted.path());
+    let mut resumed = 0;
     for point in 1..=KILLS {
-        let at = point * operations * 4 / 5 / KILLS + 1;
-        let dir = TempDir::new().unwrap();
-        let (killed, acknowledged) = run_child(dir.path(), kind, at);
-        kills += usize::from(killed);
+        let (dir, at, acknowledged) = kill_child(kind, point * operations * 4 / 5 / KILLS + 1);
         let run = dir.path().join("crash");
-        resumed += usize::from(Experiment::can_resume(&run));
+        resumed += u64::from(Experiment::can_resume(&run));
         let before = acknowledged.is_empty() || Experiment::open(&run).is_ok();
         assert!(before, "{kind:?} killed at {at}: acknowledged results are gone");
         let results = experiment(dir.path(), kind).existing(Existing::Resume).run().unwrap();
@@ -100,8 +117,8 @@ fn killed_and_resumed(kind: Kind) {
             assert_eq!(found, known, "{kind:?} killed at {at}: checkpoints of trial {}", trial.id);
         }
     }
-    // Not every run has as many operations: how many lines go into one write is a matter of chance.
-    assert!(operations > KILLS && kills > 50 && resumed > 45, "{kills} killed of {operations}, {resumed} resumed");
+    // Those that were killed before there was a journal began anew.
+    assert!(resumed > KILLS / 2, "{resumed} of {KILLS} resumed, {operations} operations");
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use futures::StreamExt;
 use tryout::prelude::*;
@@ -31,6 +32,10 @@ impl Kind {
     }
 }
 
+/// Where it is paced, a step waits until the report before it was acknowledged: so there are as many operations as reports,
+/// however fast the disk is.
+static PACE: OnceLock<Mutex<Receiver<()>>> = OnceLock::new();
+
 /// Goes down, the faster the greater its rate; what it is at is all its state.
 struct Descent {
     at: f64,
@@ -50,6 +55,10 @@ impl Trainable for Descent {
     }
 
     fn step(&mut self) -> Result<Step, TrialError> {
+        if let Some(pace) = PACE.get() {
+            // Nobody paces what nobody hears of any more.
+            let _ = pace.lock().unwrap().recv();
+        }
         self.at *= 1.0 - self.rate;
         Ok(Step::next([("loss", self.at)]))
     }
@@ -94,6 +103,11 @@ pub(crate) fn run_and_die(dir: &Path, kind: Kind, at: u64) {
     } else {
         experiment.journal_files(move |dir| Arc::new(KillerFiles::new(dir, fuse.clone())))
     };
+    let (go_on, pace) = channel();
+    if kind != Kind::Every {
+        go_on.send(()).unwrap();
+        PACE.set(Mutex::new(pace)).unwrap();
+    }
     let handle = experiment.start().unwrap();
     let mut file = OpenOptions::new().create(true).append(true).open(dir.join("acknowledged")).unwrap();
     let control = handle.control();
@@ -110,8 +124,11 @@ pub(crate) fn run_and_die(dir: &Path, kind: Kind, at: u64) {
                 let loss = report.number("loss").unwrap();
                 file.write_all(format!("{} {} {loss}\n", report.trial.number(), report.iteration()).as_bytes())
                     .unwrap();
+                // Nobody may be waiting.
+                let _ = go_on.send(());
             }
         }
+        drop(go_on);
     };
     futures::executor::block_on(told);
     handle.wait_blocking().unwrap();

@@ -60,7 +60,7 @@ fn thinks(rig: &Rig) -> Result<(), TestCaseError> {
     let end = sim.run().map_err(|error| TestCaseError::fail(error.to_string()))?;
     let own = own.lock().expect("not poisoned");
     let added = end.events.iter().filter_map(|event| match &event.kind {
-        EventKind::Added { trial, config, by: AddedBy::Searcher } => Some((*trial, config.number("x"))),
+        EventKind::Added { trial, config, by: AddedBy::Searcher, .. } => Some((*trial, config.number("x"))),
         _ => None,
     });
     let mut count = 0;

@@ -69,7 +69,7 @@ impl Kept {
                 prop_assert!(self.bytes.remove(checkpoint).is_some(), "{checkpoint:?} goes once");
                 self.gone.insert(*checkpoint);
             }
-            EventKind::Exploited { trial, exploit } => {
+            EventKind::Exploited { trial, exploit, .. } => {
                 self.inherited.insert(*trial, (exploit.checkpoint.id, false));
             }
             EventKind::Restored { trial, checkpoint, .. } => {

@@ -22,7 +22,7 @@ fn policy() -> impl Strategy<Value = OnLimit> {
 
 fn limit(millis: u64, then: OnLimit) -> TimeLimit {
     // A moment at which nothing else happens.
-    TimeLimit { after: Duration::from_millis(millis) + Duration::from_micros(7), then, grace: GRACE }
+    TimeLimit { after: Duration::from_millis(millis) + Duration::from_micros(7), then }
 }
 
 /// The trials that run at a moment.
@@ -72,6 +72,18 @@ proptest! {
         } else {
             prop_assert!(end.now <= limit.at() + GRACE + GRACE, "it lasted until {}", end.now);
         }
+    }
+
+    /// A client's stop, and a second thought: first one trial, then all of them.
+    #[test]
+    fn a_run_that_is_stopped_ends_in_time_whatever_hangs(mut rig in rig(), millis in 0_u64..12_000, hang in 0.0..0.5_f64) {
+        rig.chance.hang = hang;
+        rig.orders.retain(|(_, kind, _)| *kind < 7);
+        rig.orders.extend((0..rig.samples).map(|number| (millis / 2, 0, number as u32)));
+        rig.orders.push((millis, 7, 0));
+        let end = super::run(&rig)?;
+        let most = Moment::new(Duration::from_millis(millis)) + GRACE + GRACE;
+        prop_assert!(end.now <= most, "stopped at {millis} ms, it lasted until {}", end.now);
     }
 
     #[test]

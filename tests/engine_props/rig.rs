@@ -14,9 +14,10 @@ use tryout::logic::failure::{Backoff, Budget, FailureKind, RetryPolicy};
 use tryout::logic::ids::{RunId, TrialId};
 use tryout::logic::limit::TimeLimit;
 use tryout::logic::metrics::{Metrics, Objective};
-use tryout::logic::pool::{AbandonPolicy, Pool, PoolSettings, ResourceRequest, Resources, Reuse};
+use tryout::logic::pool::{AbandonPolicy, Pool, ResourceRequest, Resources, Reuse};
 use tryout::logic::schedule::{Asha, Cohort, Fifo, Scheduler};
 use tryout::logic::search::{ConcurrencyLimiter, Searcher, Variants};
+use tryout::logic::settings::Settings;
 use tryout::logic::space::{Space, uniform};
 use tryout::logic::stop::{self, StopRule};
 use tryout::logic::time::Moment;
@@ -80,7 +81,7 @@ impl Scheduler for Meddling {
                 verdict.with(Directive::Exploit { trial, donor, config, reason: None })
             }
             6 => {
-                let half = Resources::new().with("cpu", 0.5).and_then(ResourceRequest::single).unwrap_or_default();
+                let half = ResourceRequest::single(Resources::new().with("cpu", 0.5)).unwrap_or_default();
                 let request = if draw & 256 == 0 { half } else { ResourceRequest::default() };
                 verdict.with(Directive::Resize { trial: other, request: request.into(), reason: None })
             }
@@ -160,31 +161,42 @@ pub(crate) fn scheduler(rig: &Rig) -> Box<dyn Scheduler> {
 /// Cpus, and GPUs if there are any.
 fn gpus(rig: &Rig, cpus: u32, gpus: u32) -> Resources {
     let gpus = if rig.gpus.is_some() { gpus } else { 0 };
-    Resources::cpus(cpus).with("gpu", f64::from(gpus)).expect("a number of GPUs")
+    Resources::cpus(cpus).with("gpu", f64::from(gpus))
 }
 
 fn resources(rig: &Rig) -> Resources {
     gpus(rig, rig.cpus, rig.gpus.map_or(0, |(gpus, _)| gpus))
 }
 
-pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn Searcher>) -> Engine {
-    let settings = EngineSettings {
-        run: RUN,
-        name: "rig".into(),
+fn settings(rig: &Rig) -> Settings {
+    Settings {
+        seed: Some(rig.seed),
         objective: Some(Objective::min("loss")),
-        batching: rig.batching,
-        concurrency: rig.concurrency.and_then(NonZeroU32::new),
-        staged: NonZeroU32::new(rig.staged).unwrap_or(NonZeroU32::MIN),
-        checkpoint_every: rig.checkpoint_every.and_then(NonZeroU32::new),
-        checkpoint_budget: rig.checkpoint_budget,
-        at_end: rig.at_end,
+        concurrency: rig.concurrency.filter(|most| *most > 0),
+        staged: rig.staged.max(1),
+        reuse: rig.reuse,
+        grace: Duration::from_secs(5),
+        abandoned: rig.hold,
+        retry: retry(rig),
         fail_fast: rig.fail_fast,
         same_error: rig.same_error,
-        withdraw_gpus_after: rig.withdraw_after,
         time_limit: rig.time_limit,
+        withdraw_gpus_after: rig.withdraw_after,
+        checkpoint_every: rig.checkpoint_every.filter(|every| *every > 0),
+        at_end: rig.at_end,
+        retention: Retention::last(rig.keep),
+        checkpoint_budget: rig.checkpoint_budget,
+        batching: rig.batching,
         history: History::None,
+        ..Settings::new("rig")
+    }
+}
+
+pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn Searcher>) -> Engine {
+    let settings = EngineSettings {
+        experiment: Arc::new(settings(rig)),
         request: same_for_all(Arc::new(ResourceRequest::single(gpus(rig, 1, 1)).expect("one of each"))),
-        resources: resources(rig),
+        ..EngineSettings::new(RUN, "props", resources(rig))
     };
     let budget = rig.budget.map(|seconds| stop::experiment_time(Duration::from_secs(seconds)));
     let rules: Vec<Box<dyn StopRule>> = budget.into_iter().map(|rule| Box::new(rule) as Box<dyn StopRule>).collect();
@@ -193,7 +205,7 @@ pub(crate) fn engine(rig: &Rig, scheduler: Box<dyn Scheduler>, searcher: Box<dyn
 
 pub(crate) fn searcher(rig: &Rig) -> Box<dyn Searcher> {
     let space = Space::new().with("x", uniform(0.0, 1.0));
-    let variants = Variants::new(space, rig.seed).expect("the space is fine").samples(rig.samples);
+    let variants = Variants::new(space, rig.seed).expect("the space is fine").passes(rig.samples);
     match rig.limiter {
         Some(limit) => Box::new(ConcurrencyLimiter::new(variants, limit).expect("the limit is fine")),
         None => Box::new(variants),
@@ -201,22 +213,11 @@ pub(crate) fn searcher(rig: &Rig) -> Box<dyn Searcher> {
 }
 
 pub(crate) fn pool(rig: &Rig) -> Pool {
-    let mut settings = PoolSettings::new(resources(rig));
-    settings.reuse = rig.reuse;
-    settings.grace = Duration::from_secs(5);
-    settings.abandoned = rig.hold;
-    Pool::new(settings)
+    Pool::new(resources(rig), settings(rig))
 }
 
 pub(crate) fn trials(rig: &Rig) -> TrialSettings {
-    TrialSettings {
-        experiment: "rig".into(),
-        seed: rig.seed,
-        retry: retry(rig),
-        retention: Retention::last(rig.keep),
-        rests: rig.rests,
-        ..TrialSettings::default()
-    }
+    TrialSettings { experiment: Arc::new(settings(rig)), rests: rig.rests, ..TrialSettings::default() }
 }
 
 fn order(kind: u8, number: u32) -> ClientOrder {

@@ -1,9 +1,12 @@
 //! What stands in the files.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use tempfile::tempdir;
 use tryout::edge::files::Files;
 use tryout::extend::*;
+use tryout::logic::event::Exploit;
 
 use super::script::*;
 
@@ -161,7 +164,10 @@ fn optuna_s_trials_stand_in_their_order_with_what_was_seen() {
     observers.tell(&reported(1, 1, Metrics::from([("loss", 0.5)])));
     observers.tell(&ended(1, report(1, 1, Metrics::from([("loss", 0.5)]))));
     // A trial that goes on after its end is told of once.
-    observers.tell(&at(51.0, EventKind::Revived { trial: trial(1), why: Revival::Extend, attempt: 2 }));
+    observers.tell(&at(
+        51.0,
+        EventKind::Revived { trial: trial(1), why: Revival::Extend, attempt: 2, request: std::sync::Arc::default() },
+    ));
     observers.tell(&reported(1, 2, Metrics::from([("loss", 0.25)])));
     observers.tell(&ended(1, report(1, 2, Metrics::from([("loss", 0.25)]))));
     observers.tell(&ended(0, report(0, 1, Metrics::from([("loss", f64::NAN)]))));
@@ -181,4 +187,62 @@ fn optuna_s_trials_stand_in_their_order_with_what_was_seen() {
     let attributes = json!({"choices": [true, "a"]});
     assert_eq!(distribution("kind"), json!({"name": "CategoricalDistribution", "attributes": attributes}));
     assert_eq!(std::fs::read_dir(dir.path()).expect("it is there").count(), 1, "nothing else is left");
+}
+
+#[test]
+fn optuna_pairs_the_values_of_a_copy_with_its_new_configuration() {
+    let dir = tempdir().expect("a directory");
+    let mut observers = Observers::new(&Files::none().optuna(), dir.path());
+    observers.tell(&started());
+    observers.tell(&added(0, &Config::new().with("lr", 0.1)));
+    for iteration in 1..=4 {
+        observers.tell(&reported(0, iteration, Metrics::from([("loss", 0.5)])));
+    }
+    let id = CheckpointId { trial: trial(7), index: 0 };
+    let checkpoint = Checkpoint { id, report: report(7, 2, Metrics::new()), bytes: 0 };
+    let exploit = Exploit {
+        iteration: 4,
+        donor: trial(7),
+        checkpoint: Arc::new(checkpoint),
+        generation: 0,
+        before: Arc::new(Config::new().with("lr", 0.1)),
+        config: Arc::new(Config::new().with("lr", 0.9)),
+        reason: None,
+    };
+    observers
+        .tell(&at(5.0, EventKind::Exploited { trial: trial(0), exploit: Arc::new(exploit), request: Arc::default() }));
+    observers.tell(&reported(0, 3, Metrics::from([("loss", 0.25)])));
+    observers.tell(&ended(0, report(0, 3, Metrics::from([("loss", 0.25)]))));
+    observers.tell(&finished());
+    let trials = optuna_trials(&read(dir.path().join("optuna.log")));
+    assert_eq!(trials[0]["params"], json!({"lr": 0.9}));
+    assert_eq!(trials[0]["intermediate_values"], json!({"1": 0.5, "2": 0.5, "3": 0.25}));
+    assert_eq!(trials[0]["user_attrs"]["copy_of"], json!("3fa01_00007"));
+}
+
+/// A spreadsheet takes what begins so for a formula. Numbers stay numbers.
+#[test]
+fn texts_in_tables_are_no_formulas() {
+    let dir = tempdir().expect("a directory");
+    let mut observers = Observers::new(&Files::none().progress().csv(), dir.path());
+    let texts = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "'=1", "-1.5", "plain", "-inf"];
+    observers.tell(&added(0, &Config::new().with("=x", "=cmd|' /C calc'!A0")));
+    let mut metrics = Metrics::from([("loss", -0.5)]);
+    texts.iter().enumerate().for_each(|(at, text)| metrics.insert(format!("-t{at}"), *text));
+    (1..=2).for_each(|iteration| observers.tell(&reported(0, iteration, metrics.clone())));
+    // A header that is read again has the names that were given.
+    let mut observers = Observers::new(&Files::none().progress(), dir.path());
+    observers.tell(&returned(0, &Config::new(), 2));
+    observers.tell(&reported(0, 3, metrics));
+    observers.tell(&finished());
+    for name in ["3fa01_00000/progress.csv", "results.csv"] {
+        let Ok(text) = std::fs::read_to_string(dir.path().join(name)) else { panic!("{name}") };
+        let header = text.lines().next().expect("a header");
+        assert!(header.split(',').filter(|name| name.contains("-t")).all(|name| name.starts_with("'-t")), "{header}");
+        assert!(text.lines().nth(1).is_some_and(|line| line.contains("-0.5")), "{text}");
+        for safe in ["'=1+1", "'+1+1", "'-1+1", "'@SUM(A1)", "'\t=1", "''=1", ",-1.5", ",plain", ",-inf"] {
+            assert!(text.contains(safe), "{name} {safe}: {text}");
+        }
+        assert_eq!(header.matches("-t0").count(), 1, "{header}");
+    }
 }

@@ -46,7 +46,7 @@ fn check(run: &Path, results: &Results, iterations: u64) {
         assert_eq!(column(&progress, "training_iteration"), expected);
         assert_eq!(
             column(&progress, "config/n"),
-            vec![trial.config.get("n").expect("it has one").to_string(); expected.len()]
+            vec![trial.config.value("n").expect("it has one").to_string(); expected.len()]
         );
     }
     let all = table(&read(run.join("results.csv")));

@@ -16,17 +16,46 @@ pub(crate) fn at(seconds: f64, kind: EventKind) -> ExperimentEvent {
 
 pub(crate) fn started() -> ExperimentEvent {
     let objective = Some(Objective::min("loss"));
-    at(0.0, EventKind::Started { run: RunId::new(0x3fa01), name: "run".into(), total: None, objective })
+    at(
+        0.0,
+        EventKind::Started {
+            run: RunId::new(0x3fa01),
+            name: "run".into(),
+            total: None,
+            objective,
+            info: std::sync::Arc::default(),
+        },
+    )
 }
 
 pub(crate) fn added(number: u32, config: &Config) -> ExperimentEvent {
     let config = Arc::new(config.clone());
-    at(0.0, EventKind::Added { trial: trial(number), config, by: AddedBy::Searcher })
+    at(
+        0.0,
+        EventKind::Added {
+            trial: trial(number),
+            config,
+            request: Arc::default(),
+            by: AddedBy::Searcher,
+            from: None,
+            rank: None,
+        },
+    )
 }
 
 pub(crate) fn returned(number: u32, config: &Config, iteration: u64) -> ExperimentEvent {
     let config = Arc::new(config.clone());
-    at(0.0, EventKind::Returned { trial: trial(number), config, status: Status::Pending, iteration })
+    at(
+        0.0,
+        EventKind::Returned {
+            trial: trial(number),
+            config,
+            status: Status::Pending,
+            iteration,
+            request: Arc::default(),
+            rank: 0,
+        },
+    )
 }
 
 pub(crate) fn report(number: u32, iteration: u64, metrics: Metrics) -> Report {

@@ -29,7 +29,8 @@ fn a_run_is_one_object_a_line() {
     assert_eq!(
         lines[0],
         json!({"at": 0.0, "event": "started", "run": "3fa01", "name": "digits", "total": 5,
-               "objective": {"metric": "loss", "mode": "min"}})
+               "objective": {"metric": "loss", "mode": "min"}, "session": 0, "seed": 0, "samples": null, "searcher": "",
+               "scheduler": "", "stop": [], "resources": {}, "dir": null, "checkpoints": null})
     );
     assert_eq!(lines[1]["config"], json!({"lr": 0.1, "seed": 7, "net": {"hidden": 32}}));
     assert_eq!(
@@ -52,13 +53,16 @@ fn reports_parse_back() {
 fn failures_checkpoints_and_outcomes_are_flat() {
     let id = CheckpointId { trial: trial(1), index: 4 };
     let saved = Arc::new(Checkpoint { id, report: Report::empty(trial(1)), bytes: 12 });
+    let (worker, lease) = (WorkerId::new(3), LeaseId::new(8));
+    let launched =
+        EventKind::Launched { trial: trial(1), attempt: 2, worker, lease, gpus: vec![4], priority: -1, reused: 2 };
     let events = [
         failed(4.0, 1, "boom", Some(5.5)),
         at(4.0, EventKind::Saved { checkpoint: saved }),
         at(4.0, EventKind::Deleted { checkpoint: id }),
         at(4.0, EventKind::Restored { trial: trial(1), checkpoint: id, iteration: 9 }),
         at(4.0, EventKind::Paused { trial: trial(1), by: PausedBy::Drain, reason: None }),
-        at(4.0, EventKind::Launched { trial: trial(1), attempt: 2, worker: WorkerId::new(3), lease: LeaseId::new(8) }),
+        at(4.0, launched),
         finished(5.0, Outcome::Completed),
         finished(5.0, Outcome::Failed(RunFailure::Stuck { message: "no luck".to_owned() })),
     ];

@@ -5,6 +5,8 @@ mod console;
 mod event_log;
 mod hub;
 mod json;
+#[cfg(unix)]
+mod program;
 mod script;
 mod stream;
 #[cfg(feature = "console")]

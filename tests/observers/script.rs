@@ -21,11 +21,30 @@ pub(crate) fn at(seconds: f64, kind: EventKind) -> ExperimentEvent {
 
 pub(crate) fn started(total: Option<u64>) -> ExperimentEvent {
     let objective = Some(Objective::min("loss"));
-    at(0.0, EventKind::Started { run: RunId::new(0x3fa01), name: "digits".into(), total, objective })
+    at(
+        0.0,
+        EventKind::Started {
+            run: RunId::new(0x3fa01),
+            name: "digits".into(),
+            total,
+            objective,
+            info: std::sync::Arc::default(),
+        },
+    )
 }
 
 pub(crate) fn added(number: u32, config: Config) -> ExperimentEvent {
-    at(0.0, EventKind::Added { trial: trial(number), config: Arc::new(config), by: AddedBy::Searcher })
+    at(
+        0.0,
+        EventKind::Added {
+            trial: trial(number),
+            config: Arc::new(config),
+            request: Arc::default(),
+            by: AddedBy::Searcher,
+            from: None,
+            rank: None,
+        },
+    )
 }
 
 pub(crate) fn status(seconds: f64, number: u32, from: Status, to: Status) -> ExperimentEvent {

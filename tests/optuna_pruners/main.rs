@@ -5,13 +5,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-use common::{Nobody, report, trial};
+use common::{report, trial};
 use serde::Deserialize;
 use tryout::logic::decision::Decision;
 use tryout::logic::event::Ending;
 use tryout::logic::metrics::{Mode, Objective};
 use tryout::logic::schedule::{Scheduler, from_spec};
 use tryout::logic::spec::PartSpec;
+use tryout::testing::Nobody;
 
 #[derive(Deserialize)]
 struct Recorded {

@@ -4,8 +4,11 @@ use serde_json::json;
 use tryout::logic::config::Config;
 use tryout::logic::event::Ending;
 use tryout::logic::ids::TrialId;
-use tryout::logic::search::{Capped, ConcurrencyLimiter, Feedback, Points, Repeater, Searcher, Suggestion, Variants};
-use tryout::logic::space::{Space, grid, uniform};
+use tryout::logic::metrics::Objective;
+use tryout::logic::search::{
+    Capped, ConcurrencyLimiter, Distinct, Feedback, Nsga2, Points, Repeater, Searcher, Suggestion, Variants,
+};
+use tryout::logic::space::{Space, choice, grid, int, uniform};
 use tryout::logic::state::StateError;
 
 use crate::common::{report, trial};
@@ -14,7 +17,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn variants(samples: u64) -> Variants {
     let space = Space::new().with("x", uniform(0.0, 1.0)).with("kind", grid(["a", "b"]));
-    Variants::new(space, 5).expect("the space is fine").samples(samples)
+    Variants::new(space, 5).expect("the space is fine").passes(samples)
 }
 
 fn points(count: u32) -> Points {
@@ -62,7 +65,7 @@ fn a_place_in_another_grid_means_nothing() {
     let mut first = variants(2);
     given(&mut first, 0..1);
     let other = Space::new().with("x", uniform(0.0, 1.0)).with("kind", grid(["a", "b", "c"]));
-    let mut second = Variants::new(other, 5).expect("the space is fine").samples(2);
+    let mut second = Variants::new(other, 5).expect("the space is fine").passes(2);
     let error = moved(&first, &mut second).expect_err("the grid is another");
     let words = "the state of Variants can't be taken up: `size of the grid` was 2 when it was saved and is 3 now; with 2 \
                  it could go on";
@@ -112,7 +115,8 @@ fn another_number_of_repeats_goes_for_what_is_still_to_be_given() -> Outcome {
     // The group that was being filled is full now, and all of its trials have ended already.
     (3..5).for_each(|number| end(&mut first, trial(number)));
     let mut fewer = Repeater::new(ConcurrencyLimiter::new(points(9), 2)?, 2)?;
-    let inner = json!({"part": "ConcurrencyLimiter", "run": 1, "live": [0, 3], "held": [], "inner": points(9).save()});
+    let inner =
+        json!({"part": "ConcurrencyLimiter", "live": [trial(0), trial(3)], "held": [], "inner": points(9).save()});
     let mut state = first.save().expect("it has one");
     state["inner"] = inner;
     fewer.restore(state)?;
@@ -120,10 +124,70 @@ fn another_number_of_repeats_goes_for_what_is_still_to_be_given() -> Outcome {
     Ok(())
 }
 
+/// Whole numbers and options, which don't show where they were drawn.
+fn mixed() -> Space {
+    Space::new().with("x", uniform(0.0, 1.0)).with("n", int(1, 6)).with("kind", choice(["a", "b"]))
+}
+
+/// Two hundred configurations, many times.
+fn few(samples: u64) -> Variants {
+    Variants::new(Space::new().with("x", int(0, 200)), 7).expect("the space is fine").samples(samples)
+}
+
+/// Whoever is told the past goes on where it was, though the repetitions aren't in it: all there is is still found.
+#[test]
+fn what_distinct_passed_over_is_passed_over_in_a_past_that_is_told_again() -> Outcome {
+    let (mut first, mut told) = (Distinct::new(few(1000)), Distinct::new(few(1000)));
+    for number in 0..150 {
+        let Suggestion::Next(config) = first.suggest(trial(number))? else { panic!("there are more than 150") };
+        told.replay(trial(number), &config)?;
+    }
+    let (rest, same) = (given(&mut first, 150..300), given(&mut told, 150..300));
+    assert_eq!(same, rest);
+    assert!(rest.len() > 30, "{}", rest.len());
+    Ok(())
+}
+
+/// Set otherwise, it still knows what was tried, and asks for nothing that only one session would know of.
+#[test]
+fn distinct_goes_another_way_if_it_is_set_otherwise() -> Outcome {
+    let (mut first, mut told) = (Distinct::new(few(1000)), Distinct::new(points(300)));
+    for number in 0..50 {
+        let Suggestion::Next(config) = first.suggest(trial(number))? else { panic!("there are more than 50") };
+        told.replay(trial(number), &config.clone().with("other", 1))?;
+    }
+    assert_eq!(given(&mut told, 50..60).len(), 10);
+    Ok(())
+}
+
+/// A repetition is over before it was anybody's; it isn't what a batch waits for.
+#[test]
+fn what_distinct_passes_over_is_no_trial_of_a_batch() -> Outcome {
+    let doubled = || Points::new([0, 0, 1, 2].map(|x| Config::new().with("x", x)));
+    let limiter = ConcurrencyLimiter::new(doubled(), 3)?.feedback(Feedback::Batch);
+    let mut distinct = Distinct::new(limiter);
+    assert_eq!(given(&mut distinct, 0..2), [0.0, 1.0]);
+    let state = distinct.save().expect("it has one");
+    assert_eq!(
+        (state["inner"]["live"].clone(), state["inner"]["held"].clone()),
+        (json!([trial(0), trial(1)]), json!([]))
+    );
+    Ok(())
+}
+
 /// What is suggested after a past, with the state taken up or the past told again.
 #[test]
 fn a_past_that_is_told_again_leads_to_the_same() -> Outcome {
-    let made: [fn() -> Box<dyn Searcher>; 6] = [
+    let made: Vec<fn() -> Box<dyn Searcher>> = vec![
+        || Box::new(Nsga2::new(mixed(), &[], 5).expect("fine").population(4)),
+        || Box::new(Distinct::new(few(30))),
+        || Box::new(Distinct::new(Nsga2::new(mixed(), &[], 5).expect("fine").population(4))),
+        #[cfg(feature = "cma-es")]
+        || Box::new(tryout::logic::search::CmaEs::new(mixed(), 5).expect("fine").population(4)),
+        #[cfg(feature = "gp")]
+        || Box::new(tryout::logic::search::GaussianProcess::new(mixed(), 5).expect("fine").startup(3)),
+        #[cfg(feature = "tpe")]
+        || Box::new(tryout::logic::search::Tpe::new(mixed(), 5).expect("fine").startup(3)),
         || Box::new(variants(20)),
         || Box::new(points(30)),
         || Box::new(Capped::new(Box::new(points(30)), 12)),
@@ -133,7 +197,10 @@ fn a_past_that_is_told_again_leads_to_the_same() -> Outcome {
     ];
     for (index, make) in made.iter().enumerate() {
         let (mut first, mut told, mut restored) = (make(), make(), make());
-        for number in 0..8 {
+        for searcher in [&mut first, &mut told, &mut restored] {
+            searcher.prepare(Some(&Objective::min("score")))?;
+        }
+        for number in 0..18 {
             if let Suggestion::Next(config) = first.suggest(trial(number))? {
                 told.replay(trial(number), &config)?;
             }
@@ -143,7 +210,7 @@ fn a_past_that_is_told_again_leads_to_the_same() -> Outcome {
             }
         }
         moved(&*first, &mut *restored)?;
-        for number in 8..40 {
+        for number in 18..36 {
             let expected = first.suggest(trial(number))?;
             assert_eq!(told.suggest(trial(number))?, expected, "{index}: told again, trial {number}");
             assert_eq!(restored.suggest(trial(number))?, expected, "{index}: restored, trial {number}");

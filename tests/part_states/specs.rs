@@ -42,7 +42,7 @@ fn space() -> Space {
 fn searchers() -> Vec<Box<dyn Searcher>> {
     let variants = || {
         let points = [Config::new().with("lr", 0.5), Config::new().with("net/depth", 9).with("batch", 32)];
-        Variants::new(space(), 7).and_then(|variants| variants.points(points)).expect("the space is fine").samples(3)
+        Variants::new(space(), 7).and_then(|variants| variants.points(points)).expect("the space is fine").passes(3)
     };
     let points = || Points::new((0..9).map(|x| Config::new().with("x", x)));
     let objectives = [Objective::min("loss"), Objective::max("accuracy")];
@@ -55,7 +55,7 @@ fn searchers() -> Vec<Box<dyn Searcher>> {
         Box::new(evolved(9).population(3).crossover(Crossover::Uniform).crossover_prob(0.5).mutation_prob(0.1)),
         Box::new(evolved(9).crossover(Crossover::SimulatedBinary { eta: 3.5 }).mutation_eta(7.25)),
         Box::new(variants()),
-        Box::new(variants().redraw(Redraw::PerSample).samples(Samples::Infinite)),
+        Box::new(variants().redraw(Redraw::PerPass).passes(Samples::Infinite)),
         Box::new(points()),
         Box::new(Capped::new(Box::new(variants()), 7)),
         Box::new(ConcurrencyLimiter::new(points(), 3).expect("fine").feedback(Feedback::Batch)),
@@ -146,10 +146,7 @@ proptest! {
 #[test]
 fn nothing_is_made_of_what_nobody_knows() {
     let spec = |kind: &'static str, settings| PartSpec { kind: kind.into(), settings };
-    let chain = |error: SpecError| {
-        let source = std::error::Error::source(&error).map(|source| format!(": {source}")).unwrap_or_default();
-        format!("{error}{source}")
-    };
+    let chain = |error: SpecError| error.to_string();
     let error = schedule::from_spec(&spec("Astra", json!({}))).map(drop).expect_err("there is none");
     assert!(chain(error).starts_with("there is no scheduler called `Astra`; there are Asha, "));
     let error = stop::from_spec(&spec("when", json!({}))).map(drop).expect_err("it is a function");

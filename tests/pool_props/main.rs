@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tryout::logic::ids::{LeaseId, WorkerId};
 use tryout::logic::pool::*;
+use tryout::logic::settings::Settings;
 use tryout::logic::trial::{AtRest, PoolOrder};
 
 mod checks;
@@ -41,7 +42,7 @@ enum Op {
 const KINDS: usize = 7;
 
 fn kinds() -> Vec<ResourceRequest> {
-    let of = |cpu: f64, gpu: f64| Resources::new().with("cpu", cpu).unwrap().with("gpu", gpu).unwrap();
+    let of = |cpu: f64, gpu: f64| Resources::new().with("cpu", cpu).with("gpu", gpu);
     let single = |cpu, gpu| ResourceRequest::single(of(cpu, gpu)).unwrap();
     let pair = ResourceRequest::bundles(vec![of(0.5, 0.0), of(1.0, 0.0)]).unwrap();
     vec![
@@ -84,15 +85,16 @@ fn hostile() -> impl Strategy<Value = Op> {
     ]
 }
 
-fn settings() -> impl Strategy<Value = PoolSettings> {
-    let total = Resources::cpus(4).with("gpu", 2.0).unwrap();
+fn settings() -> impl Strategy<Value = Settings> {
+    let total = Resources::cpus(4).with("gpu", 2.0);
     (any::<bool>(), any::<bool>(), 0..4_u32, proptest::option::of(1..60_u64)).prop_map(
-        move |(reuse, hold, overtaking, ttl)| PoolSettings {
+        move |(reuse, hold, overtaking, ttl)| Settings {
             reuse: if reuse { Reuse::Yes } else { Reuse::No },
             abandoned: if hold { AbandonPolicy::Hold } else { AbandonPolicy::GiveBack },
             overtaking,
             idle_ttl: ttl.map(Duration::from_secs),
-            ..PoolSettings::new(total.clone())
+            resources: Some(total.clone()),
+            ..Settings::default()
         },
     )
 }
@@ -123,7 +125,7 @@ fn perform(model: &mut Model, op: Op) -> Option<()> {
         Op::GiveUp(which) => model.abandoned(one(which, &model.at(&[At::Killed]))?),
         Op::Wait(seconds) => model.wait(Duration::from_secs(seconds)),
         Op::Demand(open) => model.demand(if open { Demand::Open } else { Demand::Closed }),
-        Op::Resize(cpu, gpu) => model.resize(Resources::cpus(cpu).with("gpu", f64::from(gpu)).unwrap()),
+        Op::Resize(cpu, gpu) => model.resize(Resources::cpus(cpu).with("gpu", f64::from(gpu))),
         Op::Withdraw(gpu) => model.withdraw(gpu),
         Op::Hold(hold) => model.hold(hold),
         Op::Released(worker) => model.released(WorkerId::new(worker)),
@@ -182,7 +184,7 @@ proptest! {
     /// Every feasible request is granted after at most as many ends of leases as the line promises.
     #[test]
     fn nobody_starves(settings in settings(), script in prop::collection::vec(daily(), 0..200)) {
-        let settings = PoolSettings { abandoned: AbandonPolicy::GiveBack, ..settings };
+        let settings = Settings { abandoned: AbandonPolicy::GiveBack, ..settings };
         let mut model = Model::new(settings, kinds());
         for op in script {
             perform(&mut model, op);
@@ -224,8 +226,12 @@ proptest! {
 fn a_stream_of_small_requests_does_not_starve_a_large_one() {
     for overtaking in [0, 1, 5] {
         for reuse in [Reuse::No, Reuse::Yes] {
-            let settings =
-                PoolSettings { overtaking, reuse, ..PoolSettings::new(Resources::cpus(4).with("gpu", 2.0).unwrap()) };
+            let settings = Settings {
+                overtaking,
+                reuse,
+                resources: Some(Resources::cpus(4).with("gpu", 2.0)),
+                ..Settings::default()
+            };
             let mut model = Model::new(settings, kinds());
             (0..4).for_each(|number| model.acquire(number, 0));
             model.acquire(100, 2);

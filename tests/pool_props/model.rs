@@ -7,6 +7,7 @@ use std::time::Duration;
 use tryout::logic::failure::{FailureKind, Fault};
 use tryout::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
 use tryout::logic::pool::*;
+use tryout::logic::settings::Settings;
 use tryout::logic::time::Moment;
 use tryout::logic::trial::{AtRest, PoolOrder};
 
@@ -56,7 +57,7 @@ pub(crate) struct Ask {
 
 pub(crate) struct Model {
     pub(crate) pool: Pool,
-    pub(crate) settings: PoolSettings,
+    pub(crate) settings: Settings,
     pub(crate) kinds: Vec<Arc<ResourceRequest>>,
     pub(crate) now: Moment,
     pub(crate) workers: BTreeMap<WorkerId, Vehicle>,
@@ -86,13 +87,14 @@ pub(crate) fn trial(number: u32) -> TrialId {
 }
 
 impl Model {
-    pub(crate) fn new(settings: PoolSettings, kinds: Vec<ResourceRequest>) -> Self {
+    pub(crate) fn new(settings: Settings, kinds: Vec<ResourceRequest>) -> Self {
+        let total = settings.resources.clone().unwrap_or_default();
         Self {
-            pool: Pool::new(settings.clone()),
-            total: settings.total.clone(),
-            gpus: settings.total.get("gpu").as_f64() as u32,
+            pool: Pool::new(total.clone(), settings.clone()),
+            gpus: total.get("gpu").as_f64() as u32,
             withdrawn: BTreeSet::new(),
             held: false,
+            total,
             settings,
             kinds: kinds.into_iter().map(Arc::new).collect(),
             now: Moment::START,
@@ -268,7 +270,7 @@ impl Model {
 
     fn in_service(&self, total: &Resources) -> Resources {
         let gpus = self.gpus - self.withdrawn.range(..self.gpus).count() as u32;
-        total.clone().with("gpu", f64::from(gpus)).expect("a number of GPUs")
+        total.clone().with("gpu", f64::from(gpus))
     }
 
     pub(crate) fn withdraw(&mut self, gpu: u32) {

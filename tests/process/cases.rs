@@ -12,7 +12,7 @@ use crate::program::{acts, rust, shell};
 fn experiment(name: &str, backend: ProcessBackend, acts_of: &[&str]) -> Experiment {
     let points = acts_of.iter().map(|what| acts(what));
     let grace = Duration::from_millis(200);
-    Experiment::new(name, backend).points(points).workers(1).grace(grace, AbandonPolicy::Hold)
+    Experiment::new(name, backend).seed(0).points(points).workers(1).grace(grace, AbandonPolicy::Hold)
 }
 
 fn statuses(results: &Results) -> Vec<Status> {
@@ -162,6 +162,7 @@ fn case_f_11_unlimited_retries() {
 fn case_f_14_no_end_of_samples_and_a_budget() {
     let marked = Marked::new();
     let results = Experiment::new("f-14", marked.mark(rust()))
+        .seed(0)
         .space(Space::new().with("act", "").with("steps", int(1, 20)))
         .samples(Samples::Infinite)
         .workers(2)

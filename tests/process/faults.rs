@@ -47,13 +47,57 @@ fn ends_that_nobody_asked_for() {
 #[test]
 fn programs_that_are_no_workers() {
     let (trial, _dir) = one(process("sh").args(["-c", "echo I am no worker"]), Config::new());
-    fails(&trial, FailureKind::Exited, "before it said anything: a worker calls `serve`");
+    fails(&trial, FailureKind::Exited, "before it spoke to the engine: a worker calls `serve`");
     assert_eq!(trial.error().expect("a failure").fault.output, ["I am no worker"]);
-    let (trial, _dir) = one(process("no-such-program-anywhere"), Config::new());
-    fails(&trial, FailureKind::SetupFailed, "can't start `no-such-program-anywhere`: No such file");
+    let import = "echo Traceback >&2; echo 'ModuleNotFoundError: No module named torch' >&2; exit 1";
+    let (trial, _dir) = one(process("sh").args(["-c", import]), Config::new());
+    fails(&trial, FailureKind::Exited, "exit code 1 before it spoke to the engine");
+    let words = trial.error().expect("a failure").to_string();
+    assert!(words.ends_with("]\n| Traceback\n| ModuleNotFoundError: No module named torch"), "{words}");
+    assert!(!words.contains("serve"), "{words}");
     let silent = process("sleep").arg("1000").start_up(Duration::from_millis(100)).after_term(Duration::ZERO);
     let (trial, _dir) = one(silent, Config::new());
     fails(&trial, FailureKind::SetupFailed, "the program said nothing in 0.1 s");
+}
+
+/// The words with which an experiment is refused before anything runs.
+fn refused(experiment: Experiment) -> String {
+    match experiment.run() {
+        Err(RunError::Settings(error)) => error.to_string(),
+        other => panic!("it isn't refused: {other:?}"),
+    }
+}
+
+#[test]
+fn what_no_trial_could_do_is_refused_before_the_run() {
+    let one = |backend| Experiment::new("refused", backend).points([Config::new().with("lr", 0.1)]);
+    for missing in ["no-such-program-anywhere", "./no/such/program", "./Cargo.toml"] {
+        let words = refused(one(process(missing)));
+        assert!(
+            words.contains(missing.trim_start_matches('.')) && words.contains("isn't there, or may not be run"),
+            "{words}"
+        );
+        let words = refused(Experiment::new("refused", command(missing)).points([Config::new()]));
+        assert!(words.contains("isn't there, or may not be run"), "{words}");
+    }
+    let words = refused(one(process("sh").args(["-c", "exit 0"])).object("data", vec![1, 2]));
+    assert!(words.contains("the object `data` lives in this process"), "{words}");
+
+    let train = || command("sh").args(["-c", "exit 0", "--rate={rate}"]);
+    let with = |backend| Experiment::new("refused", backend);
+    let space = || Space::new().with("lr", uniform(0.0, 1.0)).with("net", choice([Space::new().with("depth", 3)]));
+    let expected = "sh: there is no value for `{rate}`: a configuration has lr, net";
+    assert_eq!(refused(with(train()).space(space())), expected);
+    assert_eq!(refused(with(train()).points([Config::new().with("lr", 1)])), expected.trim_end_matches(", net"));
+    let words = refused(with(command("sh").args(["-c", "exit 0", "{@sed}"])).space(space()));
+    assert!(words.starts_with("sh: nothing is called `{@sed}`: there are `{@trial}`, "), "{words}");
+    // What can be there is not refused: by a point, in a part of the space, or filled in by the scheduler.
+    let fine = |experiment: Experiment| assert!(experiment.run().is_ok());
+    let quiet = |backend: tryout::backend::CommandBackend| with(backend.metrics(MetricsFrom::Nowhere));
+    fine(quiet(train()).space(Space::new().with("rate", 1)));
+    fine(quiet(command("sh").args(["-c", "exit 0", "{net/depth}"])).space(space()));
+    let pbt = Pbt::new().mutations(Space::new().with("rate", uniform(0.0, 1.0))).objective(Objective::min("loss"));
+    fine(quiet(train()).space(space()).scheduler(pbt));
 }
 
 #[test]

@@ -16,8 +16,8 @@ fn one_line_moves_a_trainable_into_a_process() {
         let space = Space::new().with("steps", grid([3, 5, 8, 2])).with("act", "");
         outcome(&experiment.space(space).workers(2).seed(4).run().expect("a run"))
     };
-    let threads = run(Experiment::new("walk", stepwise::<Walk>()));
-    let processes = run(Experiment::new("walk", rust()));
+    let threads = run(Experiment::new("walk", stepwise::<Walk>()).seed(0));
+    let processes = run(Experiment::new("walk", rust()).seed(0));
     assert_eq!(processes, threads);
     assert_eq!(processes.iter().map(|trial| trial.3).collect::<Vec<_>>(), [3, 5, 8, 2]);
 }
@@ -25,7 +25,8 @@ fn one_line_moves_a_trainable_into_a_process() {
 #[test]
 fn a_worker_goes_on_from_trial_to_trial() {
     let resets = |reuse| {
-        let experiment = Experiment::new("walk", rust()).space(Space::new().with("steps", 2)).samples(4).workers(1);
+        let experiment =
+            Experiment::new("walk", rust()).seed(0).space(Space::new().with("steps", 2)).samples(4).workers(1);
         let results = experiment.reuse(reuse).run().expect("a run");
         let resets = |trial: &TrialRecord| trial.last.as_ref().and_then(|last| last.number("resets"));
         results.trials().iter().map(resets).collect::<Vec<_>>()
@@ -37,7 +38,7 @@ fn a_worker_goes_on_from_trial_to_trial() {
 #[test]
 fn case_c_29_a_worker_that_cannot_be_reset_is_replaced() {
     let configs = [acts(""), acts("refuse reset"), acts("")];
-    let results = Experiment::new("walk", rust()).points(configs).workers(1).run().expect("a run");
+    let results = Experiment::new("walk", rust()).seed(0).points(configs).workers(1).run().expect("a run");
     let resets = |trial: &TrialRecord| trial.last.as_ref().and_then(|last| last.number("resets"));
     assert!(results.trials().iter().all(|trial| trial.status == Status::Terminated && trial.failures.is_empty()));
     assert_eq!(results.trials().iter().map(resets).collect::<Vec<_>>(), [Some(0.0), Some(0.0), Some(1.0)]);
@@ -45,7 +46,8 @@ fn case_c_29_a_worker_that_cannot_be_reset_is_replaced() {
 
 #[test]
 fn a_worker_that_falls_between_two_trials_is_nobodys_failure() {
-    let results = Experiment::new("walk", rust()).points([acts(""), acts("die in reset"), acts("")]).workers(1).run();
+    let results =
+        Experiment::new("walk", rust()).seed(0).points([acts(""), acts("die in reset"), acts("")]).workers(1).run();
     for trial in results.expect("a run").trials() {
         assert_eq!((trial.status, trial.failures.len()), (Status::Terminated, 0), "{}", trial.config);
     }
@@ -55,6 +57,7 @@ fn a_worker_that_falls_between_two_trials_is_nobodys_failure() {
 fn checkpoints_are_written_loaded_and_exported() {
     let dir = tempfile::tempdir().expect("a directory");
     let results = Experiment::new("walk", rust())
+        .seed(0)
         .points([acts("exit").with("steps", 6)])
         .dir(dir.path())
         .workers(1)
@@ -68,13 +71,14 @@ fn checkpoints_are_written_loaded_and_exported() {
     assert_eq!((trial.status, trial.attempts, trial.reported), (Status::Terminated, 2, 6));
     let iterations: Vec<u64> = trial.checkpoints.iter().map(|checkpoint| checkpoint.report.iteration()).collect();
     assert_eq!(iterations, [2, 4, 6]);
-    let product = dir.path().join("walk").join(trial.id.to_string()).join("export/product");
+    let product = dir.path().join("walk").join(trial.id.to_string()).join("export/model/product");
     assert_eq!(std::fs::read_to_string(product).expect("a product"), "6");
 }
 
 #[test]
 fn a_run_in_memory_leaves_no_directory() {
     let results = Experiment::new("walk", rust())
+        .seed(0)
         .points([acts(""), acts("")])
         .workers(1)
         .checkpoint_every(1)
@@ -83,9 +87,14 @@ fn a_run_in_memory_leaves_no_directory() {
     assert!(results.trials().iter().all(|trial| trial.checkpoints.len() == 4), "none at the end");
 }
 
-#[tokio::test]
-async fn case_k_03_a_trial_pauses_and_goes_on_from_its_checkpoint() {
+#[test]
+fn case_k_03_a_trial_pauses_and_goes_on_from_its_checkpoint() {
+    futures::executor::block_on(pauses_and_goes_on());
+}
+
+async fn pauses_and_goes_on() {
     let run = Experiment::new("walk", rust())
+        .seed(0)
         .points([acts("").with("steps", 2_000_000)])
         .workers(1)
         .batching(Batching::Fixed { reports: std::num::NonZeroU32::MIN, time: None })
@@ -124,8 +133,8 @@ async fn case_k_03_a_trial_pauses_and_goes_on_from_its_checkpoint() {
 fn what_a_lease_holds_is_said_to_the_libraries() {
     let script =
         r#"echo "{{\"threads\": $OMP_NUM_THREADS, \"gpu\": $CUDA_VISIBLE_DEVICES, \"rocm\": $HIP_VISIBLE_DEVICES}}""#;
-    let resources = Resources::cpus(4).with("gpu", 2.0).expect("gpus");
-    let each = ResourceRequest::single(Resources::cpus(2).with("gpu", 1.0).expect("a gpu")).expect("a request");
+    let resources = Resources::cpus(4).with("gpu", 2.0);
+    let each = ResourceRequest::single(Resources::cpus(2).with("gpu", 1.0)).expect("a request");
     let results = Experiment::new(
         "lease",
         command("sh").args(["-c", script]).without_env("OMP_NUM_THREADS").env("OMP_NUM_THREADS", "3"),

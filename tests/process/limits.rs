@@ -21,6 +21,19 @@ fn a_step_that_hangs_is_ended() {
     assert!(began.elapsed() >= Duration::from_millis(200));
 }
 
+/// `Duration::MAX` says that there is no limit, wherever a duration is asked for.
+#[test]
+fn limits_that_never_come_are_none() {
+    let never = Duration::MAX;
+    let limits = Limits::new().answer(never);
+    let limits = limits.step(never, OnLimit::Kill).trial(never, OnLimit::Kill).cpu_time(never, OnLimit::Kill);
+    for every in [Duration::from_millis(1), never] {
+        let backend = rust().limits(limits).start_up(never).after_term(never).heartbeat(every, never);
+        let (trial, _dir) = one(backend, acts("").with("steps", 3));
+        assert_eq!((trial.status, trial.reported), (Status::Terminated, 3), "{:?}", trial.error());
+    }
+}
+
 #[test]
 fn many_short_steps_are_no_long_one() {
     let limits = Limits::new().step(Duration::from_secs(5), OnLimit::Kill);

@@ -5,11 +5,13 @@ mod cases;
 mod command;
 mod conformance;
 mod faults;
+mod gpus;
 mod leftovers;
 mod life;
 mod limits;
 mod output;
 mod program;
+mod seen;
 
 /// A worker process's whole life; not a test of its own.
 #[test]

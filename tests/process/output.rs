@@ -63,4 +63,24 @@ fn a_checkpoint_that_comes_with_a_report_is_taken_away() {
     let (trial, _dir) = one(shell(elsewhere), Config::new());
     let failure = trial.error().expect("that isn't its own");
     assert_eq!(failure.fault.kind, FailureKind::SaveFailed, "{failure}");
+    assert_eq!(trial.reported, 1, "the report that it came with is kept");
+}
+
+/// What a trial leaves in the place of our files isn't followed.
+#[test]
+fn output_doesn_t_go_through_a_link() {
+    let script = r#"cd ..; if [ -e precious ]; then echo again; echo '{{"loss": 1}}'; exit; fi
+        echo first; echo thesis > precious; rm -f stdout.txt; ln -s precious stdout.txt; exit 1"#;
+    let dir = tempfile::tempdir().expect("a directory");
+    let results = Experiment::new("one", command("sh").args(["-c", script]))
+        .points([Config::new()])
+        .max_failures(1)
+        .workers(1)
+        .dir(dir.path())
+        .run()
+        .expect("a run");
+    let trial = &results.trials()[0];
+    assert_eq!(trial.status, Status::Terminated, "{:?}", trial.error());
+    let home = dir.path().join("one").join(trial.id.to_string());
+    assert_eq!(std::fs::read_to_string(home.join("precious")).expect("it is there"), "thesis\n");
 }

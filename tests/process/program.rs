@@ -15,7 +15,7 @@ pub(crate) struct Walk {
 }
 
 fn act(config: &Config) -> String {
-    config.get("act").and_then(|act| act.as_str()).unwrap_or_default().to_owned()
+    config.value("act").and_then(|act| act.as_str()).unwrap_or_default().to_owned()
 }
 
 impl Trainable for Walk {
@@ -89,7 +89,7 @@ impl Trainable for Walk {
         }
     }
 
-    fn export(&mut self, directory: &std::path::Path) -> Result<(), TrialError> {
+    fn export(&mut self, _: &str, directory: &std::path::Path) -> Result<(), TrialError> {
         Ok(std::fs::write(directory.join("product"), self.count.to_string())?)
     }
 }

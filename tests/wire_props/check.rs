@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use tryout::logic::failure::error_chain;
 use tryout::logic::ids::LeaseId;
 use tryout::logic::wire::{
-    Awaited, Fact, FromWorker, Heard, Lines, MAX_FRAME, ResultsEnd, Talk, ToWorker, decode, encode,
+    Awaited, Fact, FromWorker, Heard, Lines, MAX_FRAME, ProtocolState, ResultsEnd, ToWorker, decode, encode,
 };
 
 /// A frame may be so long here.
@@ -23,16 +23,16 @@ const ASKED: [Awaited; 6] = [
     Awaited::Results { most: 3 },
 ];
 
-/// The engine's side, as an attendant has it.
+/// The engine's side, as a supervisor has it.
 struct Engine {
-    talk: Talk,
+    talk: ProtocolState,
     lease: u64,
     asked: usize,
 }
 
 impl Engine {
     fn new() -> Self {
-        Self { talk: Talk::new(), lease: 0, asked: 0 }
+        Self { talk: ProtocolState::new(), lease: 0, asked: 0 }
     }
 
     /// A line that begins with `!` is the engine's own move. All others are the worker's.

@@ -1,6 +1,5 @@
 //! Workers that await share a few arbiters of their own, never the host's.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -9,52 +8,17 @@ use std::sync::Arc;
 use actix_rt::Arbiter;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::desk::Desk;
-use super::thread::{Told, leaves};
+use super::context::WorkerContext;
+use super::lease::Leases;
+use super::thread::{Farewell, Told};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
-use crate::logic::trial::{FirstBatch, Rests, WorkerOrder};
-use crate::ports::backend::{Backend, FactSink, Killed, ResourceRule, WorkerHandle, WorkerStart};
-
-/// A worker's orders, and those that it took and put back: the async twin of [`Orders`](super::thread::Orders).
-#[derive(Debug)]
-pub(super) struct Inbox {
-    inbox: UnboundedReceiver<Told>,
-    held: VecDeque<Told>,
-}
-
-impl Inbox {
-    /// Waits for the next. None if nobody can give one any more.
-    pub(super) async fn next(&mut self) -> Option<Told> {
-        match self.held.pop_front() {
-            Some(told) => Some(told),
-            None => self.inbox.recv().await,
-        }
-    }
-
-    /// Whether there is a next already, and which.
-    pub(super) fn peek(&mut self) -> Option<&Told> {
-        if self.held.is_empty() {
-            self.held.extend(self.inbox.try_recv());
-        }
-        self.held.front()
-    }
-
-    /// Puts one before all others.
-    pub(super) fn put_back(&mut self, told: Told) {
-        self.held.push_front(told);
-    }
-
-    /// The trainable is ready: it goes on by itself, unless the trial has left in the meantime.
-    pub(super) fn go_on(&mut self, lease: LeaseId, first: Option<FirstBatch>) {
-        if !self.peek().is_some_and(|(_, order)| leaves(order)) {
-            first.into_iter().for_each(|first| self.put_back((lease, first.into())));
-        }
-    }
-}
+use crate::logic::trial::{Rests, WorkerOrder};
+use crate::ports::backend::{Backend, Killed, ResourceRule, WorkerHandle, WorkerStart};
 
 /// What a worker does from its first order to its last.
-pub(super) type AsyncWorkerLoop = Arc<dyn Fn(Desk, Inbox) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
+pub(super) type AsyncWorkerLoop =
+    Arc<dyn Fn(WorkerContext, UnboundedReceiver<Told>) -> Pin<Box<dyn Future<Output = ()>>> + Send + Sync>;
 
 /// Runs workers as tasks on arbiters of its own: one, unless more are asked for. They end with the run.
 ///
@@ -66,6 +30,7 @@ pub struct ArbiterBackend {
     resources: ResourceRule,
     rests: Rests,
     metrics: &'static [&'static str],
+    exports: Vec<&'static str>,
     most: usize,
     arbiters: Vec<Arbiter>,
     next: usize,
@@ -79,7 +44,24 @@ impl fmt::Debug for ArbiterBackend {
 
 impl ArbiterBackend {
     pub(super) fn new(name: &str, rests: Rests, work: AsyncWorkerLoop, resources: ResourceRule) -> Self {
-        Self { name: name.to_owned(), work, resources, rests, metrics: &[], most: 1, arbiters: Vec::new(), next: 0 }
+        Self {
+            name: name.to_owned(),
+            work,
+            resources,
+            rests,
+            metrics: &[],
+            exports: Vec::new(),
+            most: 1,
+            arbiters: Vec::new(),
+            next: 0,
+        }
+    }
+
+    /// Says which formats its trials can export, by name: closures say it so, where they call `export` on their session.
+    #[must_use]
+    pub fn exporting(mut self, formats: impl IntoIterator<Item = &'static str>) -> Self {
+        self.exports.extend(formats);
+        self
     }
 
     pub(super) fn reporting(mut self, metrics: &'static [&'static str]) -> Self {
@@ -116,15 +98,15 @@ impl Backend for ArbiterBackend {
     fn spawn(&mut self, start: WorkerStart) -> Result<Box<dyn WorkerHandle>, Fault> {
         let (orders, inbox) = unbounded_channel();
         let (kill, killed) = tokio::sync::oneshot::channel::<()>();
-        let inbox = Inbox { inbox, held: VecDeque::new() };
         let work = self.work.clone();
+        let leases = Leases::default();
         let WorkerStart { facts, store, .. } = start;
+        let context = WorkerContext::new(self.rests, facts.clone(), store, leases.clone());
         let spawned = self.arbiter().spawn_fn(move || {
-            let farewell = Farewell(facts.clone());
-            let desk = Desk::new(facts, store);
+            let farewell = Farewell(facts);
             actix_rt::spawn(async move {
                 let _farewell = farewell;
-                let work = std::pin::pin!(work(desk, inbox));
+                let work = std::pin::pin!(work(context, inbox));
                 // Whichever comes first: the end of the work, or of the patience with it.
                 futures::future::select(work, killed).await;
             });
@@ -132,7 +114,7 @@ impl Backend for ArbiterBackend {
         if !spawned {
             return Err(Fault::new(FailureKind::SetupFailed, "the arbiter for async trials has stopped"));
         }
-        Ok(Box::new(TaskHandle { orders, kill: Some(kill) }))
+        Ok(Box::new(TaskHandle { orders, leases, kill: Some(kill) }))
     }
 
     fn name(&self) -> &str {
@@ -141,6 +123,10 @@ impl Backend for ArbiterBackend {
 
     fn metrics(&self) -> &[&'static str] {
         self.metrics
+    }
+
+    fn exports(&self) -> Option<&[&'static str]> {
+        Some(&self.exports)
     }
 
     fn rests(&self) -> Rests {
@@ -152,28 +138,28 @@ impl Backend for ArbiterBackend {
     }
 }
 
-/// Says that the worker is gone, however its task ends.
-struct Farewell(FactSink);
-
-impl Drop for Farewell {
-    fn drop(&mut self) {
-        self.0.gone();
-    }
-}
-
 struct TaskHandle {
     orders: UnboundedSender<Told>,
+    leases: Leases,
     /// Dropping it would end the task as well, so it lives as long as the handle.
     kill: Option<tokio::sync::oneshot::Sender<()>>,
 }
 
+impl Drop for TaskHandle {
+    fn drop(&mut self) {
+        self.leases.end();
+    }
+}
+
 impl WorkerHandle for TaskHandle {
     fn send(&mut self, lease: LeaseId, order: WorkerOrder) {
+        self.leases.heed(lease, &order);
         // A worker that is gone has said so.
         let _ = self.orders.send((lease, order));
     }
 
     fn kill(&mut self) -> Killed {
+        self.leases.end();
         drop(self.kill.take());
         Killed::Abandoned
     }

@@ -1,24 +1,27 @@
-//! The loop of a worker whose trainable is an async closure that reports.
+//! Trainables that are async closures and report as they go, on arbiters.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::arbiter::{ArbiterBackend, Inbox};
-use super::contain::contain_async;
-use super::desk::Desk;
-use crate::logic::checkpoint::Checkpoint;
+use super::arbiter::ArbiterBackend;
+use super::contain::{contain_async, contain_fault};
+use super::context::WorkerContext;
+use super::thread::Told;
+use crate::logic::checkpoint::CheckpointId;
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
-use crate::logic::ids::LeaseId;
 use crate::logic::metrics::Metrics;
-use crate::logic::trial::{BatchEnd, Rests, TrialInfo, WorkerFact, WorkerOrder};
-use crate::ports::error::{Stopped, TrialError};
+use crate::logic::trial::{Rests, TrialInfo};
+use crate::logic::worker::{Call, Wish, WorkerInput};
+use crate::ports::error::{NotSaved, Stopped, TrialError};
 use crate::ports::store::{CheckpointReader, CheckpointWriter};
-use crate::ports::trainable::Wish;
 
 /// The async twin of [`function`](super::function): for work that awaits. Many such trials share one arbiter.
 ///
@@ -42,10 +45,17 @@ where
     ArbiterBackend::new(
         name,
         Rests::WhenReleased,
-        Arc::new(move |desk, orders| {
+        Arc::new(move |context, orders| {
             let body = body.clone();
             Box::pin(async move {
-                let session = AsyncSession { desk, orders, lease: None, stopped: false, restored: None };
+                let session = AsyncSession {
+                    context,
+                    orders,
+                    restored: None,
+                    exported: BTreeSet::new(),
+                    not_exported: None,
+                    stopped: true,
+                };
                 session.run(&*body).await;
             }) as Pin<Box<dyn Future<Output = ()>>>
         }),
@@ -55,16 +65,20 @@ where
 
 /// An async closure's line to its trial.
 pub struct AsyncSession {
-    desk: Desk,
-    orders: Inbox,
-    lease: Option<LeaseId>,
+    context: WorkerContext,
+    orders: UnboundedReceiver<Told>,
+    restored: Option<CheckpointId>,
+    /// The formats that it has exported.
+    exported: BTreeSet<String>,
+    /// Why it couldn't, when it was stopped.
+    not_exported: Option<Fault>,
+    /// Whether the closure is to end.
     stopped: bool,
-    restored: Option<Arc<Checkpoint>>,
 }
 
 impl fmt::Debug for AsyncSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AsyncSession").field("trial", &self.desk.trial()).finish_non_exhaustive()
+        f.debug_struct("AsyncSession").field("trial", &self.context.info().map(|info| info.id)).finish_non_exhaustive()
     }
 }
 
@@ -74,20 +88,14 @@ impl AsyncSession {
     /// # Errors
     /// [`Stopped`] if the closure is to end now: pass it on with `?`.
     pub async fn report(&mut self, metrics: impl Into<Metrics>) -> Result<(), Stopped> {
-        if self.stopped {
-            return Err(Stopped);
-        }
-        let told = self.orders.peek().map(|_| BatchEnd::Limit);
-        match self.desk.take(metrics.into(), Wish::GoOn).or(told) {
-            Some(end) => self.hand_in(end, None).await,
-            None => Ok(()),
-        }
+        self.tell(WorkerInput::Reported { metrics: metrics.into(), wish: Wish::GoOn, took: None }).await
     }
 
     /// Reports metrics together with a checkpoint, from which the trial goes on after a pause or a failure.
     ///
     /// # Errors
-    /// If the checkpoint can't be written; and [`Stopped`] if the closure is to end now.
+    /// If the checkpoint can't be written: passed on with `?`, it is a [`FailureKind::SaveFailed`]. And [`Stopped`] if the closure
+    /// is to end now.
     pub async fn report_with(
         &mut self,
         metrics: impl Into<Metrics>,
@@ -96,12 +104,16 @@ impl AsyncSession {
         if self.stopped {
             return Err(Stopped.into());
         }
-        let failed = |fault: Fault| TrialError::new(fault.message);
-        let (id, mut writer) = self.desk.begin_spare().map_err(failed)?;
-        write(&mut writer)?;
-        self.desk.take(metrics.into(), Wish::Save);
-        let checkpoint = self.desk.complete(id, writer).map_err(failed)?;
-        Ok(self.hand_in(BatchEnd::CheckpointDue, Some(checkpoint)).await?)
+        let failed = |fault: Fault| TrialError::new(NotSaved(fault.message));
+        let mut writer = self.context.begin_spare().map_err(failed)?;
+        write(&mut writer).map_err(NotSaved::of)?;
+        if self.context.is_over() {
+            self.stopped = true;
+            return Err(Stopped.into());
+        }
+        self.context.on(WorkerInput::Reported { metrics: metrics.into(), wish: Wish::HandIn, took: None });
+        let bytes = self.context.complete(writer).map_err(failed)?;
+        Ok(self.tell(WorkerInput::HandedIn(bytes)).await?)
     }
 
     /// The checkpoint to go on from, if there is one: open it before the first report.
@@ -109,8 +121,26 @@ impl AsyncSession {
     /// # Errors
     /// If it can't be read.
     pub fn checkpoint(&self) -> Result<Option<CheckpointReader>, TrialError> {
-        let open = |checkpoint: &Arc<Checkpoint>| self.desk.open(checkpoint.id);
-        self.restored.as_ref().map(open).transpose().map_err(|fault| TrialError::new(fault.message))
+        let Some(id) = self.restored else { return Ok(None) };
+        match self.context.open(id) {
+            Ok(Some(reader)) => Ok(Some(reader)),
+            Ok(None) => Err(TrialError::new(format!("{} is gone from the store", id.directory()))),
+            Err(fault) => Err(TrialError::new(fault.message)),
+        }
+    }
+
+    /// As [`Session::export`](super::Session::export).
+    ///
+    /// # Errors
+    /// As there.
+    pub fn export(
+        &mut self,
+        format: &str,
+        write: impl FnOnce(&Path) -> Result<(), TrialError>,
+    ) -> Result<(), TrialError> {
+        self.context.export(format, write)?;
+        self.exported.insert(format.to_owned());
+        Ok(())
     }
 
     /// About the trial.
@@ -118,83 +148,95 @@ impl AsyncSession {
     /// # Panics
     /// Never: a closure runs only for a trial.
     pub fn info(&self) -> &TrialInfo {
-        self.desk.info.as_ref().expect("a closure runs only for a trial")
+        self.context.info().expect("a closure runs only for a trial")
     }
 
     /// How often it has reported, over all its attempts from the checkpoint it went on from.
     pub fn iteration(&self) -> u64 {
-        self.desk.iteration()
+        self.context.worker().iteration()
     }
 
-    async fn hand_in(&mut self, end: BatchEnd, handed_in: Option<Arc<Checkpoint>>) -> Result<(), Stopped> {
-        if let Some(lease) = self.lease {
-            let fact = self.desk.end_batch(end, handed_in);
-            self.desk.say(lease, fact);
+    /// Tells of work done, and waits until there is more to do.
+    async fn tell(&mut self, done: WorkerInput) -> Result<(), Stopped> {
+        if self.stopped {
+            return Err(Stopped);
         }
+        // What was ordered in the meantime goes first: it may make void what was done.
+        while let Ok(told) = self.orders.try_recv() {
+            self.context.order(told);
+        }
+        self.context.on(done);
         loop {
-            match self.orders.next().await {
-                Some((lease, WorkerOrder::Train { limits, spare })) if Some(lease) == self.lease => {
-                    self.desk.begin_batch(limits, spare);
+            match self.context.call() {
+                Some(Call::Work(_)) => {
+                    self.context.take_call();
                     return Ok(());
                 }
-                Some((lease, WorkerOrder::Save { .. })) if Some(lease) == self.lease => {
-                    self.desk.say(lease, WorkerFact::Saved(None));
+                // It has handed in what it has: there is nothing newer to save.
+                Some(Call::Save { export, .. }) if export.is_empty() => {
+                    self.context.take_call();
+                    self.context.on(WorkerInput::Saved(None));
                 }
-                Some((_, WorkerOrder::Yield)) => {}
-                other => {
-                    other.into_iter().for_each(|told| self.orders.put_back(told));
-                    self.stopped = true;
-                    return Err(Stopped);
-                }
+                // It stays the next call, for when the closure has come to its end; on the way it may export.
+                Some(_) => break,
+                None => match self.orders.recv().await {
+                    Some(told) => self.context.order(told),
+                    None => break,
+                },
             }
         }
+        self.stopped = true;
+        Err(Stopped)
     }
 
+    /// From the first order to the last.
     async fn run<C: DeserializeOwned>(mut self, body: &impl AsyncFn(C, &mut AsyncSession) -> Result<(), TrialError>) {
-        let mut failed: Option<Fault> = None;
-        let mut config = Arc::new(Config::new());
-        while let Some((lease, order)) = self.orders.next().await {
-            let fact = match order {
-                WorkerOrder::Start { info, config: new, first } => {
-                    self.desk.begin_trial(info);
-                    self.restored = None;
-                    failed = None;
-                    config = new;
-                    self.orders.go_on(lease, first);
-                    WorkerFact::Ready
+        let mut config = Arc::<Config>::default();
+        loop {
+            let done = match self.context.take_call() {
+                Some(Call::End) => break,
+                Some(Call::Begin { config: new, .. }) => {
+                    (config, self.restored) = (new, None);
+                    self.exported.clear();
+                    self.not_exported = None;
+                    WorkerInput::Ready
                 }
-                WorkerOrder::Restore { checkpoint } => {
-                    self.desk.continue_from(&checkpoint);
-                    self.restored = Some(checkpoint);
-                    WorkerFact::Restored
-                }
-                WorkerOrder::Train { .. } | WorkerOrder::Save { .. } if failed.is_some() => {
-                    failed.take().map_or(WorkerFact::Released, WorkerFact::Failed)
-                }
-                WorkerOrder::Train { limits, spare } => {
-                    self.lease = Some(lease);
-                    self.stopped = false;
-                    self.desk.begin_batch(limits, spare);
-                    let work = async { body(config.parse()?, &mut self).await };
-                    let ended = contain_async(FailureKind::UserError, work).await;
-                    let stopped = std::mem::replace(&mut self.stopped, true);
-                    match ended {
-                        _ if stopped => continue,
-                        Ok(()) => self.desk.end_batch(BatchEnd::Done, None),
-                        Err(fault) if self.desk.has_reports() => {
-                            // What was reported before is handed in first.
-                            failed = Some(fault);
-                            self.desk.end_batch(BatchEnd::Limit, None)
-                        }
-                        Err(fault) => WorkerFact::Failed(fault),
+                Some(Call::Restore(checkpoint)) => {
+                    let opened = contain_fault(|| self.context.open(checkpoint.id));
+                    self.restored = matches!(opened, Ok(Some(_))).then_some(checkpoint.id);
+                    match opened {
+                        Ok(Some(_)) => WorkerInput::Restored,
+                        Ok(None) => WorkerInput::CheckpointGone,
+                        Err(fault) => WorkerInput::Failed(fault),
                     }
                 }
-                WorkerOrder::Save { .. } => WorkerFact::Saved(None),
-                WorkerOrder::Yield => continue,
-                WorkerOrder::Release => WorkerFact::Released,
-                WorkerOrder::Shutdown => break,
+                Some(Call::Work(_)) => {
+                    self.stopped = false;
+                    let work = async { body(config.parse()?, &mut self).await };
+                    let ended = contain_async(FailureKind::UserError, work).await;
+                    if std::mem::replace(&mut self.stopped, true) {
+                        self.not_exported = ended.err().filter(|fault| fault.kind == FailureKind::ExportFailed);
+                        continue;
+                    }
+                    ended.map_or_else(WorkerInput::Failed, |()| WorkerInput::Ended)
+                }
+                Some(Call::Save { export, .. }) => {
+                    let failed = self.not_exported.take();
+                    failed.map_or_else(|| self.context.saved(&export, &self.exported), WorkerInput::Failed)
+                }
+                Some(Call::Rest) => WorkerInput::AtRest,
+                None => match self.orders.recv().await {
+                    Some(told) => {
+                        self.context.order(told);
+                        continue;
+                    }
+                    None => break,
+                },
             };
-            self.desk.say(lease, fact);
+            while let Ok(told) = self.orders.try_recv() {
+                self.context.order(told);
+            }
+            self.context.on(done);
         }
     }
 }

@@ -1,14 +1,13 @@
 //! A user's panic as a value, with its words and its place.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use std::task::Poll;
 
-use crate::logic::failure::{FailureKind, Fault};
-use crate::ports::error::{TrialError, Unsupported};
+use crate::logic::failure::{FailureKind, Fault, Original};
+use crate::ports::error::{NotExported, NotSaved, TrialError, Unsupported};
 
 thread_local! {
     static CONTAINED: Cell<bool> = const { Cell::new(false) };
@@ -31,21 +30,44 @@ fn install_hook() {
     });
 }
 
-fn panicked(payload: &(dyn Any + Send)) -> Fault {
-    let message = crate::logic::engine::panic_message(payload);
-    Fault { place: PLACE.take(), ..Fault::new(FailureKind::Panic, message) }
+/// Calls code that isn't ours. A panic is a fault, whatever else is wrong with what it throws.
+fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, Fault> {
+    install_hook();
+    let before = CONTAINED.replace(true);
+    let answer = catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
+        let message = crate::logic::engine::panic_message(payload.as_ref());
+        let place = PLACE.take();
+        // What was thrown can panic when it is dropped, and so can what that throws.
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(another);
+        }
+        Fault { place, ..Fault::new(FailureKind::Panic, message) }
+    });
+    CONTAINED.set(before);
+    answer
+}
+
+/// Calls code that isn't ours and answers with a fault of its own; a panic is one of another kind.
+pub(super) fn contain_fault<T>(call: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    guarded(call).and_then(|answer| answer)
 }
 
 /// Calls a user's code; an error is a fault of `kind`, a panic one of its own.
 pub(super) fn contain<T>(kind: FailureKind, call: impl FnOnce() -> Result<T, TrialError>) -> Result<T, Fault> {
-    install_hook();
-    let before = CONTAINED.replace(true);
-    let answer = catch_unwind(AssertUnwindSafe(call));
-    CONTAINED.set(before);
-    match answer {
-        Ok(answer) => answer.map_err(|error| Fault::new(kind, error.to_string())),
-        Err(payload) => Err(panicked(payload.as_ref())),
+    guarded(call)?.map_err(|error| in_words(kind, error))
+}
+
+/// An error in its own words, which are a user's code as well.
+fn in_words(kind: FailureKind, error: TrialError) -> Fault {
+    if let Some(NotSaved(message)) = error.downcast_ref() {
+        return Fault::new(FailureKind::SaveFailed, message);
     }
+    if let Some(NotExported(message)) = error.downcast_ref() {
+        return Fault::new(FailureKind::ExportFailed, message);
+    }
+    let words = guarded(|| error.to_string());
+    let original = Original::new(error.into_inner());
+    words.map_or_else(|panicked| panicked, |message| Fault { original, ..Fault::new(kind, message) })
 }
 
 /// The async form of [`contain`]: every poll is contained, and nothing else that runs on the same thread.
@@ -54,9 +76,8 @@ pub(super) async fn contain_async<T>(
     call: impl Future<Output = Result<T, TrialError>>,
 ) -> Result<T, Fault> {
     let mut call = std::pin::pin!(call);
-    std::future::poll_fn(move |context| match contain(kind, || Ok(call.as_mut().poll(context))) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(answer)) => Poll::Ready(answer.map_err(|error| Fault::new(kind, error.to_string()))),
+    std::future::poll_fn(move |context| match guarded(|| call.as_mut().poll(context)) {
+        Ok(answer) => answer.map(|answer| answer.map_err(|error| in_words(kind, error))),
         Err(fault) => Poll::Ready(Err(fault)),
     })
     .await

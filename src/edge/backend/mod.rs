@@ -3,24 +3,34 @@
 mod arbiter;
 mod async_function;
 mod async_stepwise;
+mod cell;
 mod contain;
-mod desk;
+mod context;
 mod function;
-#[cfg(all(feature = "process", target_os = "linux"))]
+mod lease;
+mod own_request;
+#[cfg(all(feature = "process", unix))]
 mod process;
-mod seat;
 mod stepwise;
 mod thread;
+mod with_resources;
 
 pub use arbiter::ArbiterBackend;
 pub use async_function::{AsyncSession, async_function};
 pub use async_stepwise::async_stepwise;
+#[cfg(all(feature = "process", unix))]
+pub(super) use context::WorkerContext;
 pub use function::{Session, function};
-#[cfg(all(feature = "process", target_os = "linux"))]
+#[cfg(all(feature = "process", unix))]
+pub(super) use lease::Leases;
+#[cfg(all(feature = "process", unix))]
 pub use process::{
-    CommandBackend, Environment, Limits, MetricsFrom, NoSuchValue, Output, ProcessBackend, command, process,
+    CommandBackend, Environment, Limits, MetricsFrom, Output, PlaceError, ProcessBackend, command, process,
 };
-#[cfg(all(feature = "process", target_os = "linux"))]
-pub(super) use seat::{Seat, Started};
+#[cfg(all(feature = "process", unix))]
+pub(super) use stepwise::Stepwise;
 pub use stepwise::stepwise;
 pub use thread::ThreadBackend;
+#[cfg(all(feature = "process", unix))]
+pub(super) use thread::{Orders, Told};
+pub use with_resources::{WithResources, with_resources};

@@ -1,15 +1,17 @@
-//! The loop of a worker whose trainable goes step by step.
+//! Trainables that go step by step, on threads.
 
 use std::sync::Arc;
 
-use super::desk::Desk;
-use super::seat::{Seat, Started};
-use super::thread::{Orders, ThreadBackend, leaves};
-use crate::logic::checkpoint::{Checkpoint, CheckpointId};
+use super::cell::{Started, TrainableCell};
+use super::contain::contain_fault;
+use super::context::WorkerContext;
+use super::own_request::OwnRequest;
+use super::thread::{Orders, ThreadBackend};
+use crate::logic::checkpoint::CheckpointId;
 use crate::logic::config::Config;
 use crate::logic::failure::Fault;
-use crate::logic::ids::LeaseId;
-use crate::logic::trial::{BatchEnd, BatchLimits, Rests, TrialInfo, WorkerFact, WorkerOrder};
+use crate::logic::trial::Rests;
+use crate::logic::worker::{Call, WorkerInput};
 use crate::ports::trainable::Trainable;
 
 /// Runs a [`Trainable`], each on a thread of its own.
@@ -30,110 +32,105 @@ use crate::ports::trainable::Trainable;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn stepwise<T: Trainable>() -> ThreadBackend {
+    let own = OwnRequest::new(T::default_resources);
     ThreadBackend::new(
         std::any::type_name::<T>(),
         Rests::AtOnce,
-        Arc::new(|desk, orders| Stepwise::<T> { desk, orders, seat: Seat::empty(), fault: None }.run()),
-        Arc::new(|config| config.parse().ok().and_then(|config| T::default_resources(&config))),
+        {
+            let own = own.clone();
+            Arc::new(move |context, orders| Stepwise::<T, _>::new(context, orders, Some(own.clone())).run())
+        },
+        own.rule(),
     )
     .reporting(T::METRICS)
+    .exporting(T::EXPORTS.iter().copied())
 }
 
-struct Stepwise<T> {
-    desk: Desk,
-    orders: Orders,
-    seat: Seat<T>,
-    /// A failure that is said when the trial asks for more.
-    fault: Option<Fault>,
+/// The shell of a worker on a thread: it makes the calls, one after another.
+pub(in crate::edge) struct Stepwise<T: Trainable, O> {
+    context: WorkerContext,
+    orders: O,
+    cell: TrainableCell<T>,
+    /// What it asks for, if somebody in this process has asked it.
+    own: Option<OwnRequest<T::Config>>,
 }
 
-impl<T: Trainable> Stepwise<T> {
-    fn run(mut self) {
-        while let Some((lease, order)) = self.orders.next() {
-            let fact = match order {
-                WorkerOrder::Start { info, config, first } => {
-                    let started = self.start(info, &config);
-                    if matches!(started, Ok(WorkerFact::Ready)) {
-                        self.orders.go_on(lease, first);
-                    }
-                    started
-                }
-                WorkerOrder::Restore { checkpoint } => self.restore(&checkpoint).map(|()| WorkerFact::Restored),
-                WorkerOrder::Train { limits, spare } => match self.train(limits, spare) {
-                    Ok(Some(fact)) => Ok(fact),
-                    Ok(None) => continue,
-                    Err(fault) => Err(fault),
-                },
-                WorkerOrder::Save { checkpoint, export } => self.save(checkpoint, export).map(WorkerFact::Saved),
-                WorkerOrder::Yield => continue,
-                WorkerOrder::Release => Ok(WorkerFact::Released),
-                WorkerOrder::Shutdown => break,
-            };
-            self.answer(lease, fact);
-        }
-        self.seat.clean_up();
+impl<T: Trainable, O: Orders> Stepwise<T, O> {
+    pub(in crate::edge) fn new(context: WorkerContext, orders: O, own: Option<OwnRequest<T::Config>>) -> Self {
+        Self { context, orders, cell: TrainableCell::empty(), own }
     }
 
-    fn answer(&mut self, lease: LeaseId, fact: Result<WorkerFact, Fault>) {
-        self.desk.say(lease, fact.unwrap_or_else(WorkerFact::Failed));
-    }
-
-    fn start(&mut self, info: TrialInfo, config: &Config) -> Result<WorkerFact, Fault> {
-        self.desk.begin_trial(info.clone());
-        self.fault = None;
-        Ok(match self.seat.start(&info, config)? {
-            Started::Ready => WorkerFact::Ready,
-            Started::ResetFailed(fault) => WorkerFact::ResetFailed(fault),
-        })
-    }
-
-    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Fault> {
-        let mut reader = self.desk.open(checkpoint.id)?;
-        self.seat.restore(&mut reader)?;
-        self.desk.continue_from(checkpoint);
-        Ok(())
-    }
-
-    /// Steps until the batch ends. Nothing is answered if the trial has left in the meantime.
-    fn train(&mut self, limits: BatchLimits, spare: CheckpointId) -> Result<Option<WorkerFact>, Fault> {
-        self.fault.take().map_or(Ok(()), Err)?;
-        self.desk.begin_batch(limits, spare);
+    /// From the first order to the last.
+    pub(in crate::edge) fn run(&mut self) {
         loop {
-            let step = match self.seat.step() {
-                Ok(step) => step,
-                // What was reported before is handed in first.
-                Err(fault) if self.desk.has_reports() => {
-                    self.fault = Some(fault);
-                    return Ok(Some(self.desk.end_batch(BatchEnd::Limit, None)));
+            match self.context.take_call() {
+                Some(Call::End) => break,
+                Some(call) => {
+                    let done = self.make(call);
+                    // What was ordered in the meantime goes first: it may make void what was done.
+                    while let Some(told) = self.orders.poll() {
+                        self.context.order(told);
+                    }
+                    self.context.on(done);
                 }
-                Err(fault) => return Err(fault),
-            };
-            let mut end = self.desk.take(step.metrics, step.wish);
-            if let Some((_, order)) = self.orders.peek() {
-                if leaves(order) {
-                    return Ok(None);
-                }
-                end = end.or(Some(BatchEnd::Limit));
+                None => match self.orders.next() {
+                    Some(told) => self.context.order(told),
+                    None => break,
+                },
             }
-            if let Some(end) = end {
-                return Ok(Some(self.desk.end_batch(end, None)));
+        }
+        self.cell.clean_up();
+    }
+
+    fn make(&mut self, call: Call) -> WorkerInput {
+        let done = match call {
+            Call::Work(_) => {
+                let step = self.cell.step();
+                self.orders.stepped();
+                step.map(WorkerInput::from)
             }
+            Call::Begin { config, .. } => Ok(self.begin(&config)),
+            // The store may be a user's.
+            Call::Restore(checkpoint) => contain_fault(|| self.restore(checkpoint.id)),
+            Call::Save { checkpoint, export } => {
+                contain_fault(|| self.save(checkpoint, &export)).map(WorkerInput::Saved)
+            }
+            Call::Rest | Call::End => Ok(WorkerInput::AtRest),
+        };
+        done.unwrap_or_else(WorkerInput::Failed)
+    }
+
+    fn begin(&mut self, config: &Config) -> WorkerInput {
+        let Some(info) = self.context.info() else { return WorkerInput::AtRest };
+        if let Some(Err(fault)) = self.own.as_ref().map(|own| own.check(config)) {
+            return WorkerInput::Failed(fault);
+        }
+        match self.cell.start(info, config) {
+            Ok(Started::Ready) => WorkerInput::Ready,
+            Ok(Started::ResetFailed(fault)) => WorkerInput::ResetFailed(fault),
+            Err(fault) => WorkerInput::Failed(fault),
         }
     }
 
-    fn save(&mut self, id: Option<CheckpointId>, export: bool) -> Result<Option<Arc<Checkpoint>>, Fault> {
-        self.fault.take().map_or(Ok(()), Err)?;
+    fn restore(&mut self, id: CheckpointId) -> Result<WorkerInput, Fault> {
+        let Some(mut reader) = self.context.open(id)? else { return Ok(WorkerInput::CheckpointGone) };
+        self.cell.restore(&mut reader)?;
+        Ok(WorkerInput::Restored)
+    }
+
+    fn save(&mut self, id: Option<CheckpointId>, export: &[String]) -> Result<Option<u64>, Fault> {
         let mut saved = None;
         if let Some(id) = id {
-            let mut writer = self.desk.begin_checkpoint(id)?;
-            if self.seat.save(&mut writer)? {
-                saved = Some(self.desk.complete(id, writer)?);
+            let mut writer = self.context.begin_checkpoint(id)?;
+            if self.cell.save(&mut writer)? {
+                saved = Some(self.context.complete(writer)?);
             }
         }
-        if let (true, Some(trial)) = (export, self.desk.trial()) {
-            let directory = self.desk.export_directory(trial)?;
-            self.seat.export(&directory)?;
-            self.desk.exported(trial)?;
+        let trial = self.context.info().map(|info| info.id);
+        for (format, trial) in export.iter().zip(trial.into_iter().cycle()) {
+            let directory = self.context.export_directory(trial, format)?;
+            self.cell.export(format, &directory)?;
+            self.context.exported(trial, format)?;
         }
         Ok(saved)
     }

@@ -1,64 +1,57 @@
 //! A worker on a thread of its own: for work that blocks.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
-use super::desk::Desk;
+use super::context::WorkerContext;
+use super::lease::Leases;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::LeaseId;
-use crate::logic::trial::{FirstBatch, Rests, WorkerOrder};
-use crate::ports::backend::{Backend, Killed, ResourceRule, WorkerHandle, WorkerStart};
+use crate::logic::trial::{Rests, WorkerOrder};
+use crate::ports::backend::{Backend, FactSink, Killed, ResourceRule, WorkerHandle, WorkerStart};
 
 /// An order with the lease it is given under.
-pub(super) type Told = (LeaseId, WorkerOrder);
+pub(in crate::edge) type Told = (LeaseId, WorkerOrder);
 
-/// A worker's orders, and those that it took and put back.
-#[derive(Debug)]
-pub(super) struct Orders {
-    inbox: Receiver<Told>,
-    held: VecDeque<Told>,
-}
-
-impl Orders {
-    fn new(inbox: Receiver<Told>) -> Self {
-        Self { inbox, held: VecDeque::new() }
-    }
-
+/// Where a worker's orders come from.
+pub(in crate::edge) trait Orders {
     /// Waits for the next. None if nobody can give one any more.
-    pub(super) fn next(&mut self) -> Option<Told> {
-        self.held.pop_front().or_else(|| self.inbox.recv().ok())
-    }
+    fn next(&mut self) -> Option<Told>;
 
-    /// Whether there is a next already, and which.
-    pub(super) fn peek(&mut self) -> Option<&Told> {
-        if self.held.is_empty() {
-            self.held.extend(self.inbox.try_recv());
-        }
-        self.held.front()
-    }
+    /// The next, if there is one already. Asked between two steps.
+    fn poll(&mut self) -> Option<Told>;
 
-    /// Puts one before all others.
-    pub(super) fn put_back(&mut self, told: Told) {
-        self.held.push_front(told);
-    }
-
-    /// The trainable is ready: it goes on by itself, unless the trial has left in the meantime.
-    pub(super) fn go_on(&mut self, lease: LeaseId, first: Option<FirstBatch>) {
-        if !self.peek().is_some_and(|(_, order)| leaves(order)) {
-            first.into_iter().for_each(|first| self.put_back((lease, first.into())));
-        }
-    }
+    /// A step has been made.
+    fn stepped(&mut self) {}
 }
 
-/// Whether an order means that the trial has left.
-pub(super) fn leaves(order: &WorkerOrder) -> bool {
-    matches!(order, WorkerOrder::Release | WorkerOrder::Shutdown)
+/// So often a worker lets other threads run before it goes to sleep.
+///
+/// To wake a thread that sleeps costs the engine more than all the rest that it does for a short trial, and easily its own
+/// place on the processor. The next order mostly comes within a few microseconds, or while others run. If there is nobody
+/// else, this takes some ten microseconds.
+const YIELDS: u32 = 16;
+
+impl Orders for Receiver<Told> {
+    fn next(&mut self) -> Option<Told> {
+        for _ in 0..YIELDS {
+            match self.try_recv() {
+                Ok(told) => return Some(told),
+                Err(TryRecvError::Disconnected) => return None,
+                Err(TryRecvError::Empty) => std::thread::yield_now(),
+            }
+        }
+        self.recv().ok()
+    }
+
+    fn poll(&mut self) -> Option<Told> {
+        self.try_recv().ok()
+    }
 }
 
 /// What a thread does from its first order to its last.
-pub(super) type WorkerLoop = Arc<dyn Fn(Desk, Orders) + Send + Sync>;
+pub(super) type WorkerLoop = Arc<dyn Fn(WorkerContext, Receiver<Told>) + Send + Sync>;
 
 /// Runs each worker on a thread of its own, which it keeps for as long as it is reused.
 ///
@@ -71,6 +64,7 @@ pub struct ThreadBackend {
     resources: ResourceRule,
     rests: Rests,
     metrics: &'static [&'static str],
+    exports: Vec<&'static str>,
 }
 
 impl fmt::Debug for ThreadBackend {
@@ -81,7 +75,14 @@ impl fmt::Debug for ThreadBackend {
 
 impl ThreadBackend {
     pub(super) fn new(name: &str, rests: Rests, work: WorkerLoop, resources: ResourceRule) -> Self {
-        Self { name: name.to_owned(), work, resources, rests, metrics: &[] }
+        Self { name: name.to_owned(), work, resources, rests, metrics: &[], exports: Vec::new() }
+    }
+
+    /// Says which formats its trials can export, by name: closures say it so, where they call `export` on their session.
+    #[must_use]
+    pub fn exporting(mut self, formats: impl IntoIterator<Item = &'static str>) -> Self {
+        self.exports.extend(formats);
+        self
     }
 
     pub(super) fn reporting(mut self, metrics: &'static [&'static str]) -> Self {
@@ -94,16 +95,17 @@ impl Backend for ThreadBackend {
     fn spawn(&mut self, start: WorkerStart) -> Result<Box<dyn WorkerHandle>, Fault> {
         let (orders, inbox) = channel();
         let work = self.work.clone();
+        let leases = Leases::default();
         let WorkerStart { worker, facts, store, .. } = start;
+        let context = WorkerContext::new(self.rests, facts.clone(), store, leases.clone());
         std::thread::Builder::new()
             .name(format!("tryout-{worker}"))
             .spawn(move || {
-                let desk = Desk::new(facts.clone(), store);
-                work(desk, Orders::new(inbox));
-                facts.gone();
+                let _farewell = Farewell(facts);
+                work(context, inbox);
             })
             .map_err(|error| Fault::new(FailureKind::SetupFailed, format!("no thread could be had: {error}")))?;
-        Ok(Box::new(ThreadHandle { orders }))
+        Ok(Box::new(ThreadHandle { orders, leases }))
     }
 
     fn name(&self) -> &str {
@@ -112,6 +114,10 @@ impl Backend for ThreadBackend {
 
     fn metrics(&self) -> &[&'static str] {
         self.metrics
+    }
+
+    fn exports(&self) -> Option<&[&'static str]> {
+        Some(&self.exports)
     }
 
     fn rests(&self) -> Rests {
@@ -123,17 +129,35 @@ impl Backend for ThreadBackend {
     }
 }
 
+/// Says that a worker is gone when it is dropped: also if its thread, task or supervisor comes to a bad end.
+pub(super) struct Farewell(pub(super) FactSink);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.gone();
+    }
+}
+
 struct ThreadHandle {
     orders: Sender<Told>,
+    leases: Leases,
+}
+
+impl Drop for ThreadHandle {
+    fn drop(&mut self) {
+        self.leases.end();
+    }
 }
 
 impl WorkerHandle for ThreadHandle {
     fn send(&mut self, lease: LeaseId, order: WorkerOrder) {
+        self.leases.heed(lease, &order);
         // A worker that is gone has said so.
         let _ = self.orders.send((lease, order));
     }
 
     fn kill(&mut self) -> Killed {
+        self.leases.end();
         Killed::Abandoned
     }
 }

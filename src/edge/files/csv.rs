@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::{self, BufRead};
 use std::ops::Range;
 
-use super::row::{Cell, write_int, write_plain};
+use super::row::{Cell, write_plain};
 
 /// The columns of a file.
 #[derive(Debug, Default)]
@@ -33,7 +33,6 @@ impl Columns {
         place
     }
 
-    #[cfg(feature = "parquet")]
     pub(super) fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
@@ -139,15 +138,36 @@ fn write_cell(cell: Cell<'_>, out: &mut Vec<u8>) {
         Cell::Float(f64::INFINITY) => out.extend_from_slice(b"inf"),
         Cell::Float(f64::NEG_INFINITY) => out.extend_from_slice(b"-inf"),
         Cell::Float(value) => write_plain(&value, out),
-        Cell::Int(value) => write_int(value, out),
+        Cell::Int(value) => write_plain(&value, out),
         Cell::Bool(true) => out.extend_from_slice(b"True"),
         Cell::Bool(false) => out.extend_from_slice(b"False"),
         Cell::Text(text) => write_text(text, out),
     }
 }
 
-/// Quoted only where that is needed: an empty text is, so that it differs from no text.
+/// Whether a spreadsheet would take a text for a formula, now or without the apostrophes before it. One that is a number isn't any.
+fn is_formula(text: &str) -> bool {
+    let bare = text.trim_start_matches('\'');
+    bare.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && text.parse::<f64>().is_err()
+}
+
+/// Quoted only where that is needed: an empty text is, so that it differs from no text. What a spreadsheet would take for a
+/// formula has an apostrophe before it, which says that it is text.
 fn write_text(text: &str, out: &mut Vec<u8>) {
+    if is_formula(text) {
+        return write_quoted(&format!("'{text}"), out);
+    }
+    write_quoted(text, out);
+}
+
+/// A text as a cell of such a file.
+pub fn text_cell(text: &str) -> String {
+    let mut out = Vec::new();
+    write_text(text, &mut out);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn write_quoted(text: &str, out: &mut Vec<u8>) {
     if !text.is_empty() && !text.bytes().any(|byte| matches!(byte, b'"' | b',' | b'\n' | b'\r')) {
         return out.extend_from_slice(text.as_bytes());
     }
@@ -202,8 +222,12 @@ pub(super) fn cells(record: &[u8]) -> impl Iterator<Item = Range<usize>> {
 /// The text of a cell.
 fn unquoted(cell: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(cell).ok()?;
-    match text.strip_prefix('"') {
-        None => Some(text.to_owned()),
-        Some(rest) => Some(rest.strip_suffix('"')?.replace("\"\"", "\"")),
-    }
+    let text = match text.strip_prefix('"') {
+        None => text.to_owned(),
+        Some(rest) => rest.strip_suffix('"')?.replace("\"\"", "\""),
+    };
+    Some(match text.strip_prefix('\'') {
+        Some(rest) if is_formula(rest) => rest.to_owned(),
+        _ => text,
+    })
 }

@@ -1,6 +1,6 @@
 //! Seconds since 1970 as a date in UTC.
 
-use super::row::two;
+use std::fmt::Write;
 
 /// Dates as texts. Rows come in about the order of time, so the last one is kept.
 #[derive(Clone, Debug, Default)]
@@ -19,8 +19,8 @@ impl Dates {
             self.text.clear();
             self.text.push_str(&date);
             for (sign, part) in [('_', hour), ('-', minute), ('-', second)] {
-                self.text.push(sign);
-                two(part, &mut self.text);
+                // A `String` takes all that is written to it.
+                let _ = write!(self.text, "{sign}{part:02}");
             }
         }
         &self.text

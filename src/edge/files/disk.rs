@@ -2,15 +2,22 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::FileError;
+use crate::edge::plain_file;
 
 /// Whether something was there before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Before {
     Nothing,
     There,
+}
+
+/// Writes a file, in the place of what it held.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    let file = plain_file::create(path);
+    file.and_then(|mut file| file.write_all(bytes)).map_err(FileError::io("write", path))
 }
 
 /// Makes the directory, and those above it, if they aren't there.
@@ -28,7 +35,7 @@ pub(super) fn make_directory(path: &Path) -> Result<Before, FileError> {
 
 /// Puts bytes at the end of a file, which is made if it isn't there.
 pub(super) fn append(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
-    let file = OpenOptions::new().append(true).create(true).open(path);
+    let file = plain_file::open(path, OpenOptions::new().append(true).create(true));
     file.and_then(|mut file| file.write_all(bytes)).map_err(FileError::io("write to", path))
 }
 
@@ -37,8 +44,8 @@ pub(super) fn replace(
     path: &Path,
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> Result<(), FileError> {
-    let aside = aside(path, "tmp");
-    let written = File::create(&aside).and_then(|file| {
+    let aside = plain_file::aside(path, "tmp");
+    let written = plain_file::create(&aside).and_then(|file| {
         let mut out = BufWriter::new(file);
         write(&mut out)?;
         out.flush()
@@ -47,15 +54,9 @@ pub(super) fn replace(
     fs::rename(&aside, path).map_err(FileError::io("put in place", path))
 }
 
-/// The hidden file beside `path` in which something is made ready.
-pub(super) fn aside(path: &Path, ending: &str) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.{ending}"))
-}
-
 /// The file, to be read; none if it isn't there.
 pub(super) fn open(path: &Path) -> Result<Option<BufReader<File>>, FileError> {
-    match File::open(path) {
+    match plain_file::read(path) {
         Ok(file) => Ok(Some(BufReader::new(file))),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FileError::io("read", path)(error)),
@@ -64,7 +65,7 @@ pub(super) fn open(path: &Path) -> Result<Option<BufReader<File>>, FileError> {
 
 /// All that is in the file; none if it isn't there.
 pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
-    match fs::read(path) {
+    match plain_file::read_all(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(FileError::io("read", path)(error)),
@@ -73,7 +74,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, FileError> {
 
 /// Cuts off what stands behind the first `length` bytes.
 pub(super) fn cut(path: &Path, length: u64) -> Result<(), FileError> {
-    let file = OpenOptions::new().write(true).open(path);
+    let file = plain_file::open(path, OpenOptions::new().write(true));
     let cut = file.and_then(|file| if file.metadata()?.len() > length { file.set_len(length) } else { Ok(()) });
     cut.map_err(FileError::io("shorten", path))
 }

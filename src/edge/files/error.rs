@@ -4,11 +4,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 /// Why a run's file couldn't be written or read. It disables the observer that writes it, and nothing else.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
     /// The file system said no.
-    #[error("can't {action} `{}`", path.display())]
+    #[error("can't {action} `{}`: {source}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
@@ -27,7 +27,7 @@ pub enum FileError {
     },
     /// The Parquet writer said no.
     #[cfg(feature = "parquet")]
-    #[error("can't write `{}`", path.display())]
+    #[error("can't write `{}`: {source}", path.display())]
     Parquet {
         /// What was written.
         path: PathBuf,
@@ -35,6 +35,8 @@ pub enum FileError {
         source: parquet::errors::ParquetError,
     },
 }
+
+crate::logic::failure::debug_as_chain!(FileError);
 
 impl FileError {
     /// An input or output error on `path`.

@@ -22,7 +22,7 @@
 //!
 //! First what the trainable reported, nested names joined with `/`; then the automatic keys `timestamp` (seconds since 1970),
 //! `date` (UTC), `done`, `training_iteration`, `trial_id`, `time_this_iter_s`, `time_total_s` (seconds), `pid`, `hostname` (if it
-//! is known), `time_since_restore`, `iterations_since_restore`, `timesteps_total`, `episodes_total` (if there are any); then the
+//! is known; both are the worker's), `time_since_restore`, `iterations_since_restore`, `timesteps_total`, `episodes_total` (if there are any); then the
 //! configuration. If the trainable reports a metric of such a name, its own value stands there, but for `training_iteration`
 //! and `trial_id`, by which files are continued.
 //!
@@ -56,6 +56,7 @@ mod disk;
 mod error;
 mod errors;
 mod experiment_csv;
+mod observer;
 mod optuna;
 mod pace;
 mod params;
@@ -63,6 +64,7 @@ mod params;
 mod parquet;
 mod policy;
 mod progress;
+mod result_table;
 mod results;
 mod row;
 mod select;
@@ -71,20 +73,9 @@ mod table;
 mod tensorboard;
 mod trial_files;
 
+#[doc(hidden)]
+pub use csv::text_cell;
 pub use error::FileError;
-pub use experiment_csv::ExperimentCsv;
-pub use optuna::OptunaJournal;
-#[cfg(feature = "parquet")]
-pub use parquet::ParquetFile;
-pub use select::Files;
-pub use tensorboard::TensorBoard;
-pub use trial_files::TrialFiles;
+pub use result_table::ResultTable;
 
-/// So many events may wait for an observer that writes files: gaps are worse than memory. Events are shared by all observers,
-/// so that a queue that is full costs some tens of megabytes.
-const ROOM: usize = 131_072;
-
-/// Says in the log that an observer's files have gaps.
-fn missed(name: &str, events: u64) {
-    log::warn!(target: "tryout", "the files of `{name}` lack rows: it was too slow and missed {events} events");
-}
+pub use crate::logic::settings::Files;

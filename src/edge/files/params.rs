@@ -10,9 +10,7 @@ pub(super) const NAME: &str = "params.json";
 
 /// Writes it.
 pub(super) fn write(directory: &Path, config: &Config) -> Result<(), FileError> {
-    let path = directory.join(NAME);
-    let text = format!("{config}\n");
-    std::fs::write(&path, text).map_err(FileError::io("write", &path))
+    disk::write(&directory.join(NAME), format!("{config}\n").as_bytes())
 }
 
 /// Reads what an earlier session wrote; the empty configuration if it isn't there, or torn.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk;
 use super::error::FileError;
-use super::row::{Cell, Host, Subject, metrics, write_int, write_json_float, write_plain};
+use super::row::{Cell, Host, Subject, metrics, write_json, write_plain};
 use crate::logic::metrics::Report;
 
 pub(super) const NAME: &str = "result.json";
@@ -76,12 +76,7 @@ fn write_line(report: &Report, subject: &Subject, host: &mut Host, out: &mut Vec
     let mut entry = |name: &str, cell: Cell<'_>| {
         write_plain(name, out);
         out.push(b':');
-        match cell {
-            Cell::Float(value) => write_json_float(value, out),
-            Cell::Int(value) => write_int(value, out),
-            Cell::Bool(value) => write_plain(&value, out),
-            Cell::Text(text) => write_plain(text, out),
-        }
+        write_json(cell, out);
         out.push(b',');
     };
     metrics(report).for_each(|(name, cell)| entry(name, cell));

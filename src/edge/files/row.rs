@@ -1,10 +1,13 @@
 //! One result as a row of named cells: the form that all files share.
 
-use std::fmt::Write;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::date::Dates;
+use crate::edge::host;
 use crate::logic::config::Config;
-use crate::logic::ids::TrialId;
+use crate::logic::event::{Change, EventKind, Process, WorkerChange};
+use crate::logic::ids::{TrialId, WorkerId};
 use crate::logic::metrics::{Report, Value};
 
 /// One cell.
@@ -71,21 +74,52 @@ fn flatten(name: String, value: &serde_json::Value, leaves: &mut Vec<(String, Va
     leaves.push((name, leaf));
 }
 
-/// The machine and the process, which stand in every row.
+/// The machines and processes that trials run on, which stand in every row.
 #[derive(Clone, Debug)]
 pub(super) struct Host {
-    pid: i64,
-    pub(super) name: Option<String>,
+    here: Arc<Process>,
+    /// Those of workers in processes of their own.
+    processes: HashMap<WorkerId, Arc<Process>>,
+    /// Which worker each trial has, or had last.
+    workers: HashMap<TrialId, WorkerId>,
     dates: Dates,
 }
 
 impl Host {
-    /// This process. The machine's name is known where the system keeps it in a file.
+    /// All trials run here, until something else is said.
     pub(super) fn here() -> Self {
-        let file = |path: &str| std::fs::read_to_string(path).ok();
-        let name = file("/proc/sys/kernel/hostname").or_else(|| file("/etc/hostname"));
-        let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-        Self { pid: i64::from(std::process::id()), name, dates: Dates::default() }
+        let here = Arc::new(host::this_process());
+        Self { here, processes: HashMap::new(), workers: HashMap::new(), dates: Dates::default() }
+    }
+
+    /// The name of this machine.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.here.host.as_deref()
+    }
+
+    /// Takes note of where trials run.
+    pub(super) fn note(&mut self, kind: &EventKind) {
+        match kind.change() {
+            // Workers of an earlier session may have had other processes.
+            Change::Began { .. } => (self.processes, self.workers) = Default::default(),
+            Change::Launched { trial, worker } => drop(self.workers.insert(trial, worker)),
+            Change::Worker { worker, change: WorkerChange::Placed { process } } => {
+                self.processes.insert(worker, process.clone());
+            }
+            Change::Worker { worker, change: WorkerChange::Gone } => drop(self.processes.remove(&worker)),
+            Change::Ended { trial, .. } => drop(self.workers.remove(&trial)),
+            Change::Added { .. }
+            | Change::Returned { .. }
+            | Change::Revived { .. }
+            | Change::Moved { .. }
+            | Change::Restored { .. }
+            | Change::Reported { .. }
+            | Change::Reconfigured { .. }
+            | Change::Failed { .. }
+            | Change::Worker { .. }
+            | Change::Finished { .. }
+            | Change::Other => {}
+        }
     }
 
     /// The automatic keys of a report in their order, but for those that the trainable reports itself. The number of the
@@ -97,7 +131,9 @@ impl Host {
         mut each: impl FnMut(&'a str, Cell<'a>),
     ) {
         let counters = &report.counters;
-        let date = self.dates.text(report.timestamp);
+        let Self { here, processes, workers, dates } = self;
+        let process = workers.get(&report.trial).and_then(|worker| processes.get(worker)).unwrap_or(here);
+        let date = dates.text(report.timestamp);
         let own = &report.metrics;
         let mut cell = |name: &'static str, cell: Option<Cell<'a>>| {
             if let Some(cell) = cell.filter(|_| is_ours(name) || own.get(name).is_none()) {
@@ -111,8 +147,8 @@ impl Host {
         cell("trial_id", Some(Cell::Text(&subject.id)));
         cell("time_this_iter_s", Some(Cell::Float(report.time_this_iter_s)));
         cell("time_total_s", Some(Cell::Float(counters.time_total_s)));
-        cell("pid", Some(Cell::Int(self.pid)));
-        cell("hostname", self.name.as_deref().map(Cell::Text));
+        cell("pid", Some(Cell::Int(process.pid.into())));
+        cell("hostname", process.host.as_deref().map(Cell::Text));
         cell("time_since_restore", Some(Cell::Float(counters.time_since_restore)));
         cell("iterations_since_restore", Some(count(counters.iterations_since_restore)));
         cell("timesteps_total", counters.timesteps_total.map(Cell::Int));
@@ -162,13 +198,12 @@ pub(super) fn write_plain<T: serde::Serialize + ?Sized>(value: &T, out: &mut Vec
     let _ = serde_json::to_writer(&mut *out, value);
 }
 
-/// Writes an integer.
-pub(super) fn write_int(value: i64, out: &mut Vec<u8>) {
-    write_plain(&value, out);
-}
-
-/// Two digits.
-pub(super) fn two(value: u64, out: &mut String) {
-    // A `String` takes all that is written to it.
-    let _ = write!(out, "{value:02}");
+/// Writes a cell as JSON.
+pub(super) fn write_json(cell: Cell<'_>, out: &mut Vec<u8>) {
+    match cell {
+        Cell::Float(value) => write_json_float(value, out),
+        Cell::Int(value) => write_plain(&value, out),
+        Cell::Bool(value) => write_plain(&value, out),
+        Cell::Text(text) => write_plain(text, out),
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::row::Subject;
 use crate::logic::config::Config;
-use crate::logic::event::EventKind;
+use crate::logic::event::{Change, EventKind};
 use crate::logic::ids::TrialId;
 
 /// Configurations are shared with the engine, which keeps them as long; what rows need of one is there while its trial lives.
@@ -18,19 +18,28 @@ pub(super) struct Subjects {
 impl Subjects {
     /// Notes what an event says.
     pub(super) fn note(&mut self, kind: &EventKind) {
-        match kind {
-            EventKind::Added { trial, config, .. } | EventKind::Returned { trial, config, .. } => {
-                self.configs.insert(*trial, config.clone());
-                self.live.remove(trial);
+        match kind.change() {
+            Change::Added { trial, config, .. } | Change::Returned { trial, config, .. } => {
+                self.configs.insert(trial, config.clone());
+                self.live.remove(&trial);
             }
-            EventKind::Exploited { trial, exploit } => {
-                self.configs.insert(*trial, exploit.config.clone());
-                self.live.remove(trial);
+            Change::Reconfigured { trial, exploit } => {
+                self.configs.insert(trial, exploit.config.clone());
+                self.live.remove(&trial);
             }
-            EventKind::Ended { trial, .. } => {
-                self.live.remove(trial);
+            Change::Ended { trial, .. } => {
+                self.live.remove(&trial);
             }
-            _ => {}
+            Change::Began { .. }
+            | Change::Revived { .. }
+            | Change::Moved { .. }
+            | Change::Launched { .. }
+            | Change::Worker { .. }
+            | Change::Restored { .. }
+            | Change::Reported { .. }
+            | Change::Failed { .. }
+            | Change::Finished { .. }
+            | Change::Other => {}
         }
     }
 

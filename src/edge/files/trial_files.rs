@@ -1,7 +1,7 @@
 //! The files of each trial, in a directory of its own: `params.json`, `result.json`, `progress.csv`, `error.txt`.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,18 +9,17 @@ use super::csv::{Columns, Line};
 use super::disk::Before;
 use super::error::FileError;
 use super::errors::{self, ErrorFile};
-use super::pace::{Due, FULL, Pace};
+use super::observer::{When, Writer};
+use super::pace::{FULL, Pace};
 use super::results::{self, ResultLines};
 use super::row::{Host, Subject};
 use super::table::Table;
-use super::{ROOM, disk, missed, params, policy, progress};
+use super::{disk, params, policy, progress};
 use crate::logic::config::Config;
-use crate::logic::event::{EventKind, ExperimentEvent, Exploit};
+use crate::logic::event::{Change, ExperimentEvent, Exploit};
 use crate::logic::failure::Failure;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
-use crate::ports::error::ObserverError;
-use crate::ports::observer::{Observer, Past};
 
 /// Which of the files are written besides `params.json`, which all others may need when a run is resumed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -32,33 +31,16 @@ pub(super) struct Wanted {
 
 /// Writes the files of each trial into `<run>/<trial>/`.
 ///
-/// They are [described together](super). No file stays open: rows are gathered in memory, and go out when nothing has
+/// No file stays open: rows are gathered in memory, and go out when nothing has
 /// come for a tenth of a second, after a second, or when the trial ends.
 #[derive(Debug)]
-pub struct TrialFiles {
+pub(super) struct TrialFiles {
     root: PathBuf,
     wanted: Wanted,
-    live: BTreeMap<TrialId, Live>,
+    live: HashMap<TrialId, Live>,
     host: Host,
     line: Line,
     likely: Arc<Columns>,
-    pace: Pace,
-    health: Health,
-}
-
-/// Whether files are still written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Health {
-    Good,
-    /// A file couldn't be written: nothing more is tried.
-    Broken,
-}
-
-/// Whether an event happens, or is of an earlier session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
-    Now,
-    Again,
 }
 
 #[derive(Debug)]
@@ -74,29 +56,11 @@ impl TrialFiles {
         Self {
             root: root.to_owned(),
             wanted,
-            live: BTreeMap::new(),
+            live: HashMap::new(),
             host: Host::here(),
             line: Line::default(),
             likely: Arc::default(),
-            pace: Pace::default(),
-            health: Health::Good,
         }
-    }
-
-    fn take(&mut self, event: &ExperimentEvent) -> Result<(), FileError> {
-        match &event.kind {
-            EventKind::Reported { report } => self.report(report)?,
-            EventKind::Failed { trial, failure, .. } => self.fail(*trial, failure)?,
-            EventKind::Returned { trial, config, iteration, .. } => self.bring_back(*trial, config, *iteration)?,
-            EventKind::Ended { trial, .. } => {
-                if let Some(mut live) = self.live.remove(trial) {
-                    live.flush()?;
-                }
-            }
-            EventKind::Finished { .. } => self.flush()?,
-            _ => {}
-        }
-        if self.pace.due(event) == Due::Now { self.flush() } else { Ok(()) }
     }
 
     /// A trial that is new in this session. What a killed process left of one that the journal never heard of goes.
@@ -155,13 +119,13 @@ impl TrialFiles {
     }
 
     /// A trial goes on as a copy of another. In this session its rows follow those that are there.
-    fn become_copy(&mut self, trial: TrialId, exploit: &Exploit, told: Told) -> Result<(), FileError> {
+    fn become_copy(&mut self, trial: TrialId, exploit: &Exploit, when: When) -> Result<(), FileError> {
         let (directory, _) = make_directory(&self.root, trial)?;
         params::write(&directory, &exploit.config)?;
         policy::add(&directory, trial, exploit)?;
         let live = self.find(trial, Some(&exploit.config))?;
         live.subject = Subject::new(trial, &exploit.config);
-        if told == Told::Now {
+        if when == When::Now {
             let iteration = exploit.checkpoint.report.iteration();
             live.results.iter_mut().for_each(|results| results.go_on_after(iteration));
             live.progress.iter_mut().for_each(|(_, last)| *last = iteration);
@@ -169,9 +133,9 @@ impl TrialFiles {
         Ok(())
     }
 
-    fn report(&mut self, report: &Report) -> Result<(), FileError> {
+    fn report(&mut self, report: &Report, pace: &mut Pace) -> Result<(), FileError> {
         self.find(report.trial, None)?;
-        let Self { live, host, line, likely, pace, .. } = self;
+        let Self { live, host, line, likely, .. } = self;
         let Some(live) = live.get_mut(&report.trial) else { return Ok(()) };
         let before = live.pending();
         if let Some(results) = &mut live.results {
@@ -189,18 +153,6 @@ impl TrialFiles {
 
     fn fail(&mut self, trial: TrialId, failure: &Failure) -> Result<(), FileError> {
         self.find(trial, None)?.errors.iter_mut().try_for_each(|errors| errors.add(failure))
-    }
-
-    fn flush(&mut self) -> Result<(), FileError> {
-        self.pace.done();
-        self.live.values_mut().try_for_each(Live::flush)
-    }
-
-    fn noted(&mut self, done: Result<(), FileError>) -> Result<(), ObserverError> {
-        if done.is_err() {
-            self.health = Health::Broken;
-        }
-        Ok(done?)
     }
 }
 
@@ -223,60 +175,39 @@ impl Live {
     }
 }
 
-impl Observer for TrialFiles {
-    fn on_event(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
-        let done = match &event.kind {
-            EventKind::Added { trial, config, .. } => self.begin(*trial, config),
-            EventKind::Exploited { trial, exploit } => self.become_copy(*trial, exploit, Told::Now),
-            _ => self.take(event),
-        };
-        self.noted(done)
-    }
+impl Writer for TrialFiles {
+    const NAME: &'static str = "files";
+    const CONTINUES: bool = true;
 
-    fn on_missed(&mut self, events: u64) -> Result<(), ObserverError> {
-        missed(self.name(), events);
+    fn take(&mut self, event: &ExperimentEvent, when: When, pace: &mut Pace) -> Result<(), FileError> {
+        self.host.note(&event.kind);
+        match event.kind.change() {
+            Change::Added { trial, config, .. } => match when {
+                When::Now => self.begin(trial, config)?,
+                When::Before => self.find(trial, Some(config)).map(|_| ())?,
+            },
+            Change::Reconfigured { trial, exploit } => self.become_copy(trial, exploit, when)?,
+            Change::Reported { report } => self.report(report, pace)?,
+            Change::Failed { trial, failure, .. } => self.fail(trial, failure)?,
+            Change::Returned { trial, config, iteration, .. } => self.bring_back(trial, config, iteration)?,
+            Change::Ended { trial, .. } => {
+                if let Some(mut live) = self.live.remove(&trial) {
+                    live.flush()?;
+                }
+            }
+            Change::Began { .. }
+            | Change::Revived { .. }
+            | Change::Moved { .. }
+            | Change::Launched { .. }
+            | Change::Worker { .. }
+            | Change::Restored { .. }
+            | Change::Finished { .. }
+            | Change::Other => {}
+        }
         Ok(())
     }
 
-    fn on_quiet(&mut self) -> Result<(), ObserverError> {
-        let done = self.flush();
-        self.noted(done)
-    }
-
-    /// The files hold the state: that there is some says that everything so far is in them.
-    fn save(&mut self) -> Option<serde_json::Value> {
-        let done = self.flush();
-        self.noted(done).ok().map(|()| serde_json::json!({}))
-    }
-
-    fn on_past(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
-        let done = match &event.kind {
-            EventKind::Added { trial, config, .. } => self.find(*trial, Some(config)).map(|_| ()),
-            EventKind::Exploited { trial, exploit } => self.become_copy(*trial, exploit, Told::Again),
-            _ => self.take(event),
-        };
-        self.noted(done)
-    }
-
-    fn wants_past(&self) -> Past {
-        Past::Wanted
-    }
-
-    fn room(&self) -> Option<usize> {
-        Some(ROOM)
-    }
-
-    fn name(&self) -> &str {
-        "files"
-    }
-}
-
-impl Drop for TrialFiles {
-    fn drop(&mut self) {
-        if self.health == Health::Good
-            && let Err(error) = self.flush()
-        {
-            log::warn!(target: "tryout", "rows are lost: {error}");
-        }
+    fn flush(&mut self) -> Result<(), FileError> {
+        self.live.values_mut().try_for_each(Live::flush)
     }
 }

@@ -4,13 +4,17 @@ use std::fs;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::after_checkpoints::AfterCheckpoints;
 use super::past::JournalFault;
-use crate::edge::log::{Durability, Files, Lines, Log, LogEnd, LogSettings, Notice, Position, Unwritten};
+use crate::edge::log::{Files, Lines, Log, LogEnd, LogSettings, Notice, Position, Unwritten};
 use crate::edge::store::Janitor;
 use crate::logic::checkpoint::CheckpointId;
-use crate::logic::event::ExperimentEvent;
+use crate::logic::event::{EventKind, ExperimentEvent};
+use crate::logic::gate::{Ahead, Backlog, JournalNotice};
 use crate::logic::journal::{Compactor, Entry, ObserverState, Opened, PartStates, Reader, Writer};
-use crate::ports::journal::{Ahead, Backlog, Journal, JournalNotice, NoticeSink, OpenJournal, Task};
+use crate::logic::settings::Durability;
+use crate::ports::journal::{Journal, NoticeSink, OpenJournal, Task};
+use crate::ports::store::Store;
 
 /// The journal of a run, as its controller sees it.
 #[derive(Debug)]
@@ -39,15 +43,22 @@ impl JournalFile {
         files: Arc<dyn Files>,
         position: Option<Position>,
         opened: Opened,
-        settings: LogSettings,
         janitor: Janitor,
     ) -> Result<(OpenJournal, JournalEnd), JournalFault> {
+        let settings = LogSettings::from(&*opened.settings);
         let path = files.path().to_owned();
         let refused = |source| JournalFault::Write { path: path.clone(), source };
         fs::create_dir_all(&path).map_err(refused)?;
         let ear = Ear::default();
         let (heard, mut writer) = (ear.clone(), Writer::default());
-        let encode = move |entry: &Entry, out: &mut Vec<u8>| writer.write(entry, out);
+        let store = janitor.store().clone();
+        let files: Arc<dyn Files> = Arc::new(AfterCheckpoints { files, store: store.clone() });
+        let encode = move |entry: &Entry, out: &mut Vec<u8>| {
+            if let Entry::Step(events) = entry {
+                let_go(&*store, events);
+            }
+            writer.write(entry, out);
+        };
         let (log, end) =
             Log::start(files, position, settings, encode, move |notice| hear(&heard, notice)).map_err(refused)?;
         log.append(Entry::Opened(opened.into()));
@@ -61,12 +72,22 @@ impl JournalFile {
     }
 }
 
+/// The next sync of the journal says which checkpoints are let go.
+fn let_go(store: &dyn Store, events: &[ExperimentEvent]) {
+    for event in events {
+        if let EventKind::Deleted { checkpoint } = &event.kind {
+            store.let_go(*checkpoint);
+        }
+    }
+}
+
 fn hear(ear: &Ear, notice: Notice) {
     let told = match notice {
         Notice::Stalled(error) => JournalNotice::Stalled(error.to_string()),
         Notice::Recovered => JournalNotice::Recovered,
         Notice::Grown => JournalNotice::Grown,
         Notice::NotCompacted(why) => JournalNotice::NotCompacted(why),
+        Notice::Broken(why) => JournalNotice::Broken(why),
         Notice::Compacted { bytes, took } => {
             log::debug!("the journal was compacted to {bytes} bytes in {took:?}");
             return;

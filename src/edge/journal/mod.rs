@@ -1,6 +1,7 @@
 //! A run's journal in its directory: records of [`logic::journal`](crate::logic::journal) in a
 //! [`log`](crate::edge::log).
 
+mod after_checkpoints;
 mod file;
 mod past;
 

@@ -6,15 +6,15 @@ use std::sync::Arc;
 
 use super::DIRECTORY;
 use crate::edge::log::{Damage, DirFiles, LogError, LogReader, Position, Torn};
-use crate::logic::engine::{Engine, RecallError};
-use crate::logic::event::{Ending, EventKind, ExperimentEvent};
+use crate::logic::engine::{Engine, ReplayError, StoredTrial};
+use crate::logic::event::{Change, Ending, EventKind, ExperimentEvent};
 use crate::logic::ids::{RunId, TrialId};
-use crate::logic::journal::{JournalError, Opened, Reader, Record, TrialFacts};
+use crate::logic::journal::{JournalError, Opened, Reader, Record};
 use crate::logic::metrics::Report;
 use crate::logic::time::Moment;
 
 /// Why a run's journal can't be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum JournalFault {
     /// Its files.
@@ -30,14 +30,14 @@ pub enum JournalFault {
     },
     /// Its records don't follow from each other.
     #[error("the journal in `{}`: {source}", path.display())]
-    Recall {
+    Replay {
         /// The directory.
         path: PathBuf,
         /// What is wrong.
-        source: RecallError,
+        source: ReplayError,
     },
     /// It can't be written.
-    #[error("the journal in `{}` can't be written", path.display())]
+    #[error("the journal in `{}` can't be written: {source}", path.display())]
     Write {
         /// The directory.
         path: PathBuf,
@@ -45,6 +45,8 @@ pub enum JournalFault {
         source: std::io::Error,
     },
 }
+
+crate::logic::failure::debug_as_chain!(JournalFault);
 
 /// A run's journal, record by record.
 #[derive(Debug)]
@@ -113,7 +115,7 @@ impl Past {
     /// If the journal is damaged, isn't one, or can't have happened.
     pub fn tell(mut self, engine: &mut Engine) -> Result<(Position, Option<Torn>), JournalFault> {
         while let Some(record) = self.next_record()? {
-            engine.recall(record).map_err(|source| JournalFault::Recall { path: self.path.clone(), source })?;
+            engine.replay(record).map_err(|source| JournalFault::Replay { path: self.path.clone(), source })?;
         }
         let torn = self.log.torn().cloned();
         Ok((self.log.position(), torn))
@@ -129,26 +131,21 @@ impl Past {
         hear: &mut dyn FnMut(&ExperimentEvent) -> Result<(), String>,
     ) -> Result<(), String> {
         let mut begun = after.is_none();
-        let mut told = Told::default();
+        let mut last = LastReports::default();
         while let Some(record) = self.next_record().map_err(|fault| fault.to_string())? {
             match record {
                 Record::Mark(mark) if Some(mark) == after => begun = true,
-                Record::Opened(opened) => told.run = opened.run,
+                Record::Opened(opened) => last.run = opened.run,
                 Record::Step(events) => {
                     for event in events {
-                        told.follow(&event);
+                        last.follow(&event);
                         if begun {
                             hear(&event)?;
                         }
                     }
                 }
-                Record::Facts(facts) => {
-                    for event in told.end(*facts) {
-                        if begun {
-                            hear(&event)?;
-                        }
-                    }
-                }
+                Record::Trial(stored) => tell_end(last.end(*stored), begun, hear)?,
+                Record::Facts(facts) => tell_end(last.end(facts.alone(last.run)), begun, hear)?,
                 _ => {}
             }
         }
@@ -156,44 +153,49 @@ impl Past {
     }
 }
 
+fn tell_end(
+    events: Vec<ExperimentEvent>,
+    begun: bool,
+    hear: &mut dyn FnMut(&ExperimentEvent) -> Result<(), String>,
+) -> Result<(), String> {
+    events.iter().filter(|_| begun).try_for_each(hear)
+}
+
 /// What is remembered to tell the end of a trial of which a snapshot has the facts.
 #[derive(Default)]
-struct Told {
+struct LastReports {
     run: RunId,
     last: HashMap<TrialId, Arc<Report>>,
 }
 
-impl Told {
+impl LastReports {
     fn follow(&mut self, event: &ExperimentEvent) {
-        match &event.kind {
-            EventKind::Reported { report } => {
-                self.last.insert(report.trial, report.clone());
-            }
-            EventKind::Ended { trial, .. } => {
-                self.last.remove(trial);
-            }
-            _ => {}
+        let change = event.kind.change();
+        if let Change::Reported { report } = change {
+            self.last.insert(report.trial, report.clone());
+        } else if let Change::Ended { trial, .. } = change {
+            self.last.remove(&trial);
         }
     }
 
-    /// The events that a trial's facts stand for: its failures, and its end.
-    fn end(&mut self, facts: TrialFacts) -> Vec<ExperimentEvent> {
-        let trial = TrialId::new(self.run, facts.trial);
-        let failed = facts.failures.into_iter().map(|failure| ExperimentEvent {
+    /// The events that a trial's record stands for: its failures, and its end.
+    fn end(&mut self, stored: StoredTrial) -> Vec<ExperimentEvent> {
+        let (trial, record) = (TrialId::new(self.run, stored.trial), stored.record);
+        let failed = record.failures.into_iter().map(|failure| ExperimentEvent {
             at: failure.at,
             kind: EventKind::Failed { trial, failure, retry_at: None },
         });
         let mut events: Vec<_> = failed.collect();
-        if facts.status.is_terminal() {
-            let last = facts.last.or_else(|| self.last.remove(&trial));
+        if record.status.is_terminal() {
+            let last = stored.last.or_else(|| self.last.remove(&trial));
             let kind = EventKind::Ended {
                 trial,
-                status: facts.status,
-                ending: facts.ending.unwrap_or(Ending::Client),
-                reason: facts.reason,
+                status: record.status,
+                ending: record.ending.unwrap_or(Ending::Client),
+                reason: record.reason,
                 last: last.unwrap_or_else(|| Arc::new(Report::empty(trial))),
             };
-            events.push(ExperimentEvent { at: facts.ended.unwrap_or(Moment::START), kind });
+            events.push(ExperimentEvent { at: record.ended.unwrap_or(Moment::START), kind });
         }
         events
     }

@@ -2,30 +2,12 @@
 
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::files::{Append, Files};
 use super::line::{self, FORMAT, Meta};
 use super::parts::Kind;
 use super::reader::{End, Position};
-
-/// When what was written is made durable: when it survives the machine, not only the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Durability {
-    /// Each step of the engine, before anything follows from it. As slow as the disk.
-    EveryEvent,
-    /// At most this long after it was written. What is younger is at risk if the machine dies, not if the process does.
-    Group(Duration),
-    /// Only when a snapshot begins, and at the end.
-    OnSnapshot,
-}
-
-impl Default for Durability {
-    /// In groups of 50 ms: with the disk's own time, less than 100 ms are at risk.
-    fn default() -> Self {
-        Durability::Group(Duration::from_millis(50))
-    }
-}
+use crate::logic::settings::{Durability, Settings};
 
 /// How a log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +19,15 @@ pub struct LogSettings {
 }
 
 impl Default for LogSettings {
-    /// In groups of 50 ms; snapshots from 4 MiB on.
+    /// Those of an experiment.
     fn default() -> Self {
-        Self { durability: Durability::default(), snapshot_after: 4 << 20 }
+        Self::from(&Settings::default())
+    }
+}
+
+impl From<&Settings> for LogSettings {
+    fn from(settings: &Settings) -> Self {
+        Self { durability: settings.durability, snapshot_after: settings.snapshot_after }
     }
 }
 
@@ -84,7 +72,7 @@ impl Core {
             // Whoever put a snapshot in the place of these files may have died before it was certain to be there.
             files.sync_names()?;
             for name in &position.stale {
-                ignore_missing(files.remove(name))?;
+                ignore_missing(files.remove(name)).or_else(|error| leave_directory(&*files, name, error))?;
             }
         }
         let mut core = Self::segment(files, position.next);
@@ -281,6 +269,16 @@ pub(super) fn write_all(file: &mut dyn Append, mut bytes: &[u8]) -> io::Result<(
         }
     }
     Ok(())
+}
+
+/// A directory isn't ours, whatever its name says, and holds nothing up.
+fn leave_directory(files: &dyn Files, name: &str, error: io::Error) -> io::Result<()> {
+    let path = files.path().join(name);
+    if path.is_dir() {
+        log::warn!("`{}` is a directory among the files of a journal, and is left alone", path.display());
+        return Ok(());
+    }
+    Err(error)
 }
 
 pub(super) fn ignore_missing(outcome: io::Result<()>) -> io::Result<()> {

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use super::line::Flaw;
 
 /// Why a log can't be read or written.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
     /// The file system said no.
-    #[error("can't {action} `{}`", path.display())]
+    #[error("can't {action} `{}`: {source}", path.display())]
     Io {
         /// What was tried.
         action: &'static str,
@@ -86,6 +86,8 @@ pub enum LogError {
         host: String,
     },
 }
+
+crate::logic::failure::debug_as_chain!(LogError);
 
 fn last_good(snapshot: Option<&(PathBuf, u64)>) -> String {
     match snapshot {

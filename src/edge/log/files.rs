@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::edge::plain_file;
+
 /// One directory of files, by their names.
 pub trait Files: Send + Sync + fmt::Debug {
     /// Where it is, for messages.
@@ -104,11 +106,13 @@ impl Files for DirFiles {
     }
 
     fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        Ok(Box::new(File::open(self.path.join(name))?))
+        Ok(Box::new(plain_file::read(&self.path.join(name))?))
     }
 
     fn append(&self, name: &str) -> io::Result<Box<dyn Append>> {
-        Ok(Box::new(OpenOptions::new().create(true).truncate(false).write(true).open(self.path.join(name))?))
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).write(true);
+        Ok(Box::new(plain_file::open(&self.path.join(name), &mut options)?))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {

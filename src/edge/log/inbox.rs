@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::desk::Command;
+use super::command::Command;
 
 /// How long what comes in may gather before the thread takes it: waking it for each would cost whoever puts in more than
 /// all the rest.

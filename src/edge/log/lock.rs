@@ -3,11 +3,11 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::Path;
-use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
 use super::error::LogError;
+use crate::edge::{host, plain_file};
 
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,18 +21,29 @@ pub struct Owner {
 }
 
 impl Owner {
-    fn this_process() -> Self {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Self { pid: std::process::id(), host: host(), since }
+    /// Who holds the lock whose file is at `path` at this moment, on this machine. It is read from what the system knows of
+    /// locks, so nobody who takes it meanwhile is held up.
+    #[cfg(target_os = "linux")]
+    pub fn holding(path: &Path) -> Option<Self> {
+        use std::os::unix::fs::MetadataExt;
+        let owner: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let inode = path.metadata().ok()?.ino().to_string();
+        // `1: FLOCK  ADVISORY  WRITE 4711 00:2b:1234 0 EOF`
+        let locks = std::fs::read_to_string("/proc/locks").ok()?;
+        let held = locks.lines().any(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let file = words.get(5).and_then(|file| file.rsplit(':').next());
+            words.get(1) == Some(&"FLOCK")
+                && words.get(4).and_then(|pid| pid.parse().ok()) == Some(owner.pid)
+                && file == Some(&inode)
+        });
+        held.then_some(owner)
     }
-}
 
-/// The machine's name, as far as it can be read.
-fn host() -> String {
-    let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
-    let names = files.iter().filter_map(|path| std::fs::read_to_string(path).ok());
-    let mut names = names.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-    names.next().unwrap_or_else(|| "an unknown machine".to_owned())
+    fn this_process() -> Self {
+        let since = host::since_1970().as_secs();
+        Self { pid: std::process::id(), host: host::known_name(), since }
+    }
 }
 
 /// Held as long as this value lives. The system gives it back when the process ends, however it ends.
@@ -47,7 +58,7 @@ impl LogLock {
     /// # Errors
     /// If another process, or another run of this one, holds it, or if the file can't be written.
     pub fn take(path: &Path) -> Result<Self, LogError> {
-        let opened = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path);
+        let opened = plain_file::open(path, OpenOptions::new().create(true).truncate(false).read(true).write(true));
         let mut file = opened.map_err(LogError::io("open the lock", path))?;
         match file.try_lock() {
             Ok(()) => {}

@@ -8,13 +8,14 @@
 //! | `parts` | which files hold a log, and which nothing any more |
 //! | `reader` | reads a log from its beginning, and tells a torn tail from damage |
 //! | `core` | the writer without its thread: what is written, what is durable, what to do when it fails |
-//! | `desk` | the writer's thread |
+//! | `writer_thread` | the thread that writes |
+//! | `command` | what passes between it and the others |
 //! | `writer` | what is handed to it, and what it answers |
 //! | `snapshot` | puts fewer lines in the place of many |
 //! | `lock` | keeps two writers apart |
 
+mod command;
 mod core;
-mod desk;
 mod error;
 mod files;
 mod inbox;
@@ -24,12 +25,14 @@ mod parts;
 mod reader;
 mod snapshot;
 mod writer;
+mod writer_thread;
 
-pub use self::core::{Core, Durability, LogSettings};
+pub use self::core::{Core, LogSettings};
+pub use command::Notice;
 pub use error::LogError;
 pub use files::{Append, DirFiles, Files};
 pub use line::{Flaw, Line, parse};
 pub use lock::{LogLock, Owner};
 pub use reader::{Damage, LogReader, Position, Torn};
 pub use snapshot::{Compact, Lines, SnapshotError, take_snapshot};
-pub use writer::{Log, LogEnd, Notice, Unwritten};
+pub use writer::{Log, LogEnd, Unwritten};

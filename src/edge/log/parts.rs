@@ -92,13 +92,16 @@ pub(super) fn open(files: &dyn Files) -> Result<(Vec<Part>, Vec<String>), LogErr
     let mut tries = 0;
     loop {
         let (wanted, stale) = choose(list(files)?);
-        let opened: io::Result<Vec<Part>> = wanted.iter().map(|(name, kind)| Part::open(files, name, *kind)).collect();
+        let open = |(name, kind): &(String, Kind)| {
+            Part::open(files, name, *kind).map_err(|error| (files.path().join(name), error))
+        };
+        let opened: Result<Vec<Part>, _> = wanted.iter().map(open).collect();
         tries += 1;
         match opened {
             Ok(_) if tries < TRIES && choose(list(files)?).0 != wanted => {}
             Ok(parts) => return Ok((parts, stale)),
-            Err(error) if error.kind() == ErrorKind::NotFound && tries < TRIES => {}
-            Err(error) => return Err(LogError::io("read", files.path())(error)),
+            Err((_, error)) if error.kind() == ErrorKind::NotFound && tries < TRIES => {}
+            Err((path, error)) => return Err(LogError::io("read", path)(error)),
         }
     }
 }

@@ -2,42 +2,22 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::command::{Command, Counts, Haste, Notice, Patience};
 use super::core::LogSettings;
-use super::desk::{Command, Desk, Haste, Mailbox, Patience};
 use super::files::Files;
 use super::inbox::{Inbox, Urgency};
 use super::reader::Position;
 use super::snapshot::Compact;
-use crate::ports::journal::Backlog;
-
-/// What the writer's thread has to say.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Notice {
-    /// The file system says no: nothing is lost, nothing is half-written, and it is tried again.
-    Stalled(io::Error),
-    /// It says yes again.
-    Recovered,
-    /// The segments have grown so long that a snapshot is worth its while.
-    Grown,
-    /// A snapshot has taken the place of older files.
-    Compacted {
-        /// Its size.
-        bytes: u64,
-        /// How long that took, beside everything else.
-        took: Duration,
-    },
-    /// There is no new snapshot; the older files are still there.
-    NotCompacted(String),
-}
+use super::writer_thread::{Mailbox, WriterThread};
+use crate::logic::gate::Backlog;
 
 /// What was handed over and couldn't be written when the log was closed.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{entries} entries couldn't be written to the journal: {}", why.as_ref().map_or_else(|| "there was no time".to_owned(), ToString::to_string))]
 pub struct Unwritten {
     /// How many.
@@ -47,13 +27,7 @@ pub struct Unwritten {
     pub why: Option<io::Error>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    handed: AtomicU64,
-    pub(super) written: AtomicU64,
-    pub(super) durable: AtomicU64,
-    pub(super) segments: AtomicU64,
-}
+crate::logic::failure::debug_as_chain!(Unwritten);
 
 /// A log that is being written. Entries are turned into text on the writer's thread.
 #[derive(Debug)]
@@ -92,9 +66,10 @@ impl<E: Send + 'static> Log<E> {
         let commands = Inbox::new();
         let (over, ended) = mpsc::channel();
         let mailbox = Mailbox { inbox: commands.clone(), counts: counts.clone() };
-        let mut desk = Desk::open(files, position, settings, mailbox, Box::new(encode), Box::new(notice))?;
+        let mut thread = WriterThread::open(files, position, settings, mailbox, Box::new(encode), Box::new(notice))?;
         thread::Builder::new().name("tryout-journal".to_owned()).spawn(move || {
-            let _ = over.send(desk.run());
+            // Nobody may be waiting for the end.
+            let _ = over.send(thread.run_guarded());
         })?;
         let log = Self { commands, counts };
         Ok((log.clone(), LogEnd { log, ended }))

@@ -10,6 +10,7 @@ use super::board::Board;
 use super::log_bridge::LogBridge;
 use super::notices::Notices;
 use super::summary::summary;
+use super::table::{Column, table};
 use super::tally::Tally;
 use super::terminal::Pane;
 use super::words;
@@ -18,6 +19,8 @@ use crate::logic::time::Moment;
 use crate::ports::error::ObserverError;
 use crate::ports::observer::{Observer, Past};
 
+/// So many rows the table has unless it is said.
+const ROWS: usize = 10;
 const REDRAW: Duration = Duration::from_millis(200);
 const PLAIN_PROGRESS: Duration = Duration::from_secs(10);
 const COLUMNS: u16 = 100;
@@ -30,7 +33,7 @@ pub enum Style {
     Auto,
     /// One line that changes, for terminals.
     Line,
-    /// Lines that stay, for files: at most one every ten seconds, besides failures.
+    /// Lines that stay, for files: at most one every ten seconds unless it is said, besides failures.
     Plain,
     /// Nothing at all.
     Silent,
@@ -38,17 +41,22 @@ pub enum Style {
 
 /// Shows a run to a person.
 ///
-/// On a terminal it is one line that changes: the counts by status, the best so far, the rate of reports and the time
-/// that is left. It is redrawn five times a second from the latest counts, however many events there are, and in
-/// silence too. Without a terminal there is a plain line every ten seconds. Failures and warnings are printed as
-/// they come, their first line only and at most ten within ten seconds. At the end it says how the run ended, shows the
-/// best ten trials in a table, and the last ten errors in full.
+/// On a terminal it is one line that changes: how much of the whole has ended, the best so far, how many were stopped early or
+/// failed, the counts by status, the resources in use, the time that is left and the rate of reports. It is redrawn five times a second from the
+/// latest counts, however many events there are, and in silence too. Without a terminal there is a plain line every ten seconds
+/// ([`every`](Self::every)). Failures and warnings are printed as they come: their first line only, an error that ended a trial
+/// before not again, and at most ten within ten seconds. At the end it says how the run ended, shows the best ten trials in a
+/// table, and each error once in full, with the trials that it ended. The table can come while the run goes on, too
+/// ([`table_every`](Self::table_every)); its rows and columns can be chosen. Numbers have five digits.
+///
+/// The best value and the parameters in which the trials differ stand first in the table; on a narrow terminal the time, how a
+/// trial ended, the iterations and the status are left out for them, in this order. [`columns`](Self::columns) shows what you choose.
 ///
 /// Everything goes to the standard error, so that the standard output stays the program's own. Log records tear the
 /// line unless they go through a [`LogBridge`].
 ///
 /// ```
-/// use tryout::edge::observe::{Console, Style};
+/// use tryout::observe::{Console, Style};
 ///
 /// let on_stderr = Console::new();
 /// let into_a_file = Console::to(Vec::new(), Style::Plain);
@@ -60,7 +68,11 @@ pub struct Console {
     watched: Arc<Mutex<Watched>>,
     board: Board,
     bar: Option<ProgressBar>,
+    every: Duration,
     next_progress: Moment,
+    table_every: Option<Duration>,
+    next_table: Moment,
+    columns: Option<Vec<Column>>,
     notices: Notices,
 }
 
@@ -109,11 +121,44 @@ impl Console {
             style,
             pane,
             watched: Arc::new(Mutex::new(watched)),
-            board: Board::default(),
+            board: Board::new(ROWS),
             bar: None,
+            every: PLAIN_PROGRESS,
             next_progress: Moment::START,
+            table_every: None,
+            next_table: Moment::START,
+            columns: None,
             notices: Notices::default(),
         }
+    }
+
+    /// How often a plain line of progress is printed at most. Default: every ten seconds.
+    #[must_use]
+    pub fn every(mut self, period: Duration) -> Self {
+        self.every = period;
+        self
+    }
+
+    /// How often the table is printed while the run goes on, at most. Default: only at the end.
+    #[must_use]
+    pub fn table_every(mut self, period: Duration) -> Self {
+        self.table_every = Some(period);
+        self
+    }
+
+    /// What the table shows, from left to right, whatever the width. Default: what there is and fits of trial, best value,
+    /// parameters, status, iterations, time and ending.
+    #[must_use]
+    pub fn columns(mut self, columns: impl IntoIterator<Item = Column>) -> Self {
+        self.columns = Some(columns.into_iter().collect());
+        self
+    }
+
+    /// How many trials the table shows: the best, or without an objective those that ended last. Default: 10.
+    #[must_use]
+    pub fn rows(mut self, most: usize) -> Self {
+        self.board.keep(most);
+        self
     }
 
     /// A bridge for log records that end up where this console prints. For the standard error, use
@@ -123,11 +168,12 @@ impl Console {
     }
 
     fn begin(&mut self, at: Moment) -> io::Result<()> {
+        self.next_table = at + self.table_every.unwrap_or_default();
         if self.style == Style::Line {
             self.bar = Some(line(&self.pane, &self.watched));
             return Ok(());
         }
-        self.next_progress = at + PLAIN_PROGRESS;
+        self.next_progress = at + self.every;
         let text = {
             let tally = &lock(&self.watched).tally;
             let mut text = format!("{} {} started", words::line_of(tally.name()), tally.run());
@@ -151,9 +197,23 @@ impl Console {
         if self.style != Style::Plain || at < self.next_progress {
             return Ok(());
         }
-        self.next_progress = at + PLAIN_PROGRESS;
+        self.next_progress = at + self.every;
         let text = words::progress(&lock(&self.watched).tally, at);
         self.tell(at, &text)
+    }
+
+    fn live_table(&mut self, at: Moment) -> io::Result<()> {
+        let Some(period) = self.table_every.filter(|_| at >= self.next_table) else { return Ok(()) };
+        self.next_table = at + period;
+        let text = {
+            let tally = &lock(&self.watched).tally;
+            let rows = self.board.rows(tally);
+            if rows.is_empty() {
+                return Ok(());
+            }
+            table(&rows, tally, self.columns.as_deref(), self.pane.columns())
+        };
+        self.pane.say(&format!("{text}\n"))
     }
 
     fn notice(&mut self, at: Moment, text: &str) -> io::Result<()> {
@@ -176,7 +236,7 @@ impl Console {
         }
         let held_back = self.notices.take_held_back();
         self.held_back(at, held_back)?;
-        let text = summary(&lock(&self.watched).tally, &self.board, self.pane.columns());
+        let text = summary(&lock(&self.watched).tally, &self.board, self.columns.as_deref(), self.pane.columns());
         self.pane.say(&text)
     }
 }
@@ -202,6 +262,11 @@ impl Observer for Console {
         if self.style == Style::Silent {
             return Ok(());
         }
+        // What ended a trial before is told again at the end, with all that it ended.
+        let known = match &event.kind {
+            EventKind::Failed { failure, .. } => !self.board.is_new(failure),
+            _ => false,
+        };
         {
             let mut watched = lock(&self.watched);
             self.board.add(event, &watched.tally);
@@ -212,9 +277,10 @@ impl Observer for Console {
             EventKind::Started { .. } => self.begin(event.at)?,
             EventKind::Finished { .. } => self.end(event.at)?,
             kind => {
-                if let Some(text) = Notices::text(kind, event.at) {
+                if let Some(text) = Notices::text(kind, event.at).filter(|_| !known) {
                     self.notice(event.at, &text)?;
                 }
+                self.live_table(event.at)?;
                 self.progress(event.at)?;
             }
         }

@@ -1,17 +1,25 @@
 //! The life cycle of a run in the `log` of the application.
 
-use log::{debug, info, trace, warn};
-
 use crate::logic::event::{EventKind, ExperimentEvent, Outcome};
+use crate::logic::one_line::OneLine;
 use crate::ports::error::ObserverError;
 use crate::ports::observer::Observer;
 
-const TARGET: &str = "tryout";
+/// The target of all its records.
+pub(crate) const TARGET: &str = "tryout";
+
+/// A record of one line, whatever the names, reasons and errors in it say.
+macro_rules! say {
+    ($level:ident, $($words:tt)+) => {
+        log::log!(target: TARGET, log::Level::$level, "{}", OneLine(format_args!($($words)+)))
+    };
+}
 
 /// Writes events through [`log`], target `tryout`: the start and the end of the run as `info`; failures, warnings and
 /// missed events as `warn` (a run that failed as `error`); what becomes of each trial as `debug`; reports as `trace`.
 ///
-/// It installs no logger: that is the application's.
+/// It installs no logger: that is the application's. Where `tryout` is logged as `debug` when an experiment starts, it watches
+/// without being asked.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EventLog;
 
@@ -19,30 +27,30 @@ impl Observer for EventLog {
     fn on_event(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
         match &event.kind {
             EventKind::Started { run, name, total: Some(total), .. } => {
-                info!(target: TARGET, "{name} {run} started, {total} trials");
+                say!(Info, "{name} {run} started, {total} trials");
             }
-            EventKind::Started { run, name, .. } => info!(target: TARGET, "{name} {run} started"),
+            EventKind::Started { run, name, .. } => say!(Info, "{name} {run} started"),
             EventKind::Finished { outcome } => log_outcome(outcome, event),
             EventKind::Failed { trial, failure, retry_at: Some(at) } => {
-                warn!(target: TARGET, "trial {trial} failed and is tried again at {at}: {failure}");
+                say!(Warn, "trial {trial} failed and is tried again at {at}: {failure}");
             }
             EventKind::Failed { trial, failure, retry_at: None } => {
-                warn!(target: TARGET, "trial {trial} failed: {failure}");
+                say!(Warn, "trial {trial} failed: {failure}");
             }
-            EventKind::Warning { message } => warn!(target: TARGET, "{message}"),
-            EventKind::Held { why } => warn!(target: TARGET, "the run is held until a client lets it go on: {why}"),
+            EventKind::Warning { message } => say!(Warn, "{message}"),
+            EventKind::Held { why } => say!(Warn, "the run is held until a client lets it go on: {why}"),
             EventKind::Withdrawn { gpu, trials, fault } => {
-                warn!(target: TARGET, "GPU {gpu} is out of service: {trials} trials in a row failed on it, the last with {fault}");
+                say!(Warn, "GPU {gpu} is out of service: {trials} trials in a row failed on it, the last with {fault}");
             }
-            EventKind::Proceeded => info!(target: TARGET, "the run goes on"),
+            EventKind::Proceeded => say!(Info, "the run goes on"),
             EventKind::Abandoned { worker, trial: Some(trial) } => {
-                warn!(target: TARGET, "worker {worker} didn't stop and was left behind with trial {trial}");
+                say!(Warn, "worker {worker} didn't stop and was left behind with trial {trial}");
             }
             EventKind::Abandoned { worker, trial: None } => {
-                warn!(target: TARGET, "worker {worker} didn't stop and was left behind");
+                say!(Warn, "worker {worker} didn't stop and was left behind");
             }
             EventKind::Reported { report } => {
-                trace!(target: TARGET, "trial {} reported {:?}", report.trial, report.metrics);
+                say!(Trace, "trial {} reported {:?}", report.trial, report.metrics);
             }
             life => log_life(life),
         }
@@ -50,7 +58,7 @@ impl Observer for EventLog {
     }
 
     fn on_missed(&mut self, events: u64) -> Result<(), ObserverError> {
-        warn!(target: TARGET, "the log is too slow: {events} events are missing here");
+        say!(Warn, "the log is too slow: {events} events are missing here");
         Ok(())
     }
 
@@ -62,51 +70,67 @@ impl Observer for EventLog {
 fn log_outcome(outcome: &Outcome, event: &ExperimentEvent) {
     let at = event.at;
     match outcome {
-        Outcome::Completed => info!(target: TARGET, "the run is complete after {at}"),
-        Outcome::Stopped(reason) => info!(target: TARGET, "the run was stopped after {at}: {reason}"),
-        Outcome::Drained => info!(target: TARGET, "the run was drained after {at} and can be resumed"),
+        Outcome::Completed => say!(Info, "the run is complete after {at}"),
+        Outcome::Stopped(reason) => say!(Info, "the run was stopped after {at}: {reason}"),
+        Outcome::Drained => say!(Info, "the run was drained after {at} and can be resumed"),
         // Said of results alone, never of a run that goes on.
         Outcome::Unfinished => {}
-        Outcome::Failed(reason) => log::error!(target: TARGET, "the run failed after {at}: {reason}"),
+        Outcome::Failed(reason) => say!(Error, "the run failed after {at}: {reason}"),
     }
 }
 
 fn log_life(kind: &EventKind) {
     match kind {
-        EventKind::Added { trial, config, .. } => debug!(target: TARGET, "trial {trial} added: {config}"),
-        EventKind::Status { trial, from, to } => debug!(target: TARGET, "trial {trial}: {from} -> {to}"),
-        EventKind::Launched { trial, attempt, worker, .. } => {
-            debug!(target: TARGET, "trial {trial} runs on worker {worker}, attempt {attempt}");
+        EventKind::Added { trial, config, from: None, .. } => say!(Debug, "trial {trial} added: {config}"),
+        EventKind::Added { trial, config, from: Some(from), .. } => {
+            say!(Debug, "trial {trial} added, to begin from {}: {config}", from.id.path());
         }
-        EventKind::Restored { checkpoint, iteration, .. } => {
-            debug!(target: TARGET, "trial {} goes on from {}, iteration {iteration}", checkpoint.trial, checkpoint.directory());
+        EventKind::Status { trial, from, to } => say!(Debug, "trial {trial}: {from} -> {to}"),
+        EventKind::Launched { trial, attempt, worker, .. } => {
+            say!(Debug, "trial {trial} runs on worker {worker}, attempt {attempt}");
+        }
+        EventKind::Restored { trial, checkpoint, iteration } => {
+            let (directory, of) = (checkpoint.directory(), checkpoint.trial);
+            say!(Debug, "trial {trial} goes on from {directory} of trial {of}, iteration {iteration}");
+        }
+        EventKind::Exploited { trial, exploit, .. } => {
+            say!(Debug, "trial {trial} becomes a copy of trial {}: {}", exploit.donor, exploit.config);
         }
         EventKind::Saved { checkpoint } => {
             let (id, bytes) = (checkpoint.id, checkpoint.bytes);
-            debug!(target: TARGET, "trial {} saved {}, {bytes} bytes", id.trial, id.directory());
+            say!(Debug, "trial {} saved {}, {bytes} bytes", id.trial, id.directory());
         }
         EventKind::Deleted { checkpoint } => {
-            debug!(target: TARGET, "trial {} let {} go", checkpoint.trial, checkpoint.directory());
+            say!(Debug, "trial {} let {} go", checkpoint.trial, checkpoint.directory());
         }
         EventKind::Paused { trial, by, reason } => {
-            debug!(target: TARGET, "trial {trial} paused by {by:?}: {}", reason.as_deref().unwrap_or("no reason given"));
+            say!(Debug, "trial {trial} paused by {by:?}: {}", reason.as_deref().unwrap_or("no reason given"));
         }
         EventKind::Returned { trial, status, iteration, .. } => {
-            debug!(target: TARGET, "trial {trial} is back: {status}, after iteration {iteration}");
+            say!(Debug, "trial {trial} is back: {status}, after iteration {iteration}");
         }
-        EventKind::Revived { trial, why, attempt } => {
-            debug!(target: TARGET, "trial {trial} goes on after its end ({why:?}), attempt {attempt}");
+        EventKind::Revived { trial, why, attempt, .. } => {
+            say!(Debug, "trial {trial} goes on after its end ({why:?}), attempt {attempt}");
         }
-        EventKind::Resumed { trial } => debug!(target: TARGET, "trial {trial} may go on"),
+        EventKind::Resumed { trial, .. } => say!(Debug, "trial {trial} may go on"),
         EventKind::Stopping { trial, ending, reason } => {
             let reason = reason.as_deref().unwrap_or("no reason given");
-            debug!(target: TARGET, "trial {trial} is to end, by {ending:?}: {reason}");
+            say!(Debug, "trial {trial} is to end, by {ending:?}: {reason}");
         }
-        EventKind::Prioritised { trial, priority } => debug!(target: TARGET, "trial {trial} has priority {priority}"),
-        EventKind::Limited { concurrency } => debug!(target: TARGET, "at most {concurrency:?} trials at once"),
+        EventKind::Prioritised { trial, priority } => say!(Debug, "trial {trial} has priority {priority}"),
+        EventKind::Limited { concurrency } => say!(Debug, "at most {concurrency:?} trials at once"),
+        EventKind::Rescaled { total } => say!(Debug, "there is {total} to run on from now on"),
+        EventKind::SpaceChanged { version, changes, .. } => {
+            let changes = serde_json::to_string(changes).unwrap_or_default();
+            say!(Debug, "the space is changed: version {version}, {changes}");
+        }
+        EventKind::SettingChanged { setting, .. } => {
+            say!(Debug, "a setting is changed: {}", serde_json::to_string(setting).unwrap_or_default());
+        }
+        EventKind::Staged { most } => say!(Debug, "at most {most} trials are made ahead of workers"),
         EventKind::Ended { trial, status, ending, reason, .. } => {
             let reason = reason.as_deref().unwrap_or("no reason given");
-            debug!(target: TARGET, "trial {trial} ended as {status} by {ending:?}: {reason}");
+            say!(Debug, "trial {trial} ended as {status} by {ending:?}: {reason}");
         }
         _ => {}
     }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use super::queue::{Chunk, Item, Queue, Waited};
 use super::stream::EventStream;
+use crate::edge::deadline;
+use crate::edge::slow::SlowCalls;
 use crate::logic::event::ExperimentEvent;
 use crate::logic::failure::error_chain;
 use crate::logic::journal::ObserverState;
@@ -75,6 +77,7 @@ pub struct ObserverHub {
     lanes: Vec<Lane>,
     words: Receiver<Word>,
     faults: Vec<ObserverFault>,
+    slow: Arc<SlowCalls>,
 }
 
 impl ObserverHub {
@@ -89,17 +92,36 @@ impl ObserverHub {
 
     /// The same for observers of which some were there in an earlier session; their states go to `states`.
     pub fn resume(observers: Vec<(Box<dyn Observer>, Option<Before>)>, capacity: usize, states: StateSink) -> Self {
+        Self::timed(observers, capacity, states, SlowCalls::longer_than(None))
+    }
+
+    /// The same for observers whose long calls are noted.
+    pub(crate) fn timed(
+        observers: Vec<(Box<dyn Observer>, Option<Before>)>,
+        capacity: usize,
+        states: StateSink,
+        slow: Arc<SlowCalls>,
+    ) -> Self {
         let (sender, words) = mpsc::channel();
-        let mut hub = Self { lanes: Vec::new(), words, faults: Vec::new() };
+        let mut hub = Self { lanes: Vec::new(), words, faults: Vec::new(), slow: slow.clone() };
         for (index, (observer, before)) in observers.into_iter().enumerate() {
-            // The name and the room are the observer's own code too.
+            // The room is the observer's own code too.
             let room = catch_unwind(AssertUnwindSafe(|| observer.room())).ok().flatten();
-            let name = catch_unwind(AssertUnwindSafe(|| observer.name().to_owned()));
-            let name = name.unwrap_or_else(|_| format!("observer {index}"));
+            let name = Self::name_of(index, &*observer);
             let (queue, states, words) = (Queue::new(room.unwrap_or(capacity)), states.clone(), sender.clone());
-            hub.add(observer, Post { index, name, queue, words, states, before });
+            let slow = slow.clone();
+            hub.add(
+                observer,
+                Post { index, title: format!("observer `{name}`"), name, queue, words, states, before, slow },
+            );
         }
         hub
+    }
+
+    /// The name of an observer: its number if it panics when it is asked.
+    pub(crate) fn name_of(index: usize, observer: &dyn Observer) -> String {
+        let name = catch_unwind(AssertUnwindSafe(|| observer.name().to_owned()));
+        name.unwrap_or_else(|_| format!("observer {index}"))
     }
 
     fn add(&mut self, observer: Box<dyn Observer>, post: Post) {
@@ -150,6 +172,11 @@ impl ObserverHub {
         std::mem::take(&mut self.faults)
     }
 
+    /// What is to be said of slow observers, and of whoever else the notes are taken of.
+    pub(crate) fn take_slow(&self) -> Vec<String> {
+        self.slow.take()
+    }
+
     fn hear(&mut self, word: Word) {
         match word {
             Word::Fault(fault) => self.faults.push(fault),
@@ -162,8 +189,7 @@ impl ObserverHub {
     /// Ends all streams, gives the observers `patience` to work off what is queued, and leaves behind those that don't.
     /// It blocks the calling thread for that long at most; what it returns are the faults not taken yet.
     pub fn finish(mut self, patience: Duration) -> Vec<ObserverFault> {
-        // A patience beyond what the clock can tell is patience without end: a year will do.
-        let deadline = Instant::now() + patience.min(Duration::from_secs(365 * 86_400));
+        let deadline = deadline::after(Instant::now(), patience);
         self.lanes.iter().for_each(|lane| lane.queue.close());
         self.lanes.retain(|lane| lane.watcher.is_some());
         while !self.lanes.is_empty() {
@@ -187,10 +213,13 @@ impl ObserverHub {
 struct Post {
     index: usize,
     name: String,
+    /// As it is called in warnings.
+    title: String,
     queue: Arc<Queue>,
     words: Sender<Word>,
     states: StateSink,
     before: Option<Before>,
+    slow: Arc<SlowCalls>,
 }
 
 impl Post {
@@ -242,10 +271,23 @@ impl Post {
             }
             Item::Events(events) => {
                 let mut wanted = events.iter().take_while(|_| !self.queue.is_abandoned());
-                wanted.try_for_each(|event| observer.on_event(event))
+                let mut began = Instant::now();
+                wanted.try_for_each(|event| {
+                    let told = observer.on_event(event);
+                    let now = Instant::now();
+                    let took = now.duration_since(std::mem::replace(&mut began, now));
+                    self.slow.took(&self.title, took, || over(event));
+                    told
+                })
             }
         }
     }
+}
+
+/// What an observer took long over.
+fn over(event: &ExperimentEvent) -> String {
+    let trial = event.kind.trial().map_or_else(String::new, |trial| format!(" of trial {trial}"));
+    format!("over an event{trial}: what it has no room for meanwhile, it misses")
 }
 
 fn words_of(panic: Box<dyn Any + Send>) -> String {

@@ -15,7 +15,7 @@ use crate::ports::observer::Observer;
 ///
 /// | `event` | further keys |
 /// |---|---|
-/// | `started` | `run`, `name`, `total`, `objective` (`metric`, `mode`) |
+/// | `started` | `run`, `name`, `total`, `objective` (`metric`, `mode`), `session`, `seed`, `samples`, `searcher`, `scheduler`, `stop`, `resources`, `dir`, `checkpoints`: a checkpoint lies at `<checkpoints>/<trial>/checkpoint_<index, six digits>` |
 /// | `added` | `trial`, `config` |
 /// | `status` | `trial`, `from`, `to`: `PENDING`, `RUNNING`, `PAUSED`, `TERMINATED` or `ERROR` |
 /// | `launched` | `trial`, `attempt`, `worker`, `lease` |
@@ -35,9 +35,9 @@ use crate::ports::observer::Observer;
 /// [`BufWriter`](std::io::BufWriter) around a file. It is flushed after `finished`.
 ///
 /// ```
-/// use tryout::edge::observe::JsonLines;
+/// use tryout::observe::JsonLines;
 /// use tryout::extend::*;
-/// use tryout::logic::time::Moment;
+/// use tryout::event::Moment;
 ///
 /// let mut out = Vec::new();
 /// let event = ExperimentEvent { at: Moment::from_secs_f64(1.5), kind: EventKind::Warning { message: "hot".into() } };
@@ -63,6 +63,10 @@ impl<W: Write + Send> JsonLines<W> {
     /// To any writer.
     pub fn new(out: W) -> Self {
         Self { out, line: Vec::new(), now: Moment::START }
+    }
+
+    pub(super) fn flush(&mut self) -> Result<(), ObserverError> {
+        Ok(self.out.flush()?)
     }
 
     fn write(&mut self, event: &impl serde::Serialize) -> Result<(), ObserverError> {

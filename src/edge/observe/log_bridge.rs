@@ -19,11 +19,17 @@ thread_local! {
 /// its logger and installs it through here:
 ///
 /// ```
-/// use tryout::edge::observe::LogBridge;
+/// use tryout::observe::LogBridge;
 ///
-/// let logger = env_logger::Builder::new().filter_level(log::LevelFilter::Info).build();
-/// let level = logger.filter();
-/// LogBridge::install(Box::new(logger), level)?;
+/// # struct Logger;
+/// # impl log::Log for Logger {
+/// #     fn enabled(&self, _: &log::Metadata<'_>) -> bool { true }
+/// #     fn log(&self, record: &log::Record<'_>) { eprintln!("{}", record.args()) }
+/// #     fn flush(&self) {}
+/// # }
+/// // Or any other, such as that of `env_logger::Builder::build()`.
+/// let logger = Logger;
+/// LogBridge::install(Box::new(logger), log::LevelFilter::Info)?;
 /// # Ok::<(), log::SetLoggerError>(())
 /// ```
 pub struct LogBridge {

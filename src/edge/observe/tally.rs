@@ -1,13 +1,14 @@
 //! A running count of a run, folded from its events: constant cost an event, memory for the live trials only.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::logic::config::Config;
-use crate::logic::event::{EventKind, ExperimentEvent, Outcome};
+use crate::logic::event::{AddedBy, Change, Ending, EventKind, ExperimentEvent, Outcome};
 use crate::logic::ids::{RunId, TrialId};
 use crate::logic::metrics::{Objective, Report};
+use crate::logic::pool::{ResourceRequest, Resources};
 use crate::logic::time::Moment;
 use crate::logic::trial::Status;
 
@@ -35,18 +36,28 @@ pub struct LiveTrial {
     pub iterations: u64,
     /// Its seconds of work, as last reported.
     pub seconds: f64,
+    /// What it needs.
+    pub request: Arc<ResourceRequest>,
+}
+
+impl LiveTrial {
+    fn new(config: &Arc<Config>) -> Self {
+        let (status, request) = (Status::Pending, Arc::default());
+        Self { config: config.clone(), status, iterations: 0, seconds: 0.0, request }
+    }
 }
 
 /// Counts, the best so far, rates and the time that is left, as of the last event.
 ///
 /// ```
-/// use tryout::edge::observe::Tally;
+/// use tryout::observe::Tally;
 /// use tryout::extend::*;
-/// use tryout::logic::{time::Moment, trial::Status};
+/// use tryout::event::{Moment, Status};
 ///
 /// let mut tally = Tally::new();
 /// let trial = TrialId::new(RunId::new(1), 0);
-/// let kind = EventKind::Added { trial, config: Default::default(), by: AddedBy::Searcher };
+/// let (config, request) = Default::default();
+/// let kind = EventKind::Added { trial, config, request, by: AddedBy::Searcher, from: None, rank: None };
 /// tally.add(&ExperimentEvent { at: Moment::START, kind });
 /// assert_eq!(tally.count(Status::Pending), 1);
 /// ```
@@ -56,6 +67,10 @@ pub struct Tally {
     name: Option<Arc<str>>,
     objective: Option<Objective>,
     total: Option<u64>,
+    /// Trials that the searcher doesn't count: a client's, and those that took another's place.
+    extra: u64,
+    stopped_early: u64,
+    resources: BTreeMap<String, f64>,
     counts: [u64; Status::ALL.len()],
     live: HashMap<TrialId, LiveTrial>,
     best: Option<Best>,
@@ -77,54 +92,71 @@ impl Tally {
     /// Folds one more event in.
     pub fn add(&mut self, event: &ExperimentEvent) {
         self.now = self.now.max(event.at);
-        match &event.kind {
-            EventKind::Started { run, name, total, objective } => {
-                self.run = *run;
+        match event.kind.change() {
+            Change::Began { run, name, total, objective, info } => {
+                self.resources.clone_from(&info.resources);
+                self.run = run;
                 self.name = Some(name.clone());
-                self.total = *total;
-                self.objective.clone_from(objective);
+                self.total = total;
+                self.objective = objective.cloned();
                 self.reports.start(event.at);
                 self.ends.start(event.at);
             }
-            EventKind::Added { trial, config, .. } => {
+            Change::Added { trial, config, by } => {
+                self.extra += u64::from(by != AddedBy::Searcher);
                 self.counts[Status::Pending as usize] += 1;
-                let live = LiveTrial { config: config.clone(), status: Status::Pending, iterations: 0, seconds: 0.0 };
-                self.live.insert(*trial, live);
+                self.live.insert(trial, LiveTrial::new(config));
             }
-            EventKind::Returned { trial, config, status, .. } => {
+            Change::Returned { trial, config, status, .. } => {
                 // Whoever wasn't told of the past hears of it for the first time.
-                let config = config.clone();
-                self.live.entry(*trial).or_insert_with(|| {
+                self.live.entry(trial).or_insert_with(|| {
                     self.counts[Status::Pending as usize] += 1;
-                    LiveTrial { config, status: Status::Pending, iterations: 0, seconds: 0.0 }
+                    LiveTrial::new(config)
                 });
-                self.settle(*trial, *status);
+                self.settle(trial, status);
             }
-            EventKind::Status { trial, from, to } => self.moved(*trial, *from, *to, event.at),
-            EventKind::Reported { report } => {
+            Change::Moved { trial, from, to } => self.moved(trial, from, to, event.at),
+            Change::Reported { report } => {
                 self.reports.add(event.at, 1);
                 self.judge(report);
             }
-            EventKind::Failed { .. } => self.failures += 1,
-            EventKind::Ended { trial, last, .. } => {
-                self.judge(last);
-                self.live.remove(trial);
+            Change::Reconfigured { trial, exploit } => {
+                if let Some(live) = self.live.get_mut(&trial) {
+                    live.config = exploit.config.clone();
+                }
             }
-            EventKind::Finished { outcome } => self.outcome = Some(outcome.clone()),
-            _ => {}
+            Change::Failed { .. } => self.failures += 1,
+            Change::Ended { trial, last, ending, .. } => {
+                self.stopped_early += u64::from(ending == Ending::Scheduler);
+                self.judge(last);
+                self.live.remove(&trial);
+            }
+            Change::Finished { outcome } => self.outcome = Some(outcome.clone()),
+            Change::Revived { .. }
+            | Change::Launched { .. }
+            | Change::Worker { .. }
+            | Change::Restored { .. }
+            | Change::Other => {}
+        }
+        if let Some((trial, request)) = event.kind.request()
+            && let Some(live) = self.live.get_mut(&trial)
+        {
+            live.request = request.clone();
+        }
+        if let EventKind::Rescaled { total } = &event.kind {
+            self.resources = total.iter().map(|(name, amount)| (name.to_owned(), amount.as_f64())).collect();
         }
     }
 
     /// Folds one event of an earlier session in. Of what a snapshot tells, changes of status are left out.
     pub fn recall(&mut self, event: &ExperimentEvent) {
-        match &event.kind {
-            // An earlier session's end isn't this one's.
-            EventKind::Finished { .. } => {}
-            EventKind::Ended { trial, status, .. } => {
-                self.settle(*trial, *status);
-                self.add(event);
-            }
-            _ => self.add(event),
+        let change = event.kind.change();
+        if let Change::Ended { trial, status, .. } = change {
+            self.settle(trial, status);
+        }
+        // An earlier session's end isn't this one's.
+        if !matches!(change, Change::Finished { .. }) {
+            self.add(event);
         }
     }
 
@@ -184,9 +216,25 @@ impl Tally {
         self.objective.as_ref()
     }
 
-    /// How many trials there will be, if that is known.
+    /// How many trials there will be, if that is known: what the searcher gives, what clients have added, and what took the
+    /// place of another.
     pub fn total(&self) -> Option<u64> {
-        self.total
+        self.total.map(|total| total.saturating_add(self.extra))
+    }
+
+    /// How many trials the scheduler has ended.
+    pub fn stopped_early(&self) -> u64 {
+        self.stopped_early
+    }
+
+    /// What the trials that run hold of each resource, and how much of it there is; by name.
+    pub fn in_use(&self) -> Vec<(&str, f64, f64)> {
+        let mut held = Resources::new();
+        self.live
+            .values()
+            .filter(|live| live.status == Status::Running)
+            .for_each(|live| held.add(live.request.total()));
+        self.resources.iter().map(|(name, all)| (name.as_str(), held.get(name).as_f64(), *all)).collect()
     }
 
     /// How many trials have this status.
@@ -257,7 +305,7 @@ impl Tally {
     /// The time that the remaining trials will take at the rate of late; none if the total or the rate isn't known.
     pub fn eta(&self, now: Moment) -> Option<Duration> {
         let rate = self.trials_per_second(now);
-        let remaining = self.total?.saturating_sub(self.ended());
+        let remaining = self.total()?.saturating_sub(self.ended());
         if rate > 0.0 { Duration::try_from_secs_f64(remaining as f64 / rate).ok() } else { None }
     }
 }

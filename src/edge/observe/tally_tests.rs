@@ -1,7 +1,7 @@
 //! The tally against events made by hand.
 
 use super::*;
-use crate::logic::event::{AddedBy, Ending};
+use crate::logic::event::{AddedBy, Ending, EventKind};
 use crate::logic::metrics::{Counters, Metrics};
 
 fn trial(number: u32) -> TrialId {
@@ -14,12 +14,31 @@ fn event(seconds: f64, kind: EventKind) -> ExperimentEvent {
 
 fn started(total: Option<u64>) -> ExperimentEvent {
     let objective = Some(Objective::min("loss"));
-    event(0.0, EventKind::Started { run: RunId::new(7), name: "digits".into(), total, objective })
+    event(
+        0.0,
+        EventKind::Started {
+            run: RunId::new(7),
+            name: "digits".into(),
+            total,
+            objective,
+            info: std::sync::Arc::default(),
+        },
+    )
 }
 
 fn added(number: u32) -> ExperimentEvent {
     let config = Arc::new(Config::new().with("n", number));
-    event(0.0, EventKind::Added { trial: trial(number), config, by: AddedBy::Searcher })
+    event(
+        0.0,
+        EventKind::Added {
+            trial: trial(number),
+            config,
+            request: Arc::default(),
+            by: AddedBy::Searcher,
+            from: None,
+            rank: None,
+        },
+    )
 }
 
 fn status(seconds: f64, number: u32, from: Status, to: Status) -> ExperimentEvent {
@@ -124,7 +143,17 @@ fn earlier_sessions_count_and_what_is_back_stands_where_it_is() {
     assert_eq!(tally.outcome(), None, "that was another session's end");
     for number in [0, 2, 7] {
         let (config, status) = (Arc::default(), Status::Pending);
-        tally.add(&event(2.0, EventKind::Returned { trial: trial(number), config, status, iteration: 0 }));
+        tally.add(&event(
+            2.0,
+            EventKind::Returned {
+                trial: trial(number),
+                config,
+                status,
+                iteration: 0,
+                request: Arc::default(),
+                rank: 0,
+            },
+        ));
     }
     assert_eq!((tally.count(Status::Pending), tally.count(Status::Running), tally.ended()), (3, 0, 1));
 }

@@ -4,28 +4,38 @@ use std::time::Duration;
 
 use super::tally::Tally;
 use crate::logic::metrics::{Metrics, Value};
+use crate::logic::one_line::is_obeyed;
 use crate::logic::time::Moment;
 use crate::logic::trial::Status;
 
-/// `12/40 ended, 4 running, 24 pending, 1 error, 3m 2s left; best loss 0.0312 (3fa01_00007); 118 reports/s`.
+/// `12/40 (30%) ended, best loss 0.0312 (3fa01_00007), 8 stopped early, 1 failed, 4 running, 24 pending, 4/8 cpu, 3m 2s left; 118 reports/s`.
 ///
 /// What matters most comes first: a narrow terminal shows the beginning only.
 pub(super) fn progress(tally: &Tally, now: Moment) -> String {
+    let ended = tally.ended();
     let mut text = match tally.total() {
-        Some(total) => format!("{}/{total} ended", tally.ended()),
-        None => format!("{} ended", tally.ended()),
+        Some(total) if total > 0 => format!("{ended}/{total} ({}%) ended", ended * 100 / total),
+        _ => format!("{ended} ended"),
     };
-    for status in [Status::Running, Status::Paused, Status::Pending, Status::Error] {
-        let count = tally.count(status);
-        if count > 0 {
-            text += &format!(", {count} {}", status.to_string().to_lowercase());
-        }
+    if let (Some(best), Some(objective)) = (tally.best(), tally.objective()) {
+        text += &format!(", best {} {} ({})", line_of(&objective.metric), number(best.value), best.trial);
+    }
+    let of = |status| tally.count(status);
+    let counts = [
+        (tally.stopped_early(), "stopped early"),
+        (of(Status::Error), "failed"),
+        (of(Status::Running), "running"),
+        (of(Status::Paused), "paused"),
+        (of(Status::Pending), "pending"),
+    ];
+    for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
+        text += &format!(", {count} {what}");
+    }
+    for (name, held, all) in tally.in_use() {
+        text += &format!(", {}/{} {}", number(held), number(all), line_of(name));
     }
     if let Some(left) = tally.eta(now) {
         text += &format!(", {} left", duration(left));
-    }
-    if let (Some(best), Some(objective)) = (tally.best(), tally.objective()) {
-        text += &format!("; best {} {} ({})", line_of(&objective.metric), number(best.value), best.trial);
     }
     match tally.reports_per_second(now) {
         rate if rate <= 0.0 => text,
@@ -35,7 +45,7 @@ pub(super) fn progress(tally: &Tally, now: Moment) -> String {
 }
 
 /// A number with five digits that mean something, zeros at the end left out.
-pub(super) fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     number_to(value, 5)
 }
 
@@ -65,7 +75,7 @@ pub(super) fn count(count: u64) -> String {
 }
 
 /// `0.42s`, `12.3s`, `3m 2s`, `5h 12m`, `3d 4h`.
-pub(super) fn duration(span: Duration) -> String {
+pub fn duration(span: Duration) -> String {
     let seconds = span.as_secs();
     match seconds {
         0..10 => format!("{:.2}s", span.as_secs_f64()),
@@ -81,15 +91,19 @@ pub(super) fn of(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
-/// The first line of a text from somewhere else, without anything that a terminal would obey.
+/// A text from somewhere else, without anything that a terminal would obey.
+pub fn clean(text: &str) -> String {
+    text.replace(is_obeyed, " ")
+}
+
+/// The first line of such a text.
 pub(super) fn line_of(text: &str) -> String {
-    text.trim().lines().next().unwrap_or_default().replace(char::is_control, " ")
+    clean(text.trim().lines().next().unwrap_or_default())
 }
 
 /// All lines of such a text, those after the first indented.
 pub(super) fn block_of(text: &str, indent: &str) -> String {
-    let lines: Vec<String> =
-        text.trim_end().lines().map(|line| line.replace('\t', "    ").replace(char::is_control, " ")).collect();
+    let lines: Vec<String> = text.trim_end().lines().map(|line| clean(&line.replace('\t', "    "))).collect();
     lines.join(&format!("\n{indent}"))
 }
 
@@ -104,11 +118,17 @@ pub(super) fn shortened(text: &str, width: usize) -> String {
 
 /// `lr=0.1 net/hidden=32`, of the parameters that `shown` chooses.
 pub(super) fn parameters(flat: &Metrics, shown: impl Fn(&str) -> bool) -> String {
-    let pairs = flat.iter().filter(|(name, _)| shown(name)).map(|(name, value)| match value {
-        Value::Float(value) => format!("{name}={}", number(*value)),
-        other => format!("{name}={other}"),
-    });
+    let pairs =
+        flat.iter().filter(|(name, _)| shown(name)).map(|(name, value)| format!("{name}={}", self::value(value)));
     line_of(&pairs.collect::<Vec<_>>().join(" "))
+}
+
+/// A value, a float with five digits.
+pub(super) fn value(value: &Value) -> String {
+    match value {
+        Value::Float(value) => number(*value),
+        other => line_of(&other.to_string()),
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 use crate::logic::checkpoint::CheckpointId;
+use crate::logic::one_line::OneLine;
 use crate::ports::store::Store;
 
 /// Deletes what it is told to, in that order. Its thread starts with the first deletion.
@@ -20,6 +21,11 @@ impl Janitor {
         Self { store, thread: None }
     }
 
+    /// Whose janitor it is.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
     /// Deletes a checkpoint soon. What can't be deleted is logged and left.
     pub fn delete(&mut self, id: CheckpointId) {
         if self.thread.is_none() {
@@ -28,7 +34,7 @@ impl Janitor {
             let work = move || {
                 for id in ids {
                     if let Err(error) = store.delete(id) {
-                        log::warn!("{} of trial {} stays: {error}", id.directory(), id.trial);
+                        log::warn!("{} of trial {} stays: {}", id.directory(), id.trial, OneLine(&error));
                     }
                 }
             };

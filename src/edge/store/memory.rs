@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::exports::Exports;
 use super::scratch::Scratch;
 use super::tree::Tree;
+use crate::edge::plain_file;
 use crate::logic::checkpoint::CheckpointId;
 use crate::logic::ids::{RunId, TrialId};
 use crate::ports::store::{Draft, Store, StoreError, Stored, Swept};
@@ -17,7 +19,7 @@ type Files = BTreeMap<PathBuf, Vec<u8>>;
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     checkpoints: Arc<Mutex<BTreeMap<CheckpointId, Arc<Files>>>>,
-    exports: Arc<Mutex<BTreeMap<TrialId, Arc<Scratch>>>>,
+    exports: Exports,
 }
 
 impl MemoryStore {
@@ -58,14 +60,17 @@ impl Store for MemoryStore {
     }
 
     /// A temporary directory, which is deleted with the store.
-    fn export_directory(&self, trial: TrialId) -> Result<PathBuf, StoreError> {
-        let mut exports = self.exports.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(scratch) = exports.get(&trial) {
-            return Ok(scratch.path().to_owned());
-        }
-        let scratch = Arc::new(Scratch::create()?);
-        exports.insert(trial, scratch.clone());
-        Ok(scratch.path().to_owned())
+    fn export_directory(&self, trial: TrialId, format: &str) -> Result<PathBuf, StoreError> {
+        self.exports.begin(trial, format)
+    }
+
+    fn exported(&self, trial: TrialId, format: &str) -> Result<(), StoreError> {
+        self.exports.keep(trial, format);
+        Ok(())
+    }
+
+    fn export(&self, trial: TrialId, format: &str) -> Option<PathBuf> {
+        self.exports.find(trial, format)
     }
 
     fn sweep(&self, run: RunId, keep: &dyn Fn(CheckpointId) -> bool) -> Result<Swept, StoreError> {
@@ -100,7 +105,7 @@ impl Draft for MemoryDraft {
         if let Some(scratch) = self.scratch.take() {
             for (name, _) in Tree::below(scratch.path())?.files {
                 let path = scratch.path().join(&name);
-                let bytes = fs::read(&path).map_err(StoreError::io("read the file", path))?;
+                let bytes = plain_file::read_all(&path).map_err(StoreError::io("read the file", path))?;
                 self.files.insert(name, bytes);
             }
         }

@@ -1,18 +1,51 @@
 //! A checkpoint in a directory that the engine names and takes care of.
 
-use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::ports::store::{Draft, StoreError, Stored};
+use super::work::Exchange;
+use crate::edge::plain_file;
+use crate::logic::checkpoint::CheckpointId;
+use crate::logic::ids::{RunId, TrialId};
+use crate::ports::store::{Draft, Store, StoreError, Stored, Swept};
+
+/// A worker's store: whatever it is asked for lies in the directory that the engine's order names.
+#[derive(Debug)]
+pub(super) struct FolderStore(pub(super) Arc<Exchange>);
+
+impl Store for FolderStore {
+    fn begin(&self, _: CheckpointId) -> Result<Box<dyn Draft>, StoreError> {
+        Ok(Box::new(Folder(self.0.dir())))
+    }
+
+    fn open(&self, _: CheckpointId) -> Result<Box<dyn Stored>, StoreError> {
+        Ok(Box::new(Folder(self.0.dir())))
+    }
+
+    /// That is the engine's business.
+    fn delete(&self, _: CheckpointId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn export_directory(&self, _: TrialId, _: &str) -> Result<PathBuf, StoreError> {
+        Ok(self.0.dir())
+    }
+
+    /// So is that.
+    fn sweep(&self, _: RunId, _: &dyn Fn(CheckpointId) -> bool) -> Result<Swept, StoreError> {
+        Ok(Swept::default())
+    }
+}
 
 /// The directory of one checkpoint.
 #[derive(Debug)]
-pub(super) struct Folder(pub(super) PathBuf);
+struct Folder(PathBuf);
 
 impl Draft for Folder {
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.0.join(name);
-        fs::write(&path, bytes).map_err(StoreError::io("write", path))
+        plain_file::create(&path).and_then(|mut file| file.write_all(bytes)).map_err(StoreError::io("write", path))
     }
 
     fn directory(&mut self) -> Result<&Path, StoreError> {
@@ -28,7 +61,7 @@ impl Draft for Folder {
 impl Stored for Folder {
     fn read(&self, name: &str) -> Result<Vec<u8>, StoreError> {
         let path = self.0.join(name);
-        match fs::read(&path) {
+        match plain_file::read_all(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 Err(StoreError::Missing { what: format!("`{name}` of the checkpoint") })
             }

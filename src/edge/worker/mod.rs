@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `line` | orders in, facts out, over the socket that standard input is |
 //! | `heart` | signs of life, and the end of the engine, from a thread of their own |
-//! | `work` | carries the orders out |
+//! | `work` | frames as orders and facts, around the shell that threads have too |
 //! | `folder` | checkpoints in a directory that the engine names |
 
 mod folder;
@@ -18,7 +18,6 @@ use crate::logic::wire::FACTS_VARIABLE;
 use crate::ports::trainable::Trainable;
 
 use self::line::Line;
-use self::work::Work;
 
 /// Why a worker ended before it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +86,7 @@ pub fn is_worker() -> bool {
 /// }
 /// ```
 pub fn serve<T: Trainable>() -> ExitCode {
-    let served = Line::open().and_then(|line| Work::<T>::new(line).run());
+    let served = Line::open().and_then(work::run::<T>);
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,101 +1,205 @@
-//! Carries the engine's orders out, one after another.
+//! The engine's orders and the worker's facts as frames, around the same shell that a trainable has on a thread.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-use rustix::process::{Signal, set_parent_process_death_signal};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::WorkerError;
-use super::folder::Folder;
+use super::folder::FolderStore;
 use super::heart::{self, Pulse};
-use super::line::Line;
-use crate::edge::backend::{Seat, Started};
+use super::line::{Line, Mouth};
+use crate::edge::backend::{Leases, Orders, Stepwise, Told, WorkerContext};
+use crate::edge::{host, system};
+use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::ids::{LeaseId, RunId, TrialId};
+use crate::logic::metrics::Report;
 use crate::logic::objects::Objects;
 use crate::logic::pool::{Resources, Slot};
-use crate::logic::trial::TrialInfo;
+use crate::logic::trial::{Batch, BatchEnd, BatchLimits, FirstBatch, Rests, TrialInfo, WorkerFact, WorkerOrder};
 use crate::logic::wire::{
     Ability, Begin, Fact, FaultKind, Hello, Order, PROTOCOL, ResultsEnd, Row, StepOrder, ToWorker, Welcome,
 };
-use crate::ports::store::{CheckpointReader, CheckpointWriter};
-use crate::ports::trainable::{Trainable, Wish};
+use crate::ports::backend::{FactSink, Said};
+use crate::ports::trainable::Trainable;
 
 /// How often it is looked, within a batch of short steps, whether the engine has said something.
 const LOOK_EVERY: Duration = Duration::from_micros(200);
 
-pub(super) struct Work<T> {
+/// Runs trials of `T` until the engine says stop, or is gone.
+pub(super) fn run<T: Trainable>(line: Line) -> Result<(), WorkerError> {
+    system::die_with_parent();
+    let abilities = vec![Ability::Save, Ability::Reset, Ability::Export, Ability::Heartbeat, Ability::Steps];
+    let name = concat!("tryout ", env!("CARGO_PKG_VERSION")).to_owned();
+    let hello = Hello {
+        protocol: PROTOCOL,
+        name,
+        pid: std::process::id(),
+        host: host::name().map(|name| name.to_string()),
+        abilities,
+    };
+    line.say(0, Fact::Hello(hello))?;
+    let exchange = Arc::new(Exchange { mouth: line.mouth(), state: Mutex::default() });
+    let says = exchange.clone();
+    let facts = FactSink::new(move |said| says.say(said));
+    let context = WorkerContext::new(Rests::AtOnce, facts, Arc::new(FolderStore(exchange.clone())), Leases::default());
+    let orders = Frames {
+        line,
+        exchange: exchange.clone(),
+        pulse: Arc::default(),
+        trial: TrialId::new(RunId::new(0), 0),
+        looked: Instant::now(),
+    };
+    Stepwise::<T, _>::new(context, orders, None).run();
+    exchange.state().broken.take().map_or(Ok(()), Err)
+}
+
+/// What orders say that isn't the machine's concern, and what facts need of it.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    mouth: Mouth,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The directory that the order under way names.
+    dir: PathBuf,
+    /// What is answered to a save: whether it was an export.
+    exports: bool,
+    /// Why the conversation can't go on.
+    broken: Option<WorkerError>,
+}
+
+impl Exchange {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn dir(&self) -> PathBuf {
+        self.state().dir.clone()
+    }
+
+    fn break_off(&self, error: WorkerError) {
+        self.state().broken.get_or_insert(error);
+    }
+
+    fn say(&self, said: Said) {
+        let Said::Fact(lease, fact) = said else { return };
+        let fact = match fact {
+            WorkerFact::Ready => Fact::Ready {},
+            WorkerFact::Restored => Fact::Restored {},
+            WorkerFact::Reported(batch) => results(batch),
+            WorkerFact::Saved(_) if self.state().exports => Fact::Exported {},
+            WorkerFact::Saved(saved) => Fact::Saved { kept: saved.is_some() },
+            WorkerFact::ResetFailed(Fault { message, .. }) => {
+                Fact::Failed { kind: FaultKind::Reset, message, place: None, trace: None }
+            }
+            WorkerFact::CheckpointGone => {
+                failed(Fault::new(FailureKind::RestoreFailed, "the checkpoint isn't where it should be"))
+            }
+            WorkerFact::Failed(fault) => {
+                flush();
+                failed(fault)
+            }
+            WorkerFact::Released => {
+                flush();
+                Fact::Drained {}
+            }
+            WorkerFact::Gone => return,
+        };
+        if let Err(error) = self.mouth.say(lease.number(), fact) {
+            self.break_off(error);
+        }
+    }
+}
+
+/// The engine's frames as orders.
+#[derive(Debug)]
+struct Frames {
     line: Line,
-    seat: Seat<T>,
+    exchange: Arc<Exchange>,
     pulse: Arc<Pulse>,
-    /// A failure that is said when the trial asks for more.
-    fault: Option<Fault>,
-    lease: u64,
-    rows: Vec<Row>,
+    trial: TrialId,
     looked: Instant,
 }
 
-/// Whether the engine wants more.
-enum Goes {
-    On,
-    Away,
-}
-
-impl<T: Trainable> Work<T> {
-    pub(super) fn new(line: Line) -> Self {
-        let (pulse, looked) = (Arc::default(), Instant::now());
-        Self { line, seat: Seat::empty(), pulse, fault: None, lease: 0, rows: Vec::new(), looked }
-    }
-
-    pub(super) fn run(mut self) -> Result<(), WorkerError> {
-        // Where there is no such signal, the heart notices the engine's end.
-        let _ = set_parent_process_death_signal(Some(Signal::KILL));
-        let abilities = vec![Ability::Save, Ability::Reset, Ability::Export, Ability::Heartbeat, Ability::Steps];
-        let name = concat!("tryout ", env!("CARGO_PKG_VERSION")).to_owned();
-        let hello = Hello { protocol: PROTOCOL, name, pid: std::process::id(), abilities };
-        self.line.say(0, Fact::Hello(hello))?;
-        while let Some(ToWorker { lease, order }) = self.line.next()? {
-            match self.order(lease, order)? {
-                Goes::On => {}
-                Goes::Away => break,
+impl Orders for Frames {
+    fn next(&mut self) -> Option<Told> {
+        loop {
+            if self.exchange.state().broken.is_some() {
+                return None;
+            }
+            let heard = self.line.next();
+            let told = heard.and_then(|frame| frame.map(|frame| self.order(frame)).transpose());
+            match told {
+                Ok(Some(Some(told))) => return Some(told),
+                Ok(Some(None)) => {}
+                Ok(None) => return None,
+                Err(error) => self.exchange.break_off(error),
             }
         }
-        self.seat.clean_up();
-        Ok(())
     }
 
-    fn order(&mut self, lease: u64, order: Order) -> Result<Goes, WorkerError> {
-        let fact = match order {
-            Order::Welcome(welcome) => return self.welcomed(&welcome).map(|()| Goes::On),
-            Order::Start(begin) | Order::Reset(begin) => return self.start(lease, *begin).map(|()| Goes::On),
-            Order::Step(step) => return self.step(step).map(|()| Goes::On),
-            Order::Restore { dir, .. } => {
-                let mut reader = CheckpointReader::new(Box::new(Folder(dir)));
-                self.seat.restore(&mut reader).map(|()| Fact::Restored {})
+    fn poll(&mut self) -> Option<Told> {
+        if self.line.known().is_none() {
+            let now = Instant::now();
+            if now.saturating_duration_since(self.looked) < LOOK_EVERY {
+                return None;
             }
-            Order::Save { dir } => self.save(dir),
-            Order::Export { dir } => {
-                let told = self.fault.take().map_or(Ok(()), Err);
-                told.and_then(|()| self.seat.export(&dir)).map(|()| Fact::Exported {})
+            self.looked = now;
+            // What goes wrong here goes wrong when the next is waited for.
+            let _ = self.line.peek();
+        }
+        while self.line.known().is_some() {
+            if let Ok(Some(frame)) = self.line.next() {
+                match self.order(frame) {
+                    Ok(None) => {}
+                    Ok(told) => return told,
+                    Err(error) => self.exchange.break_off(error),
+                }
             }
-            Order::Drain {} => {
-                flush();
-                Ok(Fact::Drained {})
+        }
+        None
+    }
+
+    fn stepped(&mut self) {
+        self.pulse.steps.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Frames {
+    /// A frame as an order, unless it is none of the trial's.
+    fn order(&mut self, ToWorker { lease, order }: ToWorker) -> Result<Option<Told>, WorkerError> {
+        let named = CheckpointId { trial: self.trial, index: 0 };
+        let order = match order {
+            Order::Welcome(welcome) => return self.welcomed(&welcome).map(|()| None),
+            Order::Credit { .. } => return Ok(None),
+            Order::Start(begin) | Order::Reset(begin) => return self.start(lease, *begin),
+            Order::Step(step) => FirstBatch { limits: limits(step), spare: named }.into(),
+            Order::Restore { dir, iteration } => {
+                self.exchange.state().dir = dir;
+                let mut report = Report::empty(self.trial);
+                report.counters.training_iteration = iteration;
+                WorkerOrder::Restore { checkpoint: Arc::new(Checkpoint { id: named, report, bytes: 0 }) }
             }
-            Order::Stop {} => return Ok(Goes::Away),
-            Order::Hurry {} | Order::Credit { .. } => return Ok(Goes::On),
+            Order::Save { dir } => {
+                let mut state = self.exchange.state();
+                (state.dir, state.exports) = (dir, false);
+                WorkerOrder::Save { checkpoint: Some(named), export: Arc::default() }
+            }
+            Order::Export { dir, format } => {
+                let mut state = self.exchange.state();
+                (state.dir, state.exports) = (dir, true);
+                WorkerOrder::Save { checkpoint: None, export: Arc::new([format]) }
+            }
+            Order::Drain {} => WorkerOrder::Release,
+            Order::Stop {} => WorkerOrder::Shutdown,
+            Order::Hurry {} => WorkerOrder::Yield,
         };
-        self.answer(fact)?;
-        Ok(Goes::On)
-    }
-
-    fn answer(&mut self, fact: Result<Fact, Fault>) -> Result<(), WorkerError> {
-        let fact = fact.unwrap_or_else(|fault| {
-            flush();
-            failed(fault)
-        });
-        self.line.say(self.lease, fact)
+        Ok(Some((LeaseId::new(lease), order)))
     }
 
     fn welcomed(&mut self, welcome: &Welcome) -> Result<(), WorkerError> {
@@ -108,100 +212,41 @@ impl<T: Trainable> Work<T> {
         heart::start(self.line.watch()?, self.line.mouth(), self.pulse.clone(), every)
     }
 
-    fn start(&mut self, lease: u64, begin: Begin) -> Result<(), WorkerError> {
-        self.lease = lease;
+    /// A trial begins: in its own directory.
+    fn start(&mut self, lease: u64, begin: Begin) -> Result<Option<Told>, WorkerError> {
+        self.trial = begin.trial.id;
         self.pulse.lease.store(lease, Ordering::Relaxed);
         self.pulse.steps.store(0, Ordering::Relaxed);
-        self.fault = None;
-        let entered = begin.dir.as_ref().map_or(Ok(()), std::env::set_current_dir);
-        let entered = entered.map_err(|error| {
-            let dir = begin.dir.as_deref().unwrap_or(std::path::Path::new(".")).display();
-            Fault::new(FailureKind::SetupFailed, format!("can't work in `{dir}`: {error}"))
-        });
-        let started = entered.and_then(|()| self.seat.start(&info(&begin), &begin.config));
-        match started {
-            Ok(Started::Ready) => {
-                self.line.say(lease, Fact::Ready {})?;
-                begin.then.map_or(Ok(()), |step| self.step(step))
-            }
-            Ok(Started::ResetFailed(Fault { message, .. })) => {
-                self.line.say(lease, Fact::Failed { kind: FaultKind::Reset, message, place: None, trace: None })
-            }
-            Err(fault) => self.answer(Err(fault)),
+        if let Some(dir) = &begin.dir
+            && let Err(error) = std::env::set_current_dir(dir)
+        {
+            let message = format!("can't work in `{}`: {error}", dir.display());
+            self.line.say(lease, failed(Fault::new(FailureKind::SetupFailed, message)))?;
+            return Ok(None);
         }
+        let spare = CheckpointId { trial: self.trial, index: 0 };
+        let first = begin.then.map(|step| FirstBatch { limits: limits(step), spare });
+        let order = WorkerOrder::Start { info: info(&begin), config: Arc::new(begin.config), first, last: None };
+        Ok(Some((LeaseId::new(lease), order)))
     }
+}
 
-    /// Steps until the batch ends. Nothing is answered if the trial has left in the meantime.
-    fn step(&mut self, limits: StepOrder) -> Result<(), WorkerError> {
-        if let Some(fault) = self.fault.take() {
-            return self.answer(Err(fault));
-        }
-        let limit = limits.seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let began = Instant::now();
-        let mut before = began;
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64());
-        loop {
-            if self.trial_left() {
-                self.rows.clear();
-                return Ok(());
-            }
-            let step = match self.seat.step() {
-                Ok(step) => step,
-                // What was reported before is handed in first.
-                Err(fault) if !self.rows.is_empty() => {
-                    self.fault = Some(fault);
-                    return self.hand_in(None);
-                }
-                Err(fault) => return self.answer(Err(fault)),
-            };
-            self.pulse.steps.fetch_add(1, Ordering::Relaxed);
-            let now = Instant::now();
-            let (seconds, at) = ((now - before).as_secs_f64(), wall + (now - began).as_secs_f64());
-            before = now;
-            self.rows.push(Row { metrics: step.metrics, seconds, at });
-            let end = match step.wish {
-                Wish::GoOn => None,
-                Wish::Save => Some(ResultsEnd::Save),
-                Wish::End => Some(ResultsEnd::Done),
-            };
-            let full = self.rows.len() >= limits.most as usize || limit.is_some_and(|limit| now - began >= limit);
-            if end.is_some() || full || self.is_hurried(now)? {
-                if self.trial_left() {
-                    self.rows.clear();
-                    return Ok(());
-                }
-                return self.hand_in(end);
-            }
-        }
+fn limits(StepOrder { most, seconds }: StepOrder) -> BatchLimits {
+    BatchLimits {
+        reports: NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN),
+        time: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        checkpoint_every: None,
     }
+}
 
-    /// Whether the engine has said something that the batch is to end for.
-    fn is_hurried(&mut self, now: Instant) -> Result<bool, WorkerError> {
-        if now.saturating_duration_since(self.looked) < LOOK_EVERY {
-            return Ok(false);
-        }
-        self.looked = now;
-        Ok(self.line.peek()?.is_some())
-    }
-
-    /// Whether the next order, if it is there already, means that nobody waits for results.
-    fn trial_left(&self) -> bool {
-        matches!(self.line.known(), Some(Order::Drain {} | Order::Stop {}))
-    }
-
-    fn hand_in(&mut self, end: Option<ResultsEnd>) -> Result<(), WorkerError> {
-        let list = std::mem::take(&mut self.rows);
-        self.line.say(self.lease, Fact::Results { list, end, checkpoint: None })
-    }
-
-    fn save(&mut self, dir: PathBuf) -> Result<Fact, Fault> {
-        self.fault.take().map_or(Ok(()), Err)?;
-        let mut writer = CheckpointWriter::new(Box::new(Folder(dir)));
-        let kept = self.seat.save(&mut writer)?;
-        let failed = |error| Fault::new(FailureKind::SaveFailed, crate::logic::failure::error_chain(&error));
-        writer.commit().map_err(failed)?;
-        Ok(Fact::Saved { kept })
-    }
+fn results(Batch { reports, end, .. }: Batch) -> Fact {
+    let row = |report: Report| Row { metrics: report.metrics, seconds: report.time_this_iter_s, at: report.timestamp };
+    let end = match end {
+        BatchEnd::Done => Some(ResultsEnd::Done),
+        BatchEnd::CheckpointDue => Some(ResultsEnd::Save),
+        BatchEnd::Limit | BatchEnd::Over => None,
+    };
+    Fact::Results { list: reports.into_iter().map(row).collect(), end, checkpoint: None }
 }
 
 /// What was printed belongs to this trial.
@@ -214,7 +259,7 @@ fn flush() {
 fn info(begin: &Begin) -> TrialInfo {
     let mut bundle = Resources::new();
     for (name, amount) in &begin.resources {
-        bundle = bundle.clone().with(name.clone(), *amount).unwrap_or(bundle);
+        bundle = bundle.with(name.clone(), *amount);
     }
     let about = &begin.trial;
     TrialInfo {
@@ -224,6 +269,9 @@ fn info(begin: &Begin) -> TrialInfo {
         seed: about.seed,
         slot: Arc::new(Slot { bundles: vec![bundle], gpus: vec![begin.gpus.clone()] }),
         objects: Objects::default(),
+        iteration: about.iteration,
+        restored: about.restored,
+        directory: begin.dir.clone(),
     }
 }
 

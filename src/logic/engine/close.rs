@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-use super::entry::Standing;
 use super::settings::AtEnd;
 use super::{Demand, Engine, EngineOutput};
 use crate::logic::event::{Ending, EventKind, Outcome, PausedBy};
@@ -49,7 +48,7 @@ impl Engine {
     }
 
     /// Ends the run: every trial that hasn't ended is stopped. A second call changes nothing.
-    pub(super) fn close(&mut self, outcome: Outcome, out: &mut Vec<EngineOutput>) {
+    pub(super) fn close(&mut self, outcome: Outcome, now: Moment, out: &mut Vec<EngineOutput>) {
         if !matches!(self.phase, Phase::Open | Phase::Draining { .. } | Phase::WindingDown { .. }) {
             return;
         }
@@ -60,14 +59,15 @@ impl Engine {
         };
         self.phase = Phase::Stopping { outcome, by: None };
         self.demand = Demand::Exhausted;
-        let live: Vec<TrialId> = self.ledger.live_trials().collect();
-        for trial in live {
-            self.stop_trial(trial, Ending::Experiment, why.clone(), out);
+        let open: Vec<TrialId> = self.ledger.open_trials().collect();
+        for trial in open {
+            self.end_trial(trial, Ending::Experiment, why.clone(), now, out);
         }
         self.close_if_empty(out);
     }
 
-    /// Ends a trial by somebody's decision, which is told at once: a crash before it takes effect doesn't undo it.
+    /// Ends a trial by somebody's decision, which is told at once: a crash before it takes effect doesn't undo it. It ends
+    /// now, or at its next report where a last checkpoint is to be written, or it exports.
     pub(super) fn end_trial(
         &mut self,
         trial: TrialId,
@@ -76,44 +76,60 @@ impl Engine {
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) {
-        if self.ledger.live(trial).is_some_and(|live| !matches!(live.standing, Standing::Ending(_))) {
-            self.tell(now, out, || EventKind::Stopping { trial, ending, reason: reason.clone() });
-            self.stop_trial(trial, ending, reason, out);
+        let Some(state) = self.ledger.live(trial).map(|live| live.state) else { return };
+        // What it saves has the workers' grace: a store may hang.
+        if let Some(lease) = self.lease_of_save(trial).filter(|_| ending != Ending::Scheduler) {
+            self.ending_by.insert((now + self.settings.grace, trial, lease));
+        }
+        if self.ledger.is_ending(trial) || state.status().is_terminal() {
+            return;
+        }
+        let keep = self.keeps_at_end(ending).filter(|_| matches!(state, State::Running { .. }));
+        self.forget_waiting_copy(trial);
+        self.commit(now, out, EventKind::Stopping { trial, ending, reason });
+        if let Some(live) = self.ledger.live_mut(trial) {
+            live.last_step = keep.map(|keep| (ending, keep));
+        }
+        // It ends with its next report, so that is not kept waiting.
+        out.push(EngineOutput::Trial(trial, if keep.is_some() { TrialOrder::Hurry } else { TrialOrder::Stop }));
+    }
+
+    /// Whether a trial that ends so may finish its step, since something is written then: perhaps a checkpoint.
+    fn keeps_at_end(&self, ending: Ending) -> Option<Keep> {
+        let exports = self.settings.export.is_on();
+        match (ending, self.settings.at_end) {
+            (Ending::Client, AtEnd::Checkpoint) => Some(Keep::Checkpoint),
+            (Ending::Client | Ending::Scheduler, _) if exports => Some(Keep::Nothing),
+            _ => None,
         }
     }
 
-    /// Stops a trial at once, or at its next report where a last checkpoint is to be written.
-    pub(super) fn stop_trial(
-        &mut self,
-        trial: TrialId,
-        ending: Ending,
-        reason: Option<Cow<'static, str>>,
-        out: &mut Vec<EngineOutput>,
-    ) {
-        let Some(live) = self.ledger.live(trial) else { return };
-        if matches!(live.standing, Standing::Ending(_)) {
-            return;
+    /// Takes trials off their workers that were to end, and still save after the grace.
+    pub(super) fn end_overdue(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
+        while let Some((by, trial, lease)) = self.ending_by.first().copied().filter(|(by, ..)| *by <= now) {
+            self.ending_by.remove(&(by, trial, lease));
+            if self.lease_of_save(trial) == Some(lease) {
+                let grace = self.settings.grace;
+                let message =
+                    format!("it was to end, and its last checkpoint wasn't there within the grace of {grace:?}");
+                let fault = Fault::new(FailureKind::Preempted, message);
+                out.push(EngineOutput::Trial(trial, TrialOrder::Fail { lease, fault }));
+            }
         }
-        let running = matches!(live.state, State::Running { .. });
-        if running && self.settings.at_end == AtEnd::Checkpoint && ending == Ending::Client {
-            self.drop_exploit(trial);
-            self.set_standing(trial, Standing::Stop { ending, keep: Keep::Checkpoint }, reason);
-            return;
-        }
-        self.drop_exploit(trial);
-        self.ledger.leave_lines(trial);
-        self.set_standing(trial, Standing::Ending(ending), reason);
-        out.push(EngineOutput::Trial(trial, TrialOrder::Stop));
+    }
+
+    /// Whether a trial's next report is its last.
+    pub(super) fn has_last_step(&self, trial: TrialId) -> bool {
+        self.ledger.live(trial).is_some_and(|live| live.last_step.is_some())
     }
 
     /// Pauses everything; what can't be paused by then goes back to its last checkpoint.
     pub(super) fn drain(&mut self, by: Moment, now: Moment, out: &mut Vec<EngineOutput>) {
         self.phase = Phase::Draining { by, forced: false };
         self.demand = Demand::Exhausted;
-        let live: Vec<TrialId> = self.ledger.live_trials().collect();
-        for trial in live {
-            let holds_worker = self.ledger.live(trial).is_some_and(|live| live.state.holds_worker());
-            if holds_worker {
+        let open: Vec<TrialId> = self.ledger.open_trials().collect();
+        for trial in open {
+            if self.ledger.plan(trial).is_some_and(|plan| plan.launched) {
                 self.pause_trial(trial, PausedBy::Drain, None, now, out);
             }
         }
@@ -126,8 +142,8 @@ impl Engine {
             return;
         }
         self.phase = Phase::Draining { by, forced: true };
-        let live: Vec<TrialId> = self.ledger.live_trials().collect();
-        for trial in live {
+        let open: Vec<TrialId> = self.ledger.open_trials().collect();
+        for trial in open {
             let lease = self.ledger.live(trial).and_then(|live| live.lease);
             if let Some(lease) = lease {
                 let message = "the drain's deadline came before its next report";
@@ -141,23 +157,30 @@ impl Engine {
     pub(super) fn close_if_empty(&mut self, out: &mut Vec<EngineOutput>) {
         let (outcome, by) = match &self.phase {
             Phase::Open if self.is_complete() => (Outcome::Completed, None),
-            Phase::Stopping { outcome, by } if self.ledger.live_count() == 0 => (outcome.clone(), *by),
-            Phase::WindingDown { outcome, .. } if self.ledger.live_count() == 0 => (outcome.clone(), None),
-            Phase::Draining { by, .. } if self.ledger.launched() == 0 => (Outcome::Drained, Some(*by)),
+            Phase::Stopping { outcome, by } if self.ledger.open_count() == 0 => (outcome.clone(), *by),
+            Phase::WindingDown { outcome, .. } if self.ledger.open_count() == 0 => (outcome.clone(), None),
+            Phase::Draining { by, .. } if self.ledger.launched() == 0 && !self.some_are_ending() => {
+                (Outcome::Drained, Some(*by))
+            }
             _ => return,
         };
         self.phase = Phase::ClosingPool(outcome);
         out.push(EngineOutput::ClosePool { by });
     }
 
+    /// Whether the end of a trial was decided that hasn't ended yet.
+    fn some_are_ending(&self) -> bool {
+        self.ledger.open_trials().any(|trial| self.ledger.is_ending(trial))
+    }
+
     fn is_complete(&self) -> bool {
-        self.demand == Demand::Exhausted && self.ledger.live_count() == 0
+        self.demand == Demand::Exhausted && self.ledger.open_count() == 0
     }
 
     /// The last word.
     pub(super) fn finish(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
         if let Phase::ClosingPool(outcome) = std::mem::replace(&mut self.phase, Phase::Over) {
-            self.tell(now, out, || EventKind::Finished { outcome: outcome.clone() });
+            self.commit(now, out, EventKind::Finished { outcome: outcome.clone() });
             out.push(EngineOutput::Finished(outcome));
         }
     }

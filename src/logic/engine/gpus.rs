@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::entry::Standing;
+use super::ledger::Ordered;
 use super::{Engine, EngineOutput};
 use crate::logic::event::{Ending, EventKind};
 use crate::logic::failure::{Failure, FailureKind};
@@ -81,10 +81,9 @@ impl Engine {
     }
 
     /// A trial has been given a worker.
-    pub(super) fn watch_gpus(&mut self, trial: TrialId, slot: Arc<Slot>) {
-        let watched = self.settings.withdraw_gpus_after.is_some() && indices(&slot).next().is_some();
+    pub(super) fn watch_slot(&mut self, trial: TrialId, slot: Arc<Slot>) {
         if let Some(live) = self.ledger.live_mut(trial) {
-            (live.slot, live.reported_here) = (watched.then_some(slot), false);
+            (live.slot, live.reported_here) = (Some(slot), false);
         }
     }
 
@@ -97,9 +96,9 @@ impl Engine {
         out: &mut Vec<EngineOutput>,
     ) {
         let Some(most) = self.settings.withdraw_gpus_after else { return };
+        let done = self.ledger.plan(trial).is_some_and(|plan| plan.ordered == Ordered::End(Ending::Done));
         let Some(live) = self.ledger.live_mut(trial).filter(|live| live.lease.is_none()) else { return };
         let Some(slot) = live.slot.take() else { return };
-        let done = matches!(live.standing, Standing::Ending(Ending::Done));
         let well = std::mem::take(&mut live.reported_here) || done;
         match failure {
             None if well => self.gpus.left_well(&slot),
@@ -113,8 +112,7 @@ impl Engine {
     }
 
     fn withdraw(&mut self, gpu: u32, trials: u32, failure: &Failure, now: Moment, out: &mut Vec<EngineOutput>) {
-        self.ledger.lose_gpu();
-        self.tell(now, out, || EventKind::Withdrawn { gpu, trials, fault: failure.fault.clone() });
+        self.commit(now, out, EventKind::Withdrawn { gpu, trials, fault: failure.fault.clone() });
         out.push(EngineOutput::WithdrawGpu { gpu, trials, fault: failure.fault.clone() });
     }
 }

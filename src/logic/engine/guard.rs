@@ -1,8 +1,11 @@
 //! Calls to the parts that users can write: a panic there is a value here.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
+use super::slow::Stopwatch;
 use crate::logic::event::{Part, RunFailure};
 use crate::logic::schedule::Scheduler;
 use crate::logic::search::Searcher;
@@ -33,8 +36,10 @@ impl Named for dyn StopRule {
 
 /// A part, and what became of it. Once it has failed it is never called again.
 pub(super) struct Guarded<T: ?Sized> {
-    pub(super) part: Box<T>,
-    state: PartState,
+    part: Box<T>,
+    name: String,
+    state: RefCell<PartState>,
+    watch: Stopwatch,
 }
 
 enum PartState {
@@ -46,49 +51,87 @@ enum PartState {
 
 impl<T: ?Sized> std::fmt::Debug for Guarded<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if matches!(self.state, PartState::Sound) { "Sound" } else { "Failed" })
+        f.write_str(if matches!(*self.state.borrow(), PartState::Sound) { "Sound" } else { "Failed" })
     }
 }
 
 impl<T: ?Sized + Named> Guarded<T> {
+    /// Its name is asked for once: when it is needed, the part may have failed.
     pub(super) fn new(part: Box<T>) -> Self {
-        Self { part, state: PartState::Sound }
+        let (name, state) = match guarded(|| part.part_name()) {
+            Ok(name) => (name, PartState::Sound),
+            Err(message) => ("without a name".to_owned(), PartState::Failed(message)),
+        };
+        Self { part, name, state: RefCell::new(state), watch: Stopwatch::default() }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Has its calls timed from now on.
+    pub(super) fn time_by(&mut self, watch: Stopwatch) {
+        self.watch = watch;
+    }
+
+    /// How long its calls took since this was last asked.
+    pub(super) fn take_spent(&self) -> Duration {
+        self.watch.take()
+    }
+
+    pub(super) fn into_part(self) -> Box<T> {
+        self.part
     }
 
     /// Calls the part, unless it has failed before.
     pub(super) fn call<R>(&mut self, call: impl FnOnce(&mut T) -> R) -> Option<R> {
-        if !matches!(self.state, PartState::Sound) {
+        if !self.is_sound() {
             return None;
         }
-        match catch_unwind(AssertUnwindSafe(|| call(&mut self.part))) {
-            Ok(answer) => Some(answer),
-            Err(payload) => {
-                self.state = PartState::Failed(format!("it panicked: {}", panic_message(payload.as_ref())));
-                None
-            }
+        let part = &mut self.part;
+        self.watch.time(|| guarded(|| call(part))).map_err(|message| self.fail(message)).ok()
+    }
+
+    /// Asks the part, unless it has failed before.
+    pub(super) fn ask<R>(&self, ask: impl FnOnce(&T) -> R) -> Option<R> {
+        if !self.is_sound() {
+            return None;
         }
+        guarded(|| ask(&self.part)).map_err(|message| self.fail(message)).ok()
     }
 
     pub(super) fn is_sound(&self) -> bool {
-        matches!(self.state, PartState::Sound)
+        matches!(*self.state.borrow(), PartState::Sound)
     }
 
-    pub(super) fn fail(&mut self, message: String) {
-        if matches!(self.state, PartState::Sound) {
-            self.state = PartState::Failed(message);
+    pub(super) fn fail(&self, message: String) {
+        if self.is_sound() {
+            self.state.replace(PartState::Failed(message));
         }
     }
 
     /// Its failure, said once.
     pub(super) fn failure(&mut self, part: Part) -> Option<RunFailure> {
-        match std::mem::replace(&mut self.state, PartState::Dead) {
-            PartState::Failed(message) => Some(RunFailure::Part { part, name: self.part.part_name(), message }),
+        match self.state.replace(PartState::Dead) {
+            PartState::Failed(message) => Some(RunFailure::Part { part, name: self.name.clone(), message }),
             sound_or_dead => {
-                self.state = sound_or_dead;
+                self.state.replace(sound_or_dead);
                 None
             }
         }
     }
+}
+
+/// Calls code that isn't ours; a panic is an error in words.
+pub(crate) fn guarded<R>(call: impl FnOnce() -> R) -> Result<R, String> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| {
+        let message = format!("it panicked: {}", panic_message(payload.as_ref()));
+        // What was thrown can panic when it is dropped, and so can what that throws.
+        if let Err(another) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(another);
+        }
+        message
+    })
 }
 
 /// The words of a panic.

@@ -14,6 +14,7 @@ use crate::logic::time::Moment;
 
 /// What is done when the same error has come from several workers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OnSameError {
     /// The run is held: no trial is launched any more, retries included, until a client lets it go on or ends it. What
@@ -40,6 +41,7 @@ pub enum OnSameError {
 /// **One trial alone** says more of its configuration than of the rest: its failures count, but at least one of another
 /// trial must be among them, unless the run has no other trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct SameError {
     /// On so many workers; at least 2.
     pub workers: u32,
@@ -69,7 +71,7 @@ pub(super) struct Errors(VecDeque<Counted>);
 impl Errors {
     /// Counts one more; says how many were the same, and whose they were if they were all one trial's.
     fn add(&mut self, trial: TrialId, failure: &Failure) -> (u32, Option<TrialId>) {
-        let words = same_words(&failure.fault.message);
+        let words = failure.fault.words();
         let same =
             |one: &Counted| one.kind == failure.fault.kind && one.place == failure.fault.place && one.words == words;
         let known = self.0.iter().position(same).and_then(|at| self.0.remove(at));
@@ -102,44 +104,15 @@ impl Errors {
     }
 }
 
-/// The words of an error without what differs from worker to worker.
-fn same_words(message: &str) -> String {
-    let mut words = String::with_capacity(message.len());
-    let mut rest = message.trim();
-    while let Some(first) = rest.chars().next() {
-        let length = |in_it: fn(char) -> bool| rest.find(|c| !in_it(c)).unwrap_or(rest.len());
-        let (word, after) = match first {
-            _ if first.is_whitespace() => rest.split_at(length(char::is_whitespace)),
-            _ if is_of_word(first) => rest.split_at(length(is_of_word)),
-            _ => rest.split_at(first.len_utf8()),
-        };
-        rest = after;
-        let inside = word.trim_end_matches(['-', '.']);
-        if first.is_whitespace() {
-            words.push(' ');
-        } else if inside.contains(char::is_numeric) {
-            words.push('#');
-            words.push_str(word.get(inside.len()..).unwrap_or_default());
-        } else {
-            words.push_str(word);
-        }
-    }
-    words
-}
-
-fn is_of_word(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '-' | '.')
-}
-
 impl Engine {
     /// Why no trial is launched at the moment, if a client has to let the run go on.
     pub fn hold(&self) -> Option<&Arc<Hold>> {
-        self.hold.as_ref()
+        self.ledger.run().hold.as_ref()
     }
 
     /// Why a trial isn't running.
     pub fn waiting(&self, trial: TrialId) -> Waiting {
-        match (self.ledger.waiting(trial), &self.hold) {
+        match (self.ledger.waiting(trial), self.hold()) {
             (Waiting::ForTurn | Waiting::ForScheduler | Waiting::ForResources { .. }, Some(why)) => {
                 Waiting::OnHold { why: why.clone() }
             }
@@ -150,7 +123,7 @@ impl Engine {
     /// Counts a failure, and holds or ends the run if it is everybody's.
     pub(super) fn count_error(&mut self, trial: TrialId, failure: &Failure, now: Moment, out: &mut Vec<EngineOutput>) {
         let Some(SameError { workers, then }) = self.settings.same_error else { return };
-        if !self.is_open() || self.hold.is_some() || failure.fault.kind == FailureKind::Preempted {
+        if !self.is_open() || self.hold().is_some() || failure.fault.kind == FailureKind::Preempted {
             return;
         }
         let (attempts, only) = self.errors.add(trial, failure);
@@ -159,11 +132,10 @@ impl Engine {
         }
         let why = Hold::SameError { workers: attempts, last: trial, fault: Box::new(failure.fault.clone()) };
         match then {
-            OnSameError::End => self.close(Outcome::Failed(RunFailure::SameError { why }), out),
+            OnSameError::End => self.close(Outcome::Failed(RunFailure::SameError { why }), now, out),
             OnSameError::Hold => {
                 let why = Arc::new(why);
-                self.hold = Some(why.clone());
-                self.tell(now, out, || EventKind::Held { why: why.clone() });
+                self.commit(now, out, EventKind::Held { why: why.clone() });
                 out.push(EngineOutput::Hold(why));
             }
         }
@@ -180,9 +152,11 @@ impl Engine {
 
     /// A client lets the run go on; errors are counted anew.
     pub(super) fn proceed(&mut self, now: Moment, out: &mut Vec<EngineOutput>) -> Result<(), OrderError> {
-        self.hold.take().ok_or(OrderError::NotHeld)?;
+        if self.hold().is_none() {
+            return Err(OrderError::NotHeld);
+        }
         self.errors.forget();
-        self.tell(now, out, || EventKind::Proceeded);
+        self.commit(now, out, EventKind::Proceeded);
         out.push(EngineOutput::Proceed);
         Ok(())
     }
@@ -201,21 +175,6 @@ mod tests {
 
     fn trial(number: u32) -> TrialId {
         TrialId::new(RunId::new(1), number)
-    }
-
-    #[test]
-    fn what_differs_from_worker_to_worker_is_left_out() {
-        for (message, words) in [
-            ("CUDA error 719 on device 3 at 0x7ffe12ab", "CUDA error # on device # at #"),
-            ("no file /tmp/run-17/trial_0003/data.npz", "no file /tmp/#/#/data.npz"),
-            ("loss is -1.5e-7, after 12.", "loss is #, after #."),
-            ("  two\n  lines\t", "two lines"),
-            ("id 6f9619ff-8b86-d011-b42d-00c04fc964ff failed", "id # failed"),
-            ("conv2d: größe ½", "#: größe #"),
-            ("nothing to see - here...", "nothing to see - here..."),
-        ] {
-            assert_eq!(same_words(message), words);
-        }
     }
 
     #[test]

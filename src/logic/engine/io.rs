@@ -3,13 +3,17 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use super::seat::Errand;
-use crate::logic::checkpoint::CheckpointId;
+use serde::{Deserialize, Serialize};
+
+use super::searcher_slot::SuggestTask;
+use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::event::{ExperimentEvent, Hold, Outcome};
 use crate::logic::failure::Fault;
 use crate::logic::ids::TrialId;
-use crate::logic::pool::ResourceRequest;
+use crate::logic::pool::{Infeasible, PoolError, ResourceRequest, Resources, units};
+use crate::logic::settings::{LiveSetting, WrongSetting};
+use crate::logic::space::Space;
 use crate::logic::time::Moment;
 use crate::logic::trial::{Status, TrialFact, TrialOrder, TrialPast};
 
@@ -27,7 +31,7 @@ pub enum EngineInput {
     /// The moment that [`Engine::deadline`](super::Engine::deadline) named has come.
     Tick,
     /// The searcher is back, with its suggestion.
-    Returned(Errand),
+    Returned(SuggestTask),
     /// All workers are gone.
     PoolClosed,
 }
@@ -39,17 +43,13 @@ pub enum EngineOutput {
     Create {
         /// Its name.
         trial: TrialId,
-        /// Its configuration.
-        config: Arc<Config>,
-        /// What it needs.
-        request: Arc<ResourceRequest>,
         /// What it has behind it, if it isn't new.
         past: Option<Box<TrialPast>>,
     },
     /// To a trial.
     Trial(TrialId, TrialOrder),
     /// To be run beside the engine, and brought back as [`EngineInput::Returned`].
-    Ask(Errand),
+    Ask(SuggestTask),
     /// To the observers.
     Event(ExperimentEvent),
     /// To the store: this checkpoint isn't needed any more.
@@ -65,6 +65,8 @@ pub enum EngineOutput {
         /// How the last one did.
         fault: Fault,
     },
+    /// To the pool and the backend: from now on there is this much in all.
+    Resize(Resources),
     /// To the pool: no trial is to be granted a worker. For people, too: this is why.
     Hold(Arc<Hold>),
     /// To the pool: trials may be granted workers again.
@@ -83,7 +85,8 @@ pub enum EngineOutput {
 }
 
 /// What a client can ask for while a run goes on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ClientOrder {
     /// End a trial.
@@ -98,16 +101,49 @@ pub enum ClientOrder {
     Revive(TrialId),
     /// Add a trial.
     Add(Config),
+    /// Add a trial that begins from this checkpoint, which a trial of this run has.
+    AddFrom(Config, CheckpointId),
+    /// Add a trial that begins from a checkpoint of another run, which is in the store under a name of
+    /// [`TrialId::imported`]. It is deleted when the trial doesn't need it any more.
+    #[serde(skip)]
+    AddImported(Config, Arc<Checkpoint>),
     /// From now on, launch trials with a higher priority first. All have 0 at first.
     Prioritise(TrialId, i32),
     /// From now on, at most so many trials at once; none: as many as the resources allow. Trials that run already go on.
     Concurrency(Option<NonZeroU32>),
+    /// From now on there is this much to run on in all. What trials hold they keep, also beyond that, until they leave their
+    /// workers. No trial that hasn't ended may be left without hope.
+    Resources(#[serde(with = "units")] Resources),
+    /// From now on, make at most so many trials that wait for a worker. Those that wait already still do.
+    Staged(NonZeroU32),
+    /// From now on a trial needs this. One that has a worker pauses at its next report, with a checkpoint if it can save, and goes
+    /// on with a worker of its new size when there is room.
+    Request(TrialId, #[serde(with = "units")] Arc<ResourceRequest>),
+    /// From now on these values may be what is said here, by name: a number may get other bounds, a choice or grid other options.
+    /// Names that aren't given stay as they are. What was tried stays; suggestions that haven't begun and lie outside are drawn
+    /// again, trials that clients added aren't.
+    SetSpace {
+        /// Names, and what each may be.
+        changes: Space,
+        /// Who asks for it.
+        #[serde(default)]
+        by: Option<Arc<str>>,
+    },
+    /// From now on a setting is this.
+    Set {
+        /// Which, and what it is.
+        setting: LiveSetting,
+        /// Who asks for it.
+        #[serde(default)]
+        by: Option<Arc<str>>,
+    },
     /// Let a run that is held go on: see [`OnSameError`](super::OnSameError).
     Proceed,
     /// End the run now.
     StopAll,
     /// Save and pause all running trials, then end the run: it can be resumed. What hasn't come to rest by the
     /// deadline goes back to its last checkpoint.
+    #[serde(skip)]
     Drain {
         /// By when.
         by: Moment,
@@ -115,7 +151,7 @@ pub enum ClientOrder {
 }
 
 /// Why a client's order can't be carried out.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OrderError {
     /// There is no such trial.
@@ -134,12 +170,50 @@ pub enum OrderError {
         /// What was asked.
         action: &'static str,
     },
+    /// The trial has no such checkpoint to begin from.
+    #[error("{} of trial {} isn't there: {}", .checkpoint.directory(), .checkpoint.trial, has(.kept))]
+    NoSuchCheckpoint {
+        /// Which was named.
+        checkpoint: CheckpointId,
+        /// The ones that its trial has.
+        kept: Vec<CheckpointId>,
+    },
     /// The trial asks for what can never be given.
     #[error("a trial with this configuration can never run: {message}")]
     Infeasible {
         /// What was asked, and the most there is.
         message: String,
     },
+    /// What a client waited for didn't come.
+    #[error("trial {trial} wasn't {what}: {why}")]
+    Missed {
+        /// The trial.
+        trial: TrialId,
+        /// `saved` or `paused`.
+        what: &'static str,
+        /// What happened instead.
+        why: String,
+    },
+    /// A trial couldn't run any more.
+    #[error("trial {trial} could never run then: {why}")]
+    Hopeless {
+        /// The trial.
+        trial: TrialId,
+        /// What it needs, and the most there would be.
+        why: Infeasible,
+    },
+    /// No run can have these resources.
+    #[error("the run can't have these resources: {0}")]
+    Resources(#[from] PoolError),
+    /// The space can't be changed so.
+    #[error("the space stays as it is: {why}")]
+    Space {
+        /// Which value or part refuses it, and why.
+        why: String,
+    },
+    /// The setting is out of its range.
+    #[error(transparent)]
+    Setting(#[from] WrongSetting),
     /// The run goes on as it is.
     #[error("the run isn't held: there is nothing to let go on")]
     NotHeld,
@@ -148,8 +222,16 @@ pub enum OrderError {
     Over,
 }
 
+crate::logic::failure::debug_as_chain!(OrderError);
+
+fn has(kept: &[CheckpointId]) -> String {
+    let names: Vec<String> = kept.iter().map(CheckpointId::directory).collect();
+    if names.is_empty() { "it has no checkpoint".to_owned() } else { format!("it has {}", names.join(", ")) }
+}
+
 /// Why a trial isn't running, as a value that also reads as a sentence. Nothing waits without one.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "waits")]
 #[non_exhaustive]
 pub enum Waiting {
     /// It runs, or has ended.
@@ -159,6 +241,7 @@ pub enum Waiting {
     /// For resources; the pool says how much is free.
     ForResources {
         /// What it needs.
+        #[serde(with = "units")]
         needs: Arc<ResourceRequest>,
     },
     /// For its worker to be set up.

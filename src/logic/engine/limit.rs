@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use super::close::Phase as Closing;
-use super::entry::Standing;
 use super::{Demand, Engine, EngineOutput};
 use crate::logic::event::{Ending, Outcome};
 use crate::logic::failure::{FailureKind, Fault};
@@ -15,12 +14,17 @@ use crate::logic::trial::{Keep, Phase, State, TrialOrder};
 impl Engine {
     /// When the run's time is over, as long as it is open.
     pub(super) fn time_is_over_at(&self) -> Option<Moment> {
-        self.settings.time_limit.filter(|_| self.is_open()).map(|limit| limit.at())
+        self.time_limit().filter(|_| self.is_open()).map(|limit| limit.at())
+    }
+
+    /// How long the run may take: what a client said last, else what the settings say.
+    fn time_limit(&self) -> Option<TimeLimit> {
+        self.ledger.run().time_limit().unwrap_or(self.settings.time_limit)
     }
 
     /// Ends the run if its time is over.
     pub(super) fn check_time(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
-        let Some(limit) = self.settings.time_limit.filter(|limit| self.is_open() && limit.at() <= now) else { return };
+        let Some(limit) = self.time_limit().filter(|limit| self.is_open() && limit.at() <= now) else { return };
         let outcome = Outcome::Stopped(limit.to_string().into());
         match limit.then {
             OnLimit::Kill => self.end_at_once(outcome, &limit.to_string(), now, out),
@@ -31,17 +35,17 @@ impl Engine {
     /// Whoever is in a step finishes it; everybody else ends now.
     fn wind_down(&mut self, limit: TimeLimit, outcome: Outcome, now: Moment, out: &mut Vec<EngineOutput>) {
         let keep = limit.then.keep();
-        self.phase = Closing::WindingDown { outcome, by: now + limit.grace, limit };
+        self.phase = Closing::WindingDown { outcome, by: now + self.settings.grace, limit };
         self.demand = Demand::Exhausted;
         if !std::mem::replace(&mut self.demand_closed, true) {
             out.push(EngineOutput::DemandClosed);
         }
-        let live: Vec<TrialId> = self.ledger.live_trials().collect();
-        for trial in live {
+        let open: Vec<TrialId> = self.ledger.open_trials().collect();
+        for trial in open {
             if self.is_in_a_step(trial) {
-                self.stop_after_step(trial, keep, &limit, out);
+                self.stop_after_step(trial, keep, out);
             } else {
-                self.stop_trial(trial, Ending::Experiment, Some(limit.to_string().into()), out);
+                self.end_trial(trial, Ending::Experiment, Some(limit.to_string().into()), now, out);
             }
         }
     }
@@ -54,15 +58,14 @@ impl Engine {
         })
     }
 
-    fn stop_after_step(&mut self, trial: TrialId, keep: Keep, limit: &TimeLimit, out: &mut Vec<EngineOutput>) {
-        let Some(live) = self.ledger.live(trial) else { return };
-        if matches!(live.standing, Standing::Ending(_)) {
+    fn stop_after_step(&mut self, trial: TrialId, keep: Keep, out: &mut Vec<EngineOutput>) {
+        if self.ledger.is_ending(trial) {
             return;
         }
-        self.drop_exploit(trial);
-        self.ledger.leave_lines(trial);
-        let standing = Standing::Stop { ending: Ending::Experiment, keep };
-        self.set_standing(trial, standing, Some(limit.to_string().into()));
+        self.forget_waiting_copy(trial);
+        if let Some(live) = self.ledger.live_mut(trial) {
+            live.last_step = Some((Ending::Experiment, keep));
+        }
         out.push(EngineOutput::Trial(trial, TrialOrder::Hurry));
     }
 
@@ -71,7 +74,7 @@ impl Engine {
         if let Closing::WindingDown { outcome, by, limit } = &self.phase
             && *by <= now
         {
-            let (outcome, grace) = (outcome.clone(), limit.grace);
+            let (outcome, grace) = (outcome.clone(), self.settings.grace);
             let why = format!("{limit}, and nothing came of it within the grace of {grace:?}");
             self.end_at_once(outcome, &why, now, out);
         }
@@ -81,10 +84,10 @@ impl Engine {
     fn end_at_once(&mut self, outcome: Outcome, why: &str, now: Moment, out: &mut Vec<EngineOutput>) {
         self.phase = Closing::Stopping { outcome, by: Some(now) };
         self.demand = Demand::Exhausted;
-        let live: Vec<TrialId> = self.ledger.live_trials().collect();
-        for trial in live {
+        let open: Vec<TrialId> = self.ledger.open_trials().collect();
+        for trial in open {
             let saving = self.lease_of_save(trial);
-            self.stop_trial(trial, Ending::Experiment, Some(Cow::from(why.to_owned())), out);
+            self.end_trial(trial, Ending::Experiment, Some(Cow::from(why.to_owned())), now, out);
             // A stop waits for a checkpoint that is being written; this doesn't.
             if let Some(lease) = saving {
                 let fault = Fault::new(FailureKind::Preempted, format!("{why}, while it saved"));
@@ -93,7 +96,7 @@ impl Engine {
         }
     }
 
-    fn lease_of_save(&self, trial: TrialId) -> Option<LeaseId> {
+    pub(super) fn lease_of_save(&self, trial: TrialId) -> Option<LeaseId> {
         let live = self.ledger.live(trial)?;
         let saves = live.saving || matches!(live.state, State::Running { phase: Phase::Saving, .. });
         live.lease.filter(|_| saves)

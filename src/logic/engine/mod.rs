@@ -6,21 +6,25 @@
 //! | `fold` | takes a batch of reports, one after another: stop rules, scheduler, searcher, observers |
 //! | `gpus` | counts failures on GPUs, and withdraws those on which trial after trial fails |
 //! | `hold` | counts errors, and launches nobody any more if the same one comes from everywhere |
+//! | `live` | changes settings while the run goes on |
 //! | `launch` | asks the searcher, lets the scheduler choose, launches |
 //! | `orders` | takes what clients ask for |
+//! | `awaited` | says when an order that takes time has had its effect |
 //! | `exploit` | makes a trial a copy of another, or gives it other resources |
 //! | `limit` | ends the run when its time is over |
 //! | `close` | ends the run, one way for all reasons |
-//! | `recall` | takes the records of earlier sessions, before the run begins |
+//! | `replay` | takes the records of earlier sessions, before the run begins |
 //! | `resume` | brings the trials of earlier sessions back |
-//! | `ledger` | all trials, with the lines and counts that make every look-up constant |
-//! | `entry` | what is known of one trial |
+//! | `ledger` | all that is known of trials and run; an event alone changes it |
+//! | `retention` | which checkpoints are kept |
+//! | `space` | changes what is searched |
 //! | `usage` | what the trials hold, times how long |
-//! | `seat` | the searcher, which may be away to think |
+//! | `slow` | warns of parts that hold the run up |
+//! | `searcher_slot` | the searcher, which may be away to think |
 //! | `guard` | calls the parts that users can write, and survives their panics |
 
+mod awaited;
 mod close;
-mod entry;
 mod exploit;
 mod facts;
 mod fold;
@@ -31,36 +35,50 @@ mod io;
 mod launch;
 mod ledger;
 mod limit;
+mod live;
 mod orders;
-mod recall;
+mod replay;
 mod resume;
-mod seat;
+mod retention;
+mod scale;
+mod searcher_slot;
 mod settings;
-mod shelves;
+mod slow;
+mod space;
 mod usage;
+mod workers;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub use entry::TrialRecord;
-pub(crate) use guard::panic_message;
+pub use awaited::{Awaited, Effect, WaitFor};
+pub(crate) use guard::{guarded, panic_message};
 pub use hold::{OnSameError, SameError};
 pub use io::{ClientOrder, EngineInput, EngineOutput, OrderError, Waiting};
-pub use ledger::Ledger;
-pub use recall::{RecallError, Recalled};
+pub(crate) use ledger::Entry;
+pub use ledger::{Ledger, Ordered, Place, Plan, RunRecord, SpaceChange, StoredTrial, TrialRecord};
+pub use replay::{ReplayError, Replayed};
 pub use resume::{OnResume, ParseResumeError, Resume};
-pub use seat::Errand;
-pub use settings::{AtEnd, Batching, EngineSettings, FailFast, History, RequestRule};
+pub use searcher_slot::SuggestTask;
+pub use settings::{AtEnd, Batching, EngineSettings, FailFast, History, RequestRule, TotalRule};
+pub use slow::CallClock;
+pub use workers::RunsOn;
 
-use super::event::{EventKind, ExperimentEvent, Hold, Outcome, Part};
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::Checkpoint;
+use super::config::Config;
+use super::event::{EventKind, ExperimentEvent, Outcome, Part, RunInfo};
+use super::ids::{LeaseId, TrialId};
 use super::schedule::{Buffering, Scheduler};
-use super::search::Searcher;
-use super::stop::{Progress, StopRule};
+use super::search::{Samples, Searcher};
+use super::stop::{Progress, StopReason, StopRule};
 use super::time::Moment;
 use close::Phase;
 use guard::Guarded;
-use seat::Seat;
+use searcher_slot::SearcherSlot;
 
-/// Whether anybody watches. Without observers no event is made.
+/// Whether anybody watches. If not, nobody is handed the events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Watched {
     /// Somebody does.
@@ -71,7 +89,7 @@ pub enum Watched {
 }
 
 /// Numbers over the whole run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Reports that were taken.
     pub reports: u64,
@@ -89,7 +107,7 @@ pub struct Totals {
 #[derive(Debug)]
 pub struct Engine {
     settings: EngineSettings,
-    searcher: Seat,
+    searcher: SearcherSlot,
     scheduler: Guarded<dyn Scheduler>,
     stop: Guarded<dyn StopRule>,
     /// The metrics that every report must have, each once.
@@ -103,15 +121,24 @@ pub struct Engine {
     demand_closed: bool,
     watched: Watched,
     warned_unsaved: bool,
-    /// Why no trial is launched, until a client lets the run go on.
-    hold: Option<Arc<Hold>>,
+    /// What the scheduler counts time by, until a trial has reported it or a person was told that none does.
+    unseen_time: Option<String>,
     errors: hold::Errors,
     gpus: gpus::Gpus,
-    /// All checkpoints, if there is only so much room for them.
-    shelves: Option<shelves::Shelves>,
-    copies: exploit::Copies,
+    workers: workers::Workers,
+    /// A request that could be met, when it was asked last.
+    fits: Option<Arc<crate::logic::pool::ResourceRequest>>,
+    retained: retention::RetainedCheckpoints,
+    copies: exploit::WaitingCopies,
+    /// Trials of a new run that begin from checkpoints, in their order.
+    first: Vec<(Config, Arc<Checkpoint>)>,
+    /// What the stop rules said between two inputs.
+    over: Option<StopReason>,
+    /// Trials that are to end and save under that lease, and until when they may.
+    ending_by: BTreeSet<(Moment, TrialId, LeaseId)>,
     usage: usage::Usage,
-    recalled: Recalled,
+    slow: slow::SlowParts,
+    replayed: Replayed,
     resume: Option<Resume>,
 }
 
@@ -138,11 +165,12 @@ impl Engine {
         let mut required: Vec<String> = objectives.map(|objective| objective.metric.clone()).collect();
         required.sort();
         required.dedup();
+        let unseen_time = guarded(|| scheduler.time_attr().map(str::to_owned)).ok().flatten();
         Self {
             ledger: Ledger::new(&settings),
             buffering: scheduler.buffering(),
             settings,
-            searcher: Seat::new(searcher),
+            searcher: SearcherSlot::new(searcher),
             scheduler: Guarded::new(scheduler),
             stop: Guarded::new(stop),
             required,
@@ -152,13 +180,19 @@ impl Engine {
             demand_closed: false,
             watched: Watched::Yes,
             warned_unsaved: false,
-            hold: None,
+            unseen_time,
             errors: hold::Errors::default(),
             gpus: gpus::Gpus::default(),
-            shelves: None,
-            copies: exploit::Copies::default(),
+            workers: workers::Workers::default(),
+            fits: None,
+            retained: retention::RetainedCheckpoints::default(),
+            copies: exploit::WaitingCopies::default(),
+            first: Vec::new(),
+            over: None,
+            ending_by: BTreeSet::new(),
             usage: usage::Usage::default(),
-            recalled: Recalled::default(),
+            slow: slow::SlowParts::default(),
+            replayed: Replayed::default(),
             resume: None,
         }
     }
@@ -175,7 +209,8 @@ impl Engine {
 
     /// Numbers over the whole run.
     pub fn totals(&self) -> Totals {
-        self.totals
+        let run = self.ledger.run();
+        Totals { reports: run.reports, failures: run.failures, ..self.totals }
     }
 
     /// The settings.
@@ -185,7 +220,7 @@ impl Engine {
 
     /// Takes the ledger out, when the run is over.
     pub fn take_ledger(&mut self) -> Ledger {
-        std::mem::replace(&mut self.ledger, Ledger::new(&self.settings))
+        self.ledger.take(&self.settings)
     }
 
     /// The searcher's name, if it is away to think about its next suggestion.
@@ -195,40 +230,59 @@ impl Engine {
 
     /// How many trials there will be, as far as the searcher knows.
     pub fn expected(&self) -> Option<u64> {
-        self.searcher.total()
+        let (total, run) = (self.searcher.total(), self.ledger.run());
+        match run.samples() {
+            Some(Samples::Finite(samples)) => {
+                let most = samples.max(run.suggested).saturating_add(run.withdrawn);
+                Some(total.map_or(most, |total| total.min(most)))
+            }
+            _ => total,
+        }
     }
 
     /// The next moment at which [`EngineInput::Tick`] is wanted.
     pub fn deadline(&self) -> Option<Moment> {
-        [self.goes_on_at(), self.time_is_over_at(), self.phase.deadline()].into_iter().flatten().min()
+        let ending = self.ending_by.first().map(|(by, ..)| *by);
+        [self.goes_on_at(), self.time_is_over_at(), self.phase.deadline(), ending].into_iter().flatten().min()
     }
 
     /// The next moment at which an open run goes on by itself.
     fn goes_on_at(&self) -> Option<Moment> {
         let open = matches!(self.phase, Phase::Open);
-        let stop = open.then(|| self.stop.part.deadline()).flatten();
+        let stop = open.then(|| self.stop.ask(|rule| rule.deadline())).flatten().flatten();
         let retry = open.then(|| self.ledger.next_retry()).flatten();
         stop.into_iter().chain(retry).min()
     }
 
     /// Takes one input, and appends to `out` what is to be said.
     pub fn on(&mut self, input: EngineInput, now: Moment, out: &mut Vec<EngineOutput>) {
+        let trial = match &input {
+            EngineInput::Trial(trial, _) => Some(*trial),
+            _ => None,
+        };
         match input {
             EngineInput::Begin => self.begin(now, out),
             EngineInput::Trial(trial, fact) => self.on_fact(trial, fact, now, out),
             EngineInput::StaleFact => self.totals.stale_facts += 1,
-            EngineInput::Notice(kind) => self.tell(now, out, || kind),
+            EngineInput::Notice(kind) => {
+                self.workers.note(&kind);
+                self.commit(now, out, kind);
+            }
             EngineInput::Tick => self.on_tick(now, out),
-            EngineInput::Returned(errand) => self.searcher_back(&errand, now, out),
+            EngineInput::Returned(task) => self.searcher_back(&task, now, out),
             EngineInput::PoolClosed => self.finish(now, out),
         }
         self.settle(now, out);
+        self.warn_of_slow_parts(trial, now, out);
     }
 
     /// After every input: end what is to end, launch what can be launched.
     fn settle(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
-        self.end_if_failed(out);
+        self.end_if_failed(now, out);
         self.check_time(now, out);
+        if let Some(reason) = self.over.take().filter(|_| self.is_open()) {
+            self.close(Outcome::Stopped(reason), now, out);
+        }
         if matches!(self.phase, Phase::Open) {
             self.launch(now, out);
             self.say_demand(out);
@@ -237,30 +291,44 @@ impl Engine {
     }
 
     fn begin(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
-        let (run, name) = (self.settings.run, self.settings.name.clone());
-        let (total, objective) = (self.expected(), self.settings.objective.clone());
-        self.tell(now, out, || EventKind::Started { run, name, total, objective });
-        self.stock_shelves();
-        self.pin_inherited();
+        self.replayed.held.drain().for_each(|(_, held)| self.usage.give_back(held, now));
+        self.ledger.open();
+        let started = self.started();
+        self.commit(now, out, started);
+        self.warn_of_batching(now, out);
+        self.pin_known();
         self.bring_back(now, out);
+        self.add_first(now, out);
+        self.begin_budget();
         self.make_room(now, out);
     }
 
+    /// What is said when this session begins.
+    pub(crate) fn started(&self) -> EventKind {
+        let settings = &self.settings;
+        let (seed, samples) = (settings.seed.unwrap_or_default(), settings.samples);
+        let session = self.replayed.opened.as_ref().map_or(1, |last| last.session + 1);
+        let (searcher, scheduler) = (self.searcher.name().to_owned(), self.scheduler.name().to_owned());
+        let resources = self.total().iter().map(|(name, amount)| (name.to_owned(), amount.as_f64())).collect();
+        let info = RunInfo { session, seed, samples, searcher, scheduler, resources, ..settings.info.clone() };
+        let (run, name, objective) = (settings.run, settings.name.clone(), settings.objective.clone());
+        EventKind::Started { run, name, total: self.expected(), objective, info: Arc::new(info) }
+    }
+
     fn on_tick(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
-        while let Some(trial) = self.ledger.due_retry(now) {
-            self.ledger.enqueue(trial);
-        }
+        self.queue_due(now, out);
         if matches!(self.phase, Phase::Open) {
             self.check_experiment(now, out);
         }
         self.drain_deadline(now, out);
         self.wind_down_deadline(now, out);
+        self.end_overdue(now, out);
     }
 
     fn progress(&self, now: Moment) -> Progress {
         let trials = self.ledger.len() as u64;
-        let ((held, used), reports) = (self.usage.at(now), self.totals.reports);
-        let ended = trials - self.ledger.live_count() as u64;
+        let ((held, used), reports) = (self.usage.at(now), self.ledger.run().reports);
+        let ended = trials - self.ledger.open_count() as u64;
         let (cpu_seconds, gpu_seconds, cpus, gpus) = (used.cpus, used.gpus, held.cpus, held.gpus);
         Progress { now, trials, ended, reports, cpu_seconds, gpu_seconds, cpus, gpus }
     }
@@ -269,27 +337,30 @@ impl Engine {
         let progress = self.progress(now);
         let over = self.stop.call(|rule| rule.check_experiment(&progress)).flatten();
         if let Some(reason) = over {
-            self.close(Outcome::Stopped(reason), out);
+            self.close(Outcome::Stopped(reason), now, out);
         }
     }
 
-    fn tell(&self, at: Moment, out: &mut Vec<EngineOutput>, kind: impl FnOnce() -> EventKind) {
+    /// Something has happened: what is known changes, and then whoever watches hears of it. Nothing else changes what is known.
+    fn commit(&mut self, at: Moment, out: &mut Vec<EngineOutput>, kind: EventKind) {
+        let event = ExperimentEvent { at, kind };
+        self.ledger.apply(&event);
         if self.watched == Watched::Yes {
-            out.push(EngineOutput::Event(ExperimentEvent { at, kind: kind() }));
+            out.push(EngineOutput::Event(event));
         }
     }
 
-    fn warn(&self, at: Moment, out: &mut Vec<EngineOutput>, message: impl FnOnce() -> String) {
-        self.tell(at, out, || EventKind::Warning { message: message() });
+    fn warn(&mut self, at: Moment, out: &mut Vec<EngineOutput>, message: impl Into<String>) {
+        self.commit(at, out, EventKind::Warning { message: message.into() });
     }
 
     /// Ends the run if one of its parts has failed.
-    fn end_if_failed(&mut self, out: &mut Vec<EngineOutput>) {
+    fn end_if_failed(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
         let failure = (self.searcher.failure())
             .or_else(|| self.scheduler.failure(Part::Scheduler))
             .or_else(|| self.stop.failure(Part::StopRule));
         if let Some(failure) = failure {
-            self.close(Outcome::Failed(failure), out);
+            self.close(Outcome::Failed(failure), now, out);
         }
     }
 }

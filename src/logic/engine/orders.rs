@@ -1,12 +1,14 @@
 //! What clients ask for while the run goes on, and what schedulers want of other trials.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use super::entry::Standing;
-use super::exploit::Pending;
+use super::ledger::Ordered;
 use super::{Engine, EngineOutput, Phase};
+use crate::logic::checkpoint::{Checkpoint, CheckpointId};
+use crate::logic::config::Config;
 use crate::logic::decision::Directive;
-use crate::logic::event::{AddedBy, Ending, EventKind, Outcome, PausedBy};
+use crate::logic::event::{AddedBy, Ending, EventKind, ExploitOrder, Outcome, PausedBy, ResumedBy};
 use crate::logic::ids::TrialId;
 use crate::logic::schedule::Cohort;
 use crate::logic::time::Moment;
@@ -39,43 +41,77 @@ impl Engine {
                 self.pause_trial(trial, PausedBy::Client, None, now, out);
             }
             ClientOrder::Resume(trial) => {
-                self.unpause(trial, now, out)?;
+                self.unpause(trial, ResumedBy::Client, now, out)?;
                 self.scheduler.call(|scheduler| scheduler.on_resume(trial));
             }
-            ClientOrder::Save(trial) => {
-                let status = self.expect_live(trial, "be saved")?;
-                if status != Status::Running {
-                    return Err(OrderError::Status { trial, status, action: "be saved: it has no worker" });
-                }
-                if let Some(live) = self.ledger.live_mut(trial) {
-                    live.save_requested = true;
-                }
-            }
+            ClientOrder::Save(trial) => self.request_save(trial, now, out)?,
             ClientOrder::Revive(trial) => {
                 self.expect_ended(trial)?;
                 self.revive(trial, now, out);
             }
-            ClientOrder::Add(config) => {
-                added = Some(
-                    self.add(config, AddedBy::Client, now, out)
-                        .map_err(|message| OrderError::Infeasible { message })?,
-                );
+            ClientOrder::Add(config) => added = Some(self.add_for_client(config, None, now, out)?),
+            ClientOrder::AddFrom(config, id) => added = Some(self.add_from(config, id, now, out)?),
+            ClientOrder::AddImported(config, from) => {
+                added = Some(self.add_for_client(config, Some(from), now, out)?)
             }
             ClientOrder::Prioritise(trial, priority) => {
                 self.expect_live(trial, "be given a priority")?;
-                self.ledger.prioritise(trial, priority);
-                self.tell(now, out, || EventKind::Prioritised { trial, priority });
+                self.commit(now, out, EventKind::Prioritised { trial, priority });
             }
             ClientOrder::Concurrency(concurrency) => {
-                self.settings.concurrency = concurrency;
-                self.tell(now, out, || EventKind::Limited { concurrency });
+                self.commit(now, out, EventKind::Limited { concurrency });
+            }
+            ClientOrder::Resources(total) => self.rescale(total, now, out)?,
+            ClientOrder::Staged(most) => self.commit(now, out, EventKind::Staged { most }),
+            ClientOrder::Set { setting, by } => {
+                setting.check()?;
+                self.set(setting, by, now, out);
+            }
+            ClientOrder::SetSpace { changes, by } => self.change_space(&changes, by, now, out)?,
+            ClientOrder::Request(trial, request) => {
+                self.expect_live(trial, "be given other resources")?;
+                self.change_request(trial, request, now, out)?;
             }
             ClientOrder::Proceed => self.proceed(now, out)?,
-            ClientOrder::StopAll => self.close(Outcome::Stopped("a client stopped the run".into()), out),
+            ClientOrder::StopAll => self.close(Outcome::Stopped("a client stopped the run".into()), now, out),
             ClientOrder::Drain { by } => self.drain(by, now, out),
         }
         self.settle(now, out);
         Ok(added)
+    }
+
+    fn request_save(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) -> Result<(), OrderError> {
+        let status = self.expect_live(trial, "be saved")?;
+        if status != Status::Running {
+            return Err(OrderError::Status { trial, status, action: "be saved: it has no worker" });
+        }
+        self.commit(now, out, EventKind::SaveRequested { trial });
+        Ok(())
+    }
+
+    fn add_for_client(
+        &mut self,
+        config: Config,
+        from: Option<Arc<Checkpoint>>,
+        now: Moment,
+        out: &mut Vec<EngineOutput>,
+    ) -> Result<TrialId, OrderError> {
+        self.add(config, (AddedBy::Client, None), from, now, out).map_err(|message| OrderError::Infeasible { message })
+    }
+
+    fn add_from(
+        &mut self,
+        config: Config,
+        checkpoint: CheckpointId,
+        now: Moment,
+        out: &mut Vec<EngineOutput>,
+    ) -> Result<TrialId, OrderError> {
+        let trial = checkpoint.trial;
+        let kept = &self.ledger.get(trial).ok_or(OrderError::NoSuchTrial { trial })?.checkpoints;
+        let ids = || kept.iter().map(|kept| kept.id).collect();
+        let from = kept.iter().find(|kept| kept.id == checkpoint).cloned();
+        let from = from.ok_or_else(|| OrderError::NoSuchCheckpoint { checkpoint, kept: ids() })?;
+        self.add_for_client(config, Some(from), now, out)
     }
 
     fn expect_live(&self, trial: TrialId, action: &'static str) -> Result<Status, OrderError> {
@@ -85,8 +121,14 @@ impl Engine {
 
     fn expect_ended(&self, trial: TrialId) -> Result<(), OrderError> {
         let status = self.ledger.status(trial).ok_or(OrderError::NoSuchTrial { trial })?;
-        let action = "be revived: it hasn't ended";
-        if status.is_terminal() { Ok(()) } else { Err(OrderError::Status { trial, status, action }) }
+        let withdrawn = self.ledger.get(trial).is_some_and(|record| record.ending == Some(Ending::Withdrawn));
+        match (status.is_terminal(), withdrawn) {
+            (false, _) => Err(OrderError::Status { trial, status, action: "be revived: it hasn't ended" }),
+            (true, true) => {
+                Err(OrderError::Status { trial, status, action: "be revived: it was withdrawn before it began" })
+            }
+            (true, false) => Ok(()),
+        }
     }
 
     /// Pauses a trial at its next report, or at once if it has no worker.
@@ -98,62 +140,64 @@ impl Engine {
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) {
-        let Some(live) = self.ledger.live_mut(trial) else { return };
-        if matches!(live.standing, Standing::Stop { .. } | Standing::Ending(_)) {
-            return;
-        }
+        let going_to_end = self.ledger.is_ending(trial) || self.has_last_step(trial);
+        let Some(plan) = self.ledger.plan(trial).filter(|_| !going_to_end) else { return };
         // A scheduler can't take a trial over that a client paused, and a drain takes over nobody's.
-        match (live.paused_by, by) {
+        match (plan.paused_by, by) {
             (Some(PausedBy::Client), PausedBy::Scheduler) | (Some(_), PausedBy::Drain) => return,
             _ => {}
         }
-        live.paused_by = Some(by);
-        let state = live.state;
-        if state.holds_worker() {
-            live.standing = Standing::Pause { resume: false };
-        }
-        self.ledger.leave_lines(trial);
-        self.tell(now, out, || EventKind::Paused { trial, by, reason: reason.clone() });
-        self.set_reason(trial, reason);
-        match state {
-            State::Paused if by == PausedBy::Scheduler => self.ledger.park(trial),
-            State::Paused => {}
-            _ => out.push(EngineOutput::Trial(trial, TrialOrder::Pause)),
+        self.commit(now, out, EventKind::Paused { trial, by, reason });
+        if self.ledger.live(trial).is_some_and(|live| live.state != State::Paused) {
+            out.push(EngineOutput::Trial(trial, TrialOrder::Pause));
         }
     }
 
-    fn unpause(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) -> Result<(), OrderError> {
+    pub(super) fn unpause(
+        &mut self,
+        trial: TrialId,
+        by: ResumedBy,
+        now: Moment,
+        out: &mut Vec<EngineOutput>,
+    ) -> Result<(), OrderError> {
         let status = self.expect_live(trial, "be resumed")?;
-        let Some(live) = self.ledger.live_mut(trial) else { return Err(OrderError::NoSuchTrial { trial }) };
-        match (&mut live.standing, live.state) {
-            (Standing::Pause { resume }, _) => *resume = true,
-            // It goes on as soon as it is what it is to become.
-            (_, State::Paused) if live.exploit.is_some() => live.paused_by = Some(PausedBy::Scheduler),
-            (_, State::Paused) => self.ledger.enqueue(trial),
-            // Its pause is on the way: the order is there, the answer isn't yet.
-            (standing, State::Queued) if live.paused_by.is_some() => *standing = Standing::Pause { resume: true },
+        let Some((plan, live)) = self.ledger.plan(trial).zip(self.ledger.live(trial)) else {
+            return Err(OrderError::NoSuchTrial { trial });
+        };
+        let on_the_way = live.state == State::Queued && plan.paused_by.is_some();
+        match plan.ordered {
+            Ordered::Pause { .. } => {}
+            Ordered::Nothing if live.state == State::Paused || on_the_way => {}
             _ => return Err(OrderError::Status { trial, status, action: "be resumed: it isn't paused" }),
         }
-        self.tell(now, out, || EventKind::Resumed { trial });
+        self.commit(now, out, EventKind::Resumed { trial, by });
         Ok(())
     }
 
-    /// Carries out what a scheduler wants of other trials. One that is gone or has ended is passed over.
+    /// Carries out what a scheduler wants of other trials. One that is gone or has ended is passed over. While a run drains, what
+    /// is wanted is written down as always, and takes effect when the run is resumed.
     pub(super) fn direct(&mut self, directives: Vec<Directive>, now: Moment, out: &mut Vec<EngineOutput>) {
-        if !matches!(self.phase, Phase::Open) {
+        if !matches!(self.phase, Phase::Open | Phase::Draining { .. }) {
             return;
         }
         for directive in directives {
             match directive {
                 Directive::Save(trial) => {
-                    if let Some(live) = self.ledger.live_mut(trial).filter(|live| !live.saving) {
-                        live.save_requested = matches!(live.state, State::Running { .. });
+                    let runs = |live: &super::ledger::Live| matches!(live.state, State::Running { .. }) && !live.saving;
+                    let wanted = self.ledger.plan(trial).is_some_and(|plan| !plan.save_requested);
+                    if wanted && self.ledger.live(trial).is_some_and(runs) {
+                        self.commit(now, out, EventKind::SaveRequested { trial });
                     }
                 }
                 Directive::Exploit { trial, donor, config, reason } => {
-                    self.exploit(trial, Pending::new(donor, config, reason), now, out);
+                    self.exploit(trial, ExploitOrder { donor, config, reason }, now, out);
                 }
                 Directive::Resize { trial, request, reason } => self.resize(trial, request, reason, now, out),
+                Directive::Prioritise(trial, priority) => {
+                    if self.ledger.plan(trial).is_some_and(|plan| plan.priority != priority) {
+                        self.commit(now, out, EventKind::Prioritised { trial, priority });
+                    }
+                }
                 Directive::Stop(trial) => self.end_trial(trial, Ending::Scheduler, None, now, out),
                 Directive::StopBecause(trial, reason) => {
                     self.end_trial(trial, Ending::Scheduler, Some(reason), now, out);
@@ -161,26 +205,13 @@ impl Engine {
                 Directive::Pause(trial) => self.pause_trial(trial, PausedBy::Scheduler, None, now, out),
                 Directive::Resume(trial) => {
                     let by_scheduler =
-                        self.ledger.live(trial).is_some_and(|live| live.paused_by == Some(PausedBy::Scheduler));
+                        self.ledger.plan(trial).is_some_and(|plan| plan.paused_by == Some(PausedBy::Scheduler));
                     if by_scheduler {
                         // A trial that isn't paused yet is let go on as soon as it is.
-                        let _ = self.unpause(trial, now, out);
+                        let _ = self.unpause(trial, ResumedBy::Scheduler, now, out);
                     }
                 }
             }
-        }
-    }
-
-    pub(super) fn set_standing(&mut self, trial: TrialId, standing: Standing, reason: Option<Cow<'static, str>>) {
-        if let Some(live) = self.ledger.live_mut(trial) {
-            live.standing = standing;
-        }
-        self.set_reason(trial, reason);
-    }
-
-    pub(super) fn set_reason(&mut self, trial: TrialId, reason: Option<Cow<'static, str>>) {
-        if let (Some(reason), Some(entry)) = (reason, self.ledger.entry_mut(trial)) {
-            entry.record.reason = Some(reason);
         }
     }
 }

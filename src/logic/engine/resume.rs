@@ -6,8 +6,8 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use super::entry::Standing;
-use super::shelves::Life;
+use super::ledger::{Ordered, Place, RunRecord, SpaceChange};
+use super::retention::Life;
 use super::{Engine, EngineOutput};
 use crate::logic::config::Config;
 use crate::logic::event::{AddedBy, Ending, EventKind, Outcome, PausedBy, Revival, RunFailure};
@@ -23,7 +23,8 @@ pub enum OnResume {
     Skip,
     /// It goes on from its last checkpoint, with the same id, attempts and failures.
     Resume,
-    /// A new trial with the same configuration, and nothing else of it, takes its place.
+    /// A new trial with the same configuration takes its place, in the line of those that wait too. Of what it has reached or was
+    /// given to begin from, nothing is left.
     Restart,
 }
 
@@ -111,6 +112,9 @@ impl Resume {
 
     /// Finished trials go on that nobody judged: they were done, or ended by a stop rule or with the experiment. Those that
     /// a scheduler or a client stopped stay as they are.
+    ///
+    /// A scheduler that judges at rungs doesn't judge them again at those that they have passed. `HyperBand` puts them into the
+    /// bracket that is being filled, where they wait for the others of it.
     #[must_use]
     pub fn extend(mut self) -> Self {
         self.extended = Extended::Unjudged;
@@ -118,13 +122,13 @@ impl Resume {
     }
 
     fn of(&self, status: Status, ending: Option<Ending>, kind: Option<FailureKind>, trial: TrialId) -> OnResume {
-        if status.is_terminal() && self.trials.contains(&trial) {
+        if status.is_terminal() && ending != Some(Ending::Withdrawn) && self.trials.contains(&trial) {
             return OnResume::Resume;
         }
         let unjudged = matches!(ending, Some(Ending::Done | Ending::StopRule | Ending::Experiment));
         match status {
             // Its place has been taken already.
-            Status::Terminated if ending == Some(Ending::Restarted) => OnResume::Skip,
+            Status::Terminated if matches!(ending, Some(Ending::Restarted | Ending::Withdrawn)) => OnResume::Skip,
             Status::Terminated if unjudged && self.extended == Extended::Unjudged => OnResume::Resume,
             Status::Terminated => self.finished,
             Status::Error if kind.is_some_and(|kind| self.kinds.contains(&kind)) => OnResume::Resume,
@@ -170,125 +174,151 @@ impl Engine {
         self.resume = Some(how);
     }
 
-    /// Brings the recalled trials back: those that reported last come first, as in Ray Tune.
+    /// What a client changed in an earlier session holds, unless the program has changed the same setting since.
+    fn bring_back_edits(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
+        let Some(before) = self.replayed.opened.as_ref().map(|opened| opened.settings.clone()) else { return };
+        self.bring_back_settings(&before, now, out);
+        let RunRecord { limited, staged, resources, space, .. } = self.ledger.run().clone();
+        if let Some(SpaceChange { version, .. }) = space.filter(|_| !self.settings.has_spaces_of(&before)) {
+            let (version, changes) = (version.saturating_add(1), Arc::default());
+            self.take_space(SpaceChange { version, changes, by: None }, now, out);
+        }
+        if limited.is_some() && before.concurrency != self.settings.concurrency {
+            let concurrency = self.settings.concurrency.and_then(NonZeroU32::new);
+            self.commit(now, out, EventKind::Limited { concurrency });
+        }
+        if staged.is_some() && before.staged != self.settings.staged {
+            let most = NonZeroU32::new(self.settings.staged).unwrap_or(NonZeroU32::MIN);
+            self.commit(now, out, EventKind::Staged { most });
+        }
+        match resources {
+            None => {}
+            Some(_) if before.resources != self.settings.resources => {
+                let total = self.settings.total.clone();
+                self.commit(now, out, EventKind::Rescaled { total });
+            }
+            // The pool began with what the program says.
+            Some(total) => out.push(EngineOutput::Resize(total)),
+        }
+    }
+
+    /// Brings the trials of earlier sessions back: those that reported last come first, as in Ray Tune.
     pub(super) fn bring_back(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
         let Some(how) = self.resume.take() else { return };
-        // What a client has said holds, unless this session's settings say something.
-        let limited = self.recalled.run.limited.and_then(NonZeroU32::new);
-        self.settings.concurrency = self.settings.concurrency.or(limited);
-        let reported = |trial: &TrialId| {
-            let last = self.ledger.get(*trial).and_then(|record| record.last.as_ref());
-            last.filter(|last| last.iteration() > 0).map_or(f64::NEG_INFINITY, |last| last.timestamp)
+        self.bring_back_edits(now, out);
+        let reported = |record: &super::TrialRecord| {
+            let last = record.last.as_ref().filter(|last| last.iteration() > 0);
+            last.map_or(f64::NEG_INFINITY, |last| last.timestamp)
         };
-        let mut all: Vec<(TrialId, f64)> =
-            self.ledger.iter().map(|record| record.id).map(|id| (id, reported(&id))).collect();
+        let mut all: Vec<(TrialId, f64)> = self.ledger.iter().map(|record| (record.id, reported(record))).collect();
         all.sort_by(|(_, one), (_, other)| other.total_cmp(one));
         for (rank, (trial, _)) in (0..).zip(all) {
             let Some(record) = self.ledger.get(trial) else { continue };
             let kind = record.failures.last().map(|failure| failure.fault.kind);
             let (status, what) = (record.status, how.of(record.status, record.ending, kind, trial));
-            if let Some(live) = self.ledger.live(trial)
-                && let Standing::Ending(ending) = live.standing
-            {
+            if let Some(Ordered::End(ending)) = self.ledger.plan(trial).map(|plan| plan.ordered) {
                 // Its end had been decided.
-                self.end_without_worker(trial, ending, None, now, out);
+                self.end_without_worker(trial, ending, now, out);
+                continue;
+            }
+            // The end of one that was skipped may have been the end of the run: nobody is revived for that.
+            if !self.is_open() {
                 continue;
             }
             match what {
                 OnResume::Skip if status.is_terminal() => {}
                 OnResume::Skip => {
-                    let reason = Some("skipped when the run was resumed".into());
-                    self.end_without_worker(trial, Ending::Client, reason, now, out);
+                    let (ending, reason) = (Ending::Client, Some("skipped when the run was resumed".into()));
+                    self.commit(now, out, EventKind::Stopping { trial, ending, reason });
+                    self.end_without_worker(trial, ending, now, out);
                 }
                 OnResume::Resume if status.is_terminal() => self.revive(trial, now, out),
                 OnResume::Resume => self.bring_back_one(trial, rank, now, out),
-                OnResume::Restart => self.restart(trial, now, out),
+                OnResume::Restart => self.restart(trial, rank, now, out),
             }
         }
+        self.resume_exploits(now, out);
     }
 
     /// A trial that had ended goes on from its last checkpoint.
     pub(super) fn revive(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) {
         let Some(record) = self.ledger.get(trial) else { return };
         let why = if record.status == Status::Error { Revival::Retry } else { Revival::Extend };
-        let (attempt, from, config) = (record.attempts + 1, record.status, record.config.clone());
-        let Some(request) = self.request_of(trial, &config, out) else { return };
-        self.ledger.revive(trial, attempt, request);
-        self.shelves.iter_mut().for_each(|shelves| shelves.turned(trial, Life::GoesOn));
-        self.scheduler.call(|scheduler| scheduler.on_add(trial, &config));
-        self.tell(now, out, || EventKind::Revived { trial, why, attempt });
-        self.tell(now, out, || EventKind::Status { trial, from, to: Status::Pending });
+        let (attempt, from) = (record.attempts + 1, record.status);
+        let Some(request) = self.request_of(trial, now, out) else { return };
+        self.commit(now, out, EventKind::Revived { trial, why, attempt, request });
+        self.retained.turned(trial, Life::GoesOn);
+        self.scheduler_hears_revival(trial);
+        self.commit(now, out, EventKind::Status { trial, from, to: Status::Pending });
         self.create(trial, out);
+    }
+
+    pub(super) fn scheduler_hears_revival(&mut self, trial: TrialId) {
+        if let Some(record) = self.ledger.get(trial) {
+            let (config, last) = (&record.config, record.last.as_deref());
+            self.scheduler.call(|scheduler| scheduler.on_revive(trial, config, last));
+        }
     }
 
     fn bring_back_one(&mut self, trial: TrialId, rank: u32, now: Moment, out: &mut Vec<EngineOutput>) {
-        let Some(config) = self.ledger.get(trial).map(|record| record.config.clone()) else { return };
-        let Some(request) = self.request_of(trial, &config, out) else { return };
-        let waits = self.ledger.live(trial).and_then(|live| live.retry_at).filter(|at| *at > now);
-        let Some(live) = self.ledger.live_mut(trial) else { return };
-        live.request = request;
-        live.lease = None;
-        let resumes = matches!(live.standing, Standing::Pause { resume: true });
-        live.standing = Standing::None;
-        let (was, by) = (live.state, live.paused_by);
+        let Some(request) = self.request_of(trial, now, out) else { return };
+        let Some((record, plan)) = self.ledger.get(trial).zip(self.ledger.plan(trial)) else { return };
+        let (from, iteration, config) = (record.status, record.reported, record.config.clone());
         // A drain paused it for this very moment. What was about to be paused, and lost its worker, is paused.
-        let paused = matches!(by, Some(PausedBy::Client | PausedBy::Scheduler)) && !resumes;
-        let state = if paused || (was == State::Paused && by.is_none()) { State::Paused } else { State::Queued };
-        if !paused {
-            live.paused_by = None;
+        let resumes = plan.ordered == Ordered::Pause { resume: true };
+        let by_somebody = matches!(plan.paused_by, Some(PausedBy::Client | PausedBy::Scheduler)) && !resumes;
+        let paused = by_somebody || plan.exploit.is_some();
+        let let_go = from == Status::Paused && plan.paused_by.is_none();
+        let status = if paused || let_go { Status::Paused } else { Status::Pending };
+        self.commit(now, out, EventKind::Returned { trial, config, status, iteration, request, rank });
+        if from != status {
+            self.commit(now, out, EventKind::Status { trial, from, to: status });
         }
-        self.ledger.leave_lines(trial);
-        let change = self.ledger.moved(trial, state);
-        if let Some(live) = self.ledger.live_mut(trial) {
-            live.rank = Some(rank);
+        if self.ledger.plan(trial).is_some_and(|plan| plan.place == Place::Line) {
+            self.scheduler.call(|scheduler| scheduler.on_resume(trial));
         }
-        match (waits, by) {
-            (Some(at), _) => self.ledger.back_off(trial, at),
-            (None, Some(PausedBy::Client)) if paused => {}
-            (None, Some(PausedBy::Scheduler)) if paused => self.ledger.park(trial),
-            _ => {
-                self.ledger.enqueue(trial);
-                self.scheduler.call(|scheduler| scheduler.on_resume(trial));
-            }
-        }
-        let (status, iteration) = self.ledger.get(trial).map_or((Status::Pending, 0), |r| (r.status, r.reported));
-        self.tell(now, out, || EventKind::Returned { trial, config: config.clone(), status, iteration });
-        if let Some((from, to)) = change {
-            self.tell(now, out, || EventKind::Status { trial, from, to });
-        }
+        let state = if status == Status::Paused { State::Paused } else { State::Queued };
+        self.ledger.follow(trial, state);
         self.create(trial, out);
     }
 
-    /// A new trial takes the place of one that is given up.
-    fn restart(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) {
+    /// A new trial takes the place of one that is given up, also in the line.
+    fn restart(&mut self, trial: TrialId, rank: u32, now: Moment, out: &mut Vec<EngineOutput>) {
         let Some(config) = self.ledger.get(trial).map(|record| record.config.clone()) else { return };
-        let new = match self.add(Config::clone(&config), AddedBy::Restart, now, out) {
+        let new = match self.add(Config::clone(&config), (AddedBy::Restart, Some(rank)), None, now, out) {
             Ok(new) => new,
-            Err(message) => return self.close(Outcome::Failed(RunFailure::Infeasible { trial, message }), out),
+            Err(message) => {
+                self.close(Outcome::Failed(RunFailure::Infeasible { trial, message }), now, out);
+                return self.end_without_machine(trial, now, out);
+            }
         };
-        let reason = Cow::from(format!("restarted as {new}"));
-        if self.ledger.live(trial).is_some() {
-            return self.end_without_worker(trial, Ending::Restarted, Some(reason), now, out);
+        if let Some(priority) = self.ledger.plan(trial).map(|plan| plan.priority).filter(|priority| *priority != 0) {
+            self.commit(now, out, EventKind::Prioritised { trial: new, priority });
         }
-        self.ledger.superseded(trial, reason.clone());
+        let (ending, reason) = (Ending::Restarted, Some(Cow::from(format!("restarted as {new}"))));
+        if self.ledger.plan(trial).is_some() {
+            self.commit(now, out, EventKind::Stopping { trial, ending, reason });
+            return self.end_without_worker(trial, ending, now, out);
+        }
         let last = self.ledger.get(trial).and_then(|record| record.last.clone());
         let last = last.unwrap_or_else(|| Arc::new(crate::logic::metrics::Report::empty(trial)));
-        let (status, ending) = (Status::Terminated, Ending::Restarted);
-        self.tell(now, out, || EventKind::Ended { trial, status, ending, reason: Some(reason), last });
+        let status = Status::Terminated;
+        self.commit(now, out, EventKind::Ended { trial, status, ending, reason, last });
     }
 
-    fn end_without_worker(
-        &mut self,
-        trial: TrialId,
-        ending: Ending,
-        reason: Option<Cow<'static, str>>,
-        now: Moment,
-        out: &mut Vec<EngineOutput>,
-    ) {
-        self.set_standing(trial, Standing::Ending(ending), reason);
+    /// The run was closed before this trial's machine was made: nobody else ends it.
+    fn end_without_machine(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) {
+        if self.ledger.plan(trial).is_some() {
+            self.end_without_worker(trial, Ending::Experiment, now, out);
+        }
+    }
+
+    fn end_without_worker(&mut self, trial: TrialId, ending: Ending, now: Moment, out: &mut Vec<EngineOutput>) {
         let state = if ending == Ending::Error { State::Error } else { State::Terminated };
-        if let Some((from, to)) = self.ledger.moved(trial, state) {
-            self.tell(now, out, || EventKind::Status { trial, from, to });
+        if let Some((from, to)) = self.ledger.follow(trial, state)
+            && from != to
+        {
+            self.commit(now, out, EventKind::Status { trial, from, to });
         }
         self.ended(trial, now, out);
     }
@@ -297,16 +327,19 @@ impl Engine {
     fn request_of(
         &mut self,
         trial: TrialId,
-        config: &Config,
+        now: Moment,
         out: &mut Vec<EngineOutput>,
     ) -> Option<Arc<crate::logic::pool::ResourceRequest>> {
-        if let Some(resized) = self.ledger.get(trial).and_then(|record| record.resized.clone()) {
-            return Some(resized);
+        let record = self.ledger.get(trial)?;
+        if let Some(resized) = &record.resized {
+            return Some(resized.clone());
         }
-        match (self.settings.request)(config) {
+        let config = record.config.clone();
+        match self.request_for(&config) {
             Ok(request) => Some(request),
             Err(message) => {
-                self.close(Outcome::Failed(RunFailure::Infeasible { trial, message }), out);
+                self.close(Outcome::Failed(RunFailure::Infeasible { trial, message }), now, out);
+                self.end_without_machine(trial, now, out);
                 None
             }
         }
@@ -320,11 +353,8 @@ impl Engine {
             attempt: record.attempts,
             iteration: record.last.as_ref().map_or(0, |last| last.iteration()),
             failures: record.failures.iter().map(|failure| failure.fault.kind).collect(),
-            checkpoints: record.checkpoints.clone(),
-            saves: record.saves,
-            inherited: record.inherited.clone(),
+            restores: record.restores.clone(),
         };
-        let (config, request) = (record.config.clone(), live.request.clone());
-        out.push(EngineOutput::Create { trial, config, request, past: Some(Box::new(past)) });
+        out.push(EngineOutput::Create { trial, past: Some(Box::new(past)) });
     }
 }

@@ -1,21 +1,22 @@
 //! What an engine is told once, when it is built.
 
 use std::num::NonZeroU32;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::hold::SameError;
 use crate::logic::config::Config;
+use crate::logic::event::RunInfo;
 use crate::logic::ids::RunId;
-use crate::logic::limit::TimeLimit;
-use crate::logic::metrics::Objective;
-use crate::logic::pool::{ResourceRequest, Resources};
+use crate::logic::pool::{PoolError, ResourceRequest, Resources};
+use crate::logic::settings::{Settings, seconds};
 use crate::logic::trial::BatchLimits;
 
 /// How many reports travel in one message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Batching {
     /// So many that the engine hears at most about 10,000 messages a second from all running trials together: each
@@ -30,7 +31,9 @@ pub enum Batching {
     Fixed {
         /// The most reports in a batch.
         reports: NonZeroU32,
-        /// The longest time a batch may take, but for the step in progress.
+        /// The longest time a batch may take, but for the step in progress; in JSON a number of seconds.
+        #[serde(with = "seconds::optional", default)]
+        #[cfg_attr(feature = "cli", schemars(with = "Option<crate::logic::settings::form::Time>"))]
         time: Option<Duration>,
     },
 }
@@ -53,6 +56,7 @@ impl Batching {
 
 /// Whether a failed trial ends the whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FailFast {
     /// It doesn't.
@@ -66,6 +70,7 @@ pub enum FailFast {
 
 /// Whether something is done at a trial's end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AtEnd {
     /// It isn't.
@@ -77,6 +82,7 @@ pub enum AtEnd {
 
 /// How many reports of each trial are kept in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum History {
     /// None but the last.
@@ -94,72 +100,55 @@ impl Default for History {
 /// Says what a trial needs, from its configuration. An error names what was asked and the most there is.
 pub type RequestRule = Arc<dyn Fn(&Config) -> Result<Arc<ResourceRequest>, String> + Send + Sync>;
 
-/// The settings of an engine.
+/// Says whether a run can have these resources.
+pub type TotalRule = Arc<dyn Fn(&Resources) -> Result<(), PoolError> + Send + Sync>;
+
+/// What an engine is told once: the experiment's [`Settings`], as which it reads, and what isn't data or depends on the machine.
 #[derive(Clone)]
 pub struct EngineSettings {
     /// The run's name.
     pub run: RunId,
-    /// The experiment's name.
-    pub name: Arc<str>,
-    /// What counts.
-    pub objective: Option<Objective>,
-    /// How reports are batched.
-    pub batching: Batching,
-    /// At most so many trials have or want a worker at once.
-    pub concurrency: Option<NonZeroU32>,
-    /// At most so many trials wait for resources at once, in the pool's line; the others wait for their turn, in the
-    /// order that priorities and the scheduler give them.
-    pub staged: NonZeroU32,
-    /// A checkpoint at every iteration that is a multiple of this.
-    pub checkpoint_every: Option<NonZeroU32>,
-    /// How many bytes the checkpoints of all trials may take together. The oldest ones go first; the last of a trial that
-    /// hasn't ended never goes.
-    pub checkpoint_budget: Option<u64>,
-    /// What is done at a trial's end.
-    pub at_end: AtEnd,
-    /// Whether a failed trial ends the run.
-    pub fail_fast: FailFast,
-    /// What is done when the same error has come from several workers; nothing, if none.
-    pub same_error: Option<SameError>,
-    /// After so many trials that failed on it in a row a GPU is withdrawn from service; never, if none.
-    pub withdraw_gpus_after: Option<u32>,
-    /// How long the run may take; as long as it takes, if none.
-    pub time_limit: Option<TimeLimit>,
-    /// What is kept of each trial's reports.
-    pub history: History,
+    /// The experiment's settings. A client may change some of them while the run goes on.
+    pub experiment: Arc<Settings>,
     /// What a trial needs.
     pub request: RequestRule,
-    /// All that there is for trials to share.
-    pub resources: Resources,
+    /// All that there is for trials to share, until a client changes it.
+    pub total: Resources,
+    /// What those who watch are told of the run; the engine fills in what it knows itself.
+    pub info: RunInfo,
+    /// What there may be.
+    pub check_total: TotalRule,
 }
 
 impl EngineSettings {
-    /// Of a run with one cpu a trial, so many trials at once as `resources` allow, and nothing kept or limited beyond that.
-    pub fn new(run: RunId, name: impl Into<Arc<str>>, resources: Resources) -> Self {
-        let request = Arc::new(ResourceRequest::default());
-        Self {
-            run,
-            name: name.into(),
-            objective: None,
-            batching: Batching::default(),
-            concurrency: None,
-            staged: NonZeroU32::MIN.saturating_add(15),
-            checkpoint_every: None,
-            checkpoint_budget: None,
-            at_end: AtEnd::default(),
-            fail_fast: FailFast::default(),
-            same_error: None,
-            withdraw_gpus_after: None,
-            time_limit: None,
-            history: History::default(),
-            request: super::same_for_all(request),
-            resources,
-        }
+    /// Of a run with one cpu a trial, so many trials at once as `total` allows, and the defaults for everything else.
+    pub fn new(run: RunId, name: impl Into<Arc<str>>, total: Resources) -> Self {
+        let request = super::same_for_all(Arc::new(ResourceRequest::default()));
+        let check_total: TotalRule = Arc::new(Resources::check_pool);
+        let info = RunInfo::default();
+        Self { run, experiment: Arc::new(Settings::new(name)), request, total, info, check_total }
+    }
+}
+
+impl Deref for EngineSettings {
+    type Target = Settings;
+
+    fn deref(&self) -> &Settings {
+        &self.experiment
+    }
+}
+
+impl DerefMut for EngineSettings {
+    fn deref_mut(&mut self) -> &mut Settings {
+        Arc::make_mut(&mut self.experiment)
     }
 }
 
 impl std::fmt::Debug for EngineSettings {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("EngineSettings").field("run", &self.run).field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("EngineSettings")
+            .field("run", &self.run)
+            .field("experiment", &self.experiment)
+            .finish_non_exhaustive()
     }
 }

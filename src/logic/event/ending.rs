@@ -21,6 +21,9 @@ pub enum Ending {
     Error,
     /// A new trial with the same configuration took its place when the run was resumed.
     Restarted,
+    /// It was withdrawn before it began: the space was changed and it isn't in it any more, so that another is suggested in its
+    /// place, or fewer trials are wanted.
+    Withdrawn,
 }
 
 /// Who paused a trial.
@@ -36,10 +39,11 @@ pub enum PausedBy {
 }
 
 /// Who added a trial.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AddedBy {
     /// The searcher suggested it.
+    #[default]
     Searcher,
     /// A client asked for it.
     Client,
@@ -55,4 +59,14 @@ pub enum Revival {
     Retry,
     /// It was finished and is to go further.
     Extend,
+}
+
+/// Who let a paused trial go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResumedBy {
+    /// A client.
+    Client,
+    /// The scheduler that had paused it.
+    Scheduler,
 }

@@ -4,45 +4,32 @@ use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
 use super::checkpoint::{Checkpoint, CheckpointId};
 use super::config::Config;
 use super::failure::{Failure, Fault};
 use super::ids::{LeaseId, RunId, TrialId, WorkerId};
 use super::metrics::{Objective, Report};
-use super::pool::ResourceRequest;
+use super::pool::{ResourceRequest, Resources, units};
+use super::settings::LiveSetting;
+use super::space::Space;
 use super::time::Moment;
 use super::trial::Status;
 
+mod change;
 mod ending;
+mod exploit;
 mod outcome;
+mod run_info;
+mod worker;
 
-pub use ending::{AddedBy, Ending, PausedBy, Revival};
+pub use change::Change;
+pub use ending::{AddedBy, Ending, PausedBy, ResumedBy, Revival};
+pub use exploit::{Exploit, ExploitOrder};
 pub use outcome::{Hold, Outcome, Part, RunFailure};
-
-/// A trial became a copy of another: it goes on from that one's checkpoint, with a configuration of its own. A trial can
-/// also go on from its own checkpoint with another configuration.
-///
-/// The exploits of all trials are the policy log of population-based training.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Exploit {
-    /// How far the trial itself had come: its last iteration.
-    pub iteration: u64,
-    /// Whose copy it became.
-    pub donor: TrialId,
-    /// Where it goes on from. Usually the donor's own; that of another trial if the donor was a copy itself and had no
-    /// checkpoint of its own since.
-    pub checkpoint: Arc<Checkpoint>,
-    /// How many exploits of the checkpoint's trial came before that checkpoint.
-    pub generation: usize,
-    /// Its configuration until then.
-    pub before: Arc<Config>,
-    /// Its configuration from then on.
-    pub config: Arc<Config>,
-    /// Why, in words a person can read.
-    pub reason: Option<Cow<'static, str>>,
-}
+pub use run_info::RunInfo;
+pub use worker::{Process, StopCause, WorkerChange};
 
 /// Something that happened in a run, and when.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -70,6 +57,9 @@ pub enum EventKind {
         total: Option<u64>,
         /// What counts.
         objective: Option<Objective>,
+        /// What else a run is: its seed, its rules, where it lies, whether it was resumed.
+        #[serde(flatten)]
+        info: Arc<RunInfo>,
     },
     /// A trial was added.
     Added {
@@ -77,8 +67,17 @@ pub enum EventKind {
         trial: TrialId,
         /// Its configuration.
         config: Arc<Config>,
+        /// What it needs.
+        #[serde(with = "units")]
+        request: Arc<ResourceRequest>,
         /// Who added it.
         by: AddedBy,
+        /// The checkpoint that it begins from, if it was given one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        from: Option<Arc<Checkpoint>>,
+        /// Its place in the line, if it takes that of a trial which is restarted.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rank: Option<u32>,
     },
     /// An unfinished trial of an earlier session is back.
     Returned {
@@ -90,6 +89,11 @@ pub enum EventKind {
         status: Status,
         /// The last iteration that it has reported; 0 if there was none.
         iteration: u64,
+        /// What it needs in this session.
+        #[serde(with = "units")]
+        request: Arc<ResourceRequest>,
+        /// Its place among those that came back: those that reported last come first.
+        rank: u32,
     },
     /// A trial that had ended goes on, by somebody's explicit word.
     Revived {
@@ -99,6 +103,9 @@ pub enum EventKind {
         why: Revival,
         /// The number of the attempt that follows.
         attempt: u32,
+        /// What it needs.
+        #[serde(with = "units")]
+        request: Arc<ResourceRequest>,
     },
     /// A trial was chosen to be launched next.
     Chosen {
@@ -124,6 +131,12 @@ pub enum EventKind {
         worker: WorkerId,
         /// Under which lease.
         lease: LeaseId,
+        /// The indices of the GPUs that it holds there, bundle by bundle. What else it holds is its request.
+        gpus: Vec<u32>,
+        /// With which priority.
+        priority: i32,
+        /// So many trials had that worker before.
+        reused: u32,
     },
     /// A trial goes on from a checkpoint.
     Restored {
@@ -144,6 +157,16 @@ pub enum EventKind {
         /// What is known of it.
         checkpoint: Arc<Checkpoint>,
     },
+    /// A checkpoint is wanted at a trial's next report.
+    SaveRequested {
+        /// The trial.
+        trial: TrialId,
+    },
+    /// A checkpoint was wanted, and the trainable has none to give.
+    Unsaved {
+        /// The trial.
+        trial: TrialId,
+    },
     /// A checkpoint is no longer kept.
     Deleted {
         /// Which.
@@ -162,6 +185,27 @@ pub enum EventKind {
     Resumed {
         /// The trial.
         trial: TrialId,
+        /// Who let it go on.
+        by: ResumedBy,
+    },
+    /// A failed trial has waited long enough: its next attempt can begin when there is room.
+    Queued {
+        /// The trial.
+        trial: TrialId,
+    },
+    /// A trial is to become a copy of another as soon as that can be.
+    ExploitOrdered {
+        /// The trial.
+        trial: TrialId,
+        /// Of which, and with which configuration.
+        order: Arc<ExploitOrder>,
+    },
+    /// A trial that was to become a copy of another can't: it goes on as it was.
+    ExploitDropped {
+        /// The trial.
+        trial: TrialId,
+        /// Why, in words a person can read.
+        reason: String,
     },
     /// A trial became a copy of another.
     Exploited {
@@ -169,12 +213,24 @@ pub enum EventKind {
         trial: TrialId,
         /// Of which, and what it is from now on.
         exploit: Arc<Exploit>,
+        /// What it needs from now on.
+        #[serde(with = "units")]
+        request: Arc<ResourceRequest>,
+    },
+    /// The checkpoint of another trial that a copy was to go on from is gone: it goes on from its own last one, or from the
+    /// beginning. What it reports from there on are results.
+    Disinherited {
+        /// The trial.
+        trial: TrialId,
+        /// What is gone.
+        checkpoint: CheckpointId,
     },
     /// A trial that doesn't run will be given other resources from now on.
     Resized {
         /// The trial.
         trial: TrialId,
         /// What it needs from now on.
+        #[serde(with = "units")]
         request: Arc<ResourceRequest>,
     },
     /// A trial's end was decided; it follows as soon as the trial has come to rest.
@@ -186,7 +242,7 @@ pub enum EventKind {
         /// Why, if anybody said.
         reason: Option<Cow<'static, str>>,
     },
-    /// A client gave a trial another priority.
+    /// A client or the scheduler gave a trial another priority.
     Prioritised {
         /// The trial.
         trial: TrialId,
@@ -197,6 +253,35 @@ pub enum EventKind {
     Limited {
         /// So many; none: as many as the resources allow.
         concurrency: Option<NonZeroU32>,
+    },
+    /// A client changed what there is to run on.
+    Rescaled {
+        /// All there is from now on.
+        #[serde(with = "units")]
+        total: Resources,
+    },
+    /// A client set how many trials may be made, and wait in the line for resources, ahead of workers.
+    Staged {
+        /// So many at most.
+        most: NonZeroU32,
+    },
+    /// A client changed the space. Every suggestion from now on lies within; what was tried stays.
+    SpaceChanged {
+        /// How often it was changed by now.
+        version: u32,
+        /// All that differs from the space that the program gave, as names and what each may be; empty: it is that again.
+        changes: Arc<Space>,
+        /// Who asked for it, if anybody said; nobody if the program has another space.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<str>>,
+    },
+    /// A client changed a setting.
+    SettingChanged {
+        /// Which, and what it is from now on.
+        setting: LiveSetting,
+        /// Who asked for it, if anybody said; nobody if the program has changed it since.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        by: Option<Arc<str>>,
     },
     /// No trial is launched any more until a client lets the run go on. What runs goes on.
     Held {
@@ -236,6 +321,13 @@ pub enum EventKind {
         /// Its last report, with `done` set.
         last: Arc<Report>,
     },
+    /// Something happened to a worker.
+    Worker {
+        /// Which.
+        worker: WorkerId,
+        /// What.
+        change: WorkerChange,
+    },
     /// A worker didn't stop within its grace period and was left behind.
     Abandoned {
         /// Which.
@@ -267,9 +359,15 @@ impl EventKind {
             | EventKind::Status { trial, .. }
             | EventKind::Launched { trial, .. }
             | EventKind::Paused { trial, .. }
-            | EventKind::Resumed { trial }
+            | EventKind::Resumed { trial, .. }
+            | EventKind::Queued { trial }
+            | EventKind::SaveRequested { trial }
+            | EventKind::Unsaved { trial }
+            | EventKind::ExploitOrdered { trial, .. }
+            | EventKind::ExploitDropped { trial, .. }
             | EventKind::Restored { trial, .. }
             | EventKind::Exploited { trial, .. }
+            | EventKind::Disinherited { trial, .. }
             | EventKind::Resized { trial, .. }
             | EventKind::Stopping { trial, .. }
             | EventKind::Prioritised { trial, .. }
@@ -279,11 +377,17 @@ impl EventKind {
             EventKind::Saved { checkpoint } => Some(checkpoint.id.trial),
             EventKind::Deleted { checkpoint } => Some(checkpoint.trial),
             EventKind::Abandoned { trial, .. } => *trial,
+            EventKind::Worker { change: WorkerChange::ResetFailed { trial, .. }, .. } => Some(*trial),
             EventKind::Started { .. }
             | EventKind::Limited { .. }
+            | EventKind::Rescaled { .. }
+            | EventKind::Staged { .. }
+            | EventKind::SpaceChanged { .. }
+            | EventKind::SettingChanged { .. }
             | EventKind::Held { .. }
             | EventKind::Proceeded
             | EventKind::Withdrawn { .. }
+            | EventKind::Worker { .. }
             | EventKind::Warning { .. }
             | EventKind::Finished { .. } => None,
         }

@@ -1,6 +1,7 @@
 //! How a run ended, and why one couldn't go on.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,18 @@ pub enum Outcome {
     Unfinished,
     /// It couldn't go on.
     Failed(RunFailure),
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Completed => f.write_str("completed"),
+            Outcome::Stopped(why) => write!(f, "stopped: {why}"),
+            Outcome::Drained => f.write_str("drained, to be resumed"),
+            Outcome::Unfinished => f.write_str("cut off, to be resumed"),
+            Outcome::Failed(why) => write!(f, "failed: {why}"),
+        }
+    }
 }
 
 /// Why a run couldn't go on.

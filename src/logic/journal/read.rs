@@ -2,10 +2,12 @@
 
 use serde::Deserialize;
 
-use super::facts::TrialFacts;
-use super::record::{FORMAT, ObserverState, Opened, PartStates, Record, RunFacts};
-use super::told::Told;
+use super::event_record::EventRecord;
+use super::format1::TrialFacts;
+use super::record::{FORMAT, ObserverState, Opened, PartStates, Record};
+
 use super::track::Tracks;
+use crate::logic::engine::{RunRecord, StoredTrial};
 use crate::logic::event::{EventKind, ExperimentEvent};
 use crate::logic::ids::RunId;
 use crate::logic::time::Moment;
@@ -41,7 +43,7 @@ fn beginning(text: &str) -> String {
 #[derive(Deserialize)]
 struct Step {
     at: Moment,
-    events: Vec<Told>,
+    events: Vec<EventRecord>,
 }
 
 #[derive(Deserialize)]
@@ -51,8 +53,10 @@ enum Keyed {
     Mark(u64),
     Observer(ObserverState),
     Fresh(#[expect(dead_code, reason = "the key says all")] bool),
-    Run(RunFacts),
+    Turn(u64),
+    Run(RunRecord),
     Parts(PartStates),
+    Trial(Box<StoredTrial>),
     Facts(Box<TrialFacts>),
 }
 
@@ -90,17 +94,19 @@ impl Reader {
                 self.tracks = Tracks::default();
                 Record::Fresh
             }
+            Keyed::Turn(turn) => Record::Turn(turn),
             Keyed::Run(run) => Record::Run(run),
             Keyed::Parts(parts) => Record::Parts(parts),
+            Keyed::Trial(stored) => Record::Trial(stored),
             Keyed::Facts(facts) => Record::Facts(facts),
         })
     }
 
     fn events(&mut self, Step { at, events }: Step, run: RunId) -> Vec<ExperimentEvent> {
         let mut read = Vec::with_capacity(events.len());
-        for told in events {
-            match told {
-                Told::Reports(reports) => {
+        for record in events {
+            match record {
+                EventRecord::Reports(reports) => {
                     let reports = reports.reports(run, &mut self.tracks);
                     read.extend(reports.map(|report| ExperimentEvent { at, kind: EventKind::Reported { report } }));
                 }

@@ -1,28 +1,28 @@
 //! The kinds of record.
 
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::facts::TrialFacts;
-use crate::logic::event::{EventKind, ExperimentEvent};
+use super::format1::TrialFacts;
+use crate::logic::engine::{RunRecord, StoredTrial};
+use crate::logic::event::ExperimentEvent;
 use crate::logic::ids::RunId;
-use crate::logic::time::Moment;
+use crate::logic::settings::{self, Settings};
+use crate::logic::space::Space;
 
 /// The format of the records that this version writes. A reader refuses a greater one.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// A session begins: a run is started or resumed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "OpenedForm")]
 pub struct Opened {
     /// The version of the records' format.
     pub format: u32,
     /// Which session of the run, from 1.
     pub session: u32,
-    /// The experiment's name.
-    pub name: String,
     /// The run, which all its sessions share.
     pub run: RunId,
     /// The name of the trainable.
@@ -31,22 +31,43 @@ pub struct Opened {
     pub wall_clock: f64,
     /// The process that runs it.
     pub pid: u32,
-    /// The settings, those of parts in the parts' own form.
-    pub settings: Map<String, Value>,
+    /// The settings that the program gave.
+    pub settings: Arc<Settings>,
+}
+
+/// The form of [`Opened`], and that of format 1, in which the experiment's name stood outside of its settings.
+#[derive(Deserialize)]
+struct OpenedForm {
+    format: u32,
+    session: u32,
+    name: Option<Arc<str>>,
+    run: RunId,
+    trainable: String,
+    wall_clock: f64,
+    pid: u32,
+    #[serde(deserialize_with = "settings::stored")]
+    settings: Settings,
+}
+
+impl From<OpenedForm> for Opened {
+    fn from(form: OpenedForm) -> Self {
+        let OpenedForm { format, session, name, run, trainable, wall_clock, pid, mut settings } = form;
+        settings.name = name.unwrap_or(settings.name);
+        Self { format, session, run, trainable, wall_clock, pid, settings: Arc::new(settings) }
+    }
 }
 
 impl Opened {
     /// The first session of a run.
-    pub fn new(name: impl Into<String>, run: RunId, trainable: impl Into<String>) -> Self {
+    pub fn new(settings: impl Into<Arc<Settings>>, run: RunId, trainable: impl Into<String>) -> Self {
         Self {
             format: FORMAT,
             session: 1,
-            name: name.into(),
             run,
             trainable: trainable.into(),
             wall_clock: 0.0,
             pid: 0,
-            settings: Map::new(),
+            settings: settings.into(),
         }
     }
 }
@@ -54,6 +75,9 @@ impl Opened {
 /// The states of the parts that decide, all of the same moment. None: the part keeps no state.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PartStates {
+    /// What clients had changed of the space that the parts draw from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<Arc<Space>>,
     /// The searcher's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub searcher: Option<Value>,
@@ -63,43 +87,6 @@ pub struct PartStates {
     /// The stop rules'.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop: Option<Value>,
-}
-
-/// What holds for the run as a whole, in one record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct RunFacts {
-    /// How far its clock has come.
-    pub now: Moment,
-    /// Workers were numbered up to here, exclusive: no number is used twice.
-    pub workers: u64,
-    /// Leases were numbered up to here, exclusive.
-    pub leases: u64,
-    /// How many trials may run at once, if a client has said so; 0: as many as the resources allow.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub limited: Option<u32>,
-}
-
-impl RunFacts {
-    /// Takes in one more event.
-    pub fn follow(&mut self, event: &ExperimentEvent) {
-        self.now = self.now.max(event.at);
-        match &event.kind {
-            EventKind::Launched { worker, lease, .. } => {
-                self.workers = self.workers.max(worker.number() + 1);
-                self.leases = self.leases.max(lease.number() + 1);
-            }
-            EventKind::Limited { concurrency } => self.limited = Some(concurrency.map_or(0, NonZeroU32::get)),
-            _ => {}
-        }
-    }
-
-    /// Takes in what an earlier record said.
-    pub fn join(&mut self, other: RunFacts) {
-        self.now = self.now.max(other.now);
-        self.workers = self.workers.max(other.workers);
-        self.leases = self.leases.max(other.leases);
-        self.limited = other.limited.or(self.limited);
-    }
 }
 
 /// What is handed to the writer.
@@ -141,10 +128,14 @@ pub enum Record {
     Observer(ObserverState),
     /// A new file begins: nothing follows from records before it.
     Fresh,
+    /// In a snapshot: so many times a paused trial had been offered to the scheduler before what follows.
+    Turn(u64),
     /// What holds for the run as a whole.
-    Run(RunFacts),
+    Run(RunRecord),
     /// The states of the parts at the end of the snapshot that this record begins.
     Parts(PartStates),
     /// What is known of a trial, in place of the events that said it.
+    Trial(Box<StoredTrial>),
+    /// The same in format 1.
     Facts(Box<TrialFacts>),
 }

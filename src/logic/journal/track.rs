@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::logic::event::EventKind;
+use crate::logic::event::{Change, Ending, EventKind};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Counters, Report};
 
@@ -30,30 +30,55 @@ impl Tracks {
         self.0.get(&trial)?.last.as_ref()
     }
 
+    /// The report of a checkpoint that was taken after the trial's last report.
+    pub(super) fn as_saved(&self, trial: TrialId) -> Report {
+        let last = self.last(trial).map_or_else(|| Report::empty(trial), |last| Report::clone(last));
+        Report { done: false, ..last }
+    }
+
+    /// The trial's last report as its end tells it.
+    pub(super) fn at_end(&self, trial: TrialId, ending: Ending) -> Report {
+        let last = self.last(trial).map_or_else(|| Report::empty(trial), |last| Report::clone(last));
+        Report { done: last.done || ending != Ending::Error, ..last }
+    }
+
     pub(super) fn remember(&mut self, report: &Arc<Report>) {
         *self.get(report.trial) = Track { counters: report.counters, last: Some(report.clone()) };
     }
 
+    pub(super) fn forget(&mut self, trial: TrialId) {
+        self.0.remove(&trial);
+    }
+
     /// Follows an event that has been written or read.
     pub(super) fn follow(&mut self, kind: &EventKind) {
-        match kind {
-            EventKind::Reported { report } => self.remember(report),
+        match kind.change() {
+            Change::Reported { report } => self.remember(report),
             // A worker counts from the beginning, unless it is restored next.
-            EventKind::Launched { trial, .. } => {
-                if let Some(track) = self.0.get_mut(trial) {
+            Change::Launched { trial, .. } => {
+                if let Some(track) = self.0.get_mut(&trial) {
                     track.counters = Counters::default();
                 }
             }
-            EventKind::Restored { trial, .. } => {
-                if let Some(track) = self.0.get_mut(trial) {
+            Change::Restored { trial } => {
+                if let Some(track) = self.0.get_mut(&trial) {
                     track.counters =
                         track.last.as_ref().map_or_else(Counters::default, |last| last.counters.restored());
                 }
             }
-            EventKind::Ended { trial, .. } => {
-                self.0.remove(trial);
+            Change::Ended { trial, .. } => {
+                self.0.remove(&trial);
             }
-            _ => {}
+            Change::Began { .. }
+            | Change::Added { .. }
+            | Change::Returned { .. }
+            | Change::Revived { .. }
+            | Change::Moved { .. }
+            | Change::Reconfigured { .. }
+            | Change::Failed { .. }
+            | Change::Worker { .. }
+            | Change::Finished { .. }
+            | Change::Other => {}
         }
     }
 }

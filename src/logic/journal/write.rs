@@ -1,10 +1,10 @@
 //! From entries to records' text.
 
-use super::facts::TrialFacts;
-use super::record::{Entry, Opened, PartStates, RunFacts};
+use super::event_record::EventRecord;
+use super::record::{Entry, Opened, PartStates};
 use super::rows::{self, comma, json};
-use super::told::Told;
 use super::track::Tracks;
+use crate::logic::engine::{RunRecord, StoredTrial};
 use crate::logic::event::{EventKind, ExperimentEvent};
 
 /// Turns entries into JSON, one line each, in their order.
@@ -57,9 +57,9 @@ impl Writer {
                 out.push(b'}');
                 continue;
             }
-            if let Some(told) = Told::of(&event.kind, &self.tracks) {
+            if let Some(record) = EventRecord::of(&event.kind, &self.tracks) {
                 comma(out.len() > empty, out);
-                json(&told, out);
+                json(&record, out);
             }
             self.tracks.follow(&event.kind);
         }
@@ -71,8 +71,8 @@ impl Writer {
     }
 
     /// Appends what is known of a trial.
-    pub(super) fn facts(facts: &TrialFacts, out: &mut Vec<u8>) {
-        keyed("facts", facts, out);
+    pub(super) fn trial(stored: &StoredTrial, out: &mut Vec<u8>) {
+        keyed("trial", stored, out);
     }
 
     /// Appends the states of the parts.
@@ -80,8 +80,13 @@ impl Writer {
         keyed("parts", parts, out);
     }
 
+    /// Appends the turn that paused trials have come to.
+    pub(super) fn turn(turn: u64, out: &mut Vec<u8>) {
+        keyed("turn", &turn, out);
+    }
+
     /// Appends what holds for the run.
-    pub(super) fn run(run: &RunFacts, out: &mut Vec<u8>) {
+    pub(super) fn run(run: &RunRecord, out: &mut Vec<u8>) {
         keyed("run", run, out);
     }
 }

@@ -7,6 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::places::Places;
 use super::value::Value;
 
 /// A metric's name. A literal costs nothing; levels of nesting are joined with `/`.
@@ -26,10 +27,11 @@ pub type Name = Cow<'static, str>;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {
     entries: Vec<(Name, Value)>,
+    places: Places,
 }
 
 /// A structure that can't be a report's metrics.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum MetricsError {
     /// It isn't a structure or map at the top.
@@ -39,22 +41,26 @@ pub enum MetricsError {
         found: &'static str,
     },
     /// It doesn't serialise.
-    #[error("the metrics don't serialise")]
+    #[error("the metrics don't serialise: {0}")]
     Serialize(#[from] serde_json::Error),
 }
+
+crate::logic::failure::debug_as_chain!(MetricsError);
 
 impl Metrics {
     /// No metrics.
     pub const fn new() -> Self {
-        Self { entries: Vec::new() }
+        Self { entries: Vec::new(), places: Places::NONE }
     }
 
     /// Sets `name` to `value`, in its old place if it was there.
     pub fn insert(&mut self, name: impl Into<Name>, value: impl Into<Value>) {
         let (name, value) = (name.into(), value.into());
-        match self.entries.iter_mut().find(|(known, _)| *known == name) {
+        self.places.prepare(&self.entries);
+        let place = self.places.find(&self.entries, &name);
+        match place.and_then(|place| self.entries.get_mut(place)) {
             Some((_, old)) => *old = value,
-            None => self.entries.push((name, value)),
+            None => self.places.push(&mut self.entries, name, value),
         }
     }
 
@@ -116,7 +122,8 @@ impl Metrics {
 
     /// The value under the flattened `name`.
     pub fn get(&self, name: &str) -> Option<&Value> {
-        self.entries.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+        let place = self.places.find(&self.entries, name)?;
+        self.entries.get(place).map(|(_, value)| value)
     }
 
     /// The number under the flattened `name`.
@@ -154,7 +161,7 @@ pub(crate) fn json_kind(value: &serde_json::Value) -> &'static str {
 
 impl<N: Into<Name>, V: Into<Value>, const LEN: usize> From<[(N, V); LEN]> for Metrics {
     fn from(entries: [(N, V); LEN]) -> Self {
-        let mut metrics = Metrics { entries: Vec::with_capacity(LEN) };
+        let mut metrics = Metrics { entries: Vec::with_capacity(LEN), places: Places::NONE };
         for (name, value) in entries {
             metrics.insert(name, value);
         }

@@ -14,7 +14,7 @@ use super::objective::Objective;
 /// The point of the values that `value` finds for `objectives`; NaN where it finds none.
 ///
 /// ```
-/// use tryout::logic::metrics::pareto;
+/// use tryout::metrics::pareto;
 /// use tryout::prelude::*;
 ///
 /// let objectives = [Objective::max("accuracy"), Objective::min("seconds")];
@@ -34,7 +34,7 @@ pub fn is_complete(point: &[f64]) -> bool {
 /// Whether `a` is nowhere worse than `b`, and somewhere better; or complete where `b` isn't.
 ///
 /// ```
-/// use tryout::logic::metrics::pareto::dominates;
+/// use tryout::metrics::pareto::dominates;
 ///
 /// assert!(dominates(&[2.0, 1.0], &[1.0, 1.0]));
 /// assert!(!dominates(&[2.0, 1.0], &[1.0, 2.0]) && !dominates(&[1.0, 1.0], &[1.0, 1.0]));
@@ -65,7 +65,7 @@ fn beats(a: &[f64], b: &[f64]) -> bool {
 /// With n points it takes O(n log n) for one or two objectives, and at most O(n²) for more.
 ///
 /// ```
-/// use tryout::logic::metrics::pareto::fronts;
+/// use tryout::metrics::pareto::fronts;
 ///
 /// assert_eq!(fronts(&[[1.0, 1.0], [3.0, 0.0], [0.0, 2.0], [2.0, 2.0]]), [vec![1, 3], vec![0, 2]]);
 /// ```
@@ -106,7 +106,7 @@ pub fn fronts<P: AsRef<[f64]>>(points: &[P]) -> Vec<Vec<usize>> {
 /// A gap counts as a part of the span of the finite scores, and at most as the whole of it. Incomplete points have 0.
 ///
 /// ```
-/// use tryout::logic::metrics::pareto::crowding;
+/// use tryout::metrics::pareto::crowding;
 ///
 /// let distances = crowding(&[[0.0, 4.0], [1.0, 3.0], [3.0, 1.0], [4.0, 0.0]]);
 /// assert_eq!(distances, [f64::INFINITY, 1.5, 1.5, f64::INFINITY]);
@@ -169,7 +169,7 @@ fn share(before: f64, after: f64, span: f64) -> f64 {
 /// The front of a stream of points: what no other that came dominates. A point costs O(f) with f points in the front.
 ///
 /// ```
-/// use tryout::logic::metrics::pareto::{Entry, Front};
+/// use tryout::metrics::pareto::{Entry, Front};
 ///
 /// let mut front = Front::new();
 /// assert_eq!(front.insert("small", vec![0.5, 9.0]), Entry::In);

@@ -9,7 +9,7 @@ use super::value::Value;
 use crate::logic::ids::TrialId;
 
 /// The keys that every report answers besides its own metrics. `timesteps_total` and `episodes_total` are there only
-/// if the trial ever reported `timesteps_this_iter` or `episodes_this_iter`.
+/// if the trial ever reported `timesteps_this_iter` or `episodes_this_iter`, as a whole number of either type.
 pub const AUTOMATIC_KEYS: [&str; 10] = [
     "training_iteration",
     "time_this_iter_s",
@@ -34,9 +34,9 @@ pub struct Counters {
     pub iterations_since_restore: u64,
     /// Seconds of work since the worker was started or restored.
     pub time_since_restore: f64,
-    /// The sum of `timesteps_this_iter`, if it was ever reported.
+    /// The sum of `timesteps_this_iter`, if it was ever reported as a whole number.
     pub timesteps_total: Option<i64>,
-    /// The sum of `episodes_this_iter`, if it was ever reported.
+    /// The sum of `episodes_this_iter`, if it was ever reported as a whole number.
     pub episodes_total: Option<i64>,
 }
 
@@ -51,10 +51,27 @@ impl Counters {
     pub fn stamp(&mut self, trial: TrialId, metrics: Metrics, took: Duration, wall_clock: f64) -> Report {
         let seconds = took.as_secs_f64();
         self.count(&metrics, seconds);
+        self.count_floats(&metrics);
         Report { trial, counters: *self, time_this_iter_s: seconds, timestamp: wall_clock, done: false, metrics }
     }
 
-    /// Counts one more report with these metrics, which took so many seconds.
+    /// Whole numbers that come as floats, as beside other floats in one array. A journal says what they came to, and so is
+    /// read as before.
+    fn count_floats(&mut self, metrics: &Metrics) {
+        let add = |total: &mut Option<i64>, key| {
+            let whole = |more: &f64| more.is_finite() && more.fract() == 0.0;
+            if let Some(Value::Float(more)) = metrics.get(key)
+                && whole(more)
+            {
+                *total = Some(total.unwrap_or(0).saturating_add(*more as i64));
+            }
+        };
+        add(&mut self.timesteps_total, "timesteps_this_iter");
+        add(&mut self.episodes_total, "episodes_this_iter");
+    }
+
+    /// Counts one more report with these metrics, which took so many seconds. Of the steps only whole numbers that are stored as
+    /// such count here: what a journal doesn't say follows from this.
     pub(crate) fn count(&mut self, metrics: &Metrics, seconds: f64) {
         self.training_iteration += 1;
         self.time_total_s += seconds;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::named::{Metrics, Name};
 use super::objective::Mode;
+use super::places::Places;
 use super::report::Report;
 
 const WINDOW: usize = 10;
@@ -89,28 +90,47 @@ impl MetricStats {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct TrialStats {
     metrics: Vec<(Name, MetricStats)>,
+    places: Places,
 }
 
 impl TrialStats {
     /// Folds one more report in. The same names in the same order cost one comparison each.
     pub fn add(&mut self, metrics: &Metrics) {
+        self.places.prepare(&self.metrics);
+        if self.metrics.is_empty() {
+            // Exactly as many as there will mostly be: each trial that ever was keeps them.
+            self.metrics.reserve_exact(metrics.len());
+        }
         for (position, (name, value)) in metrics.iter().enumerate() {
             let Some(number) = value.as_f64() else { continue };
             let found = match self.metrics.get(position) {
                 Some((known, _)) if known == name => Some(position),
-                _ => self.metrics.iter().position(|(known, _)| known == name),
+                _ => self.places.find(&self.metrics, name),
             };
             let index = found.unwrap_or_else(|| {
-                self.metrics.push((name.clone(), MetricStats::new()));
+                self.places.push(&mut self.metrics, name.clone(), MetricStats::new());
                 self.metrics.len() - 1
             });
-            self.metrics[index].1.add(number);
+            if let Some((_, stats)) = self.metrics.get_mut(index) {
+                stats.add(number);
+            }
         }
     }
 
     /// The statistics of one metric.
     pub fn get(&self, name: &str) -> Option<&MetricStats> {
-        self.metrics.iter().find(|(known, _)| known == name).map(|(_, stats)| stats)
+        let place = self.places.find(&self.metrics, name)?;
+        self.metrics.get(place).map(|(_, stats)| stats)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.metrics.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.metrics.is_empty()
     }
 
     /// All of them, in the order in which they first appeared.

@@ -14,7 +14,7 @@ pub enum Value {
     Int(i64),
     /// A truth value; it is not a number to statistics and stop rules.
     Bool(bool),
-    /// A text.
+    /// A text; none of those three strings.
     Text(Box<str>),
 }
 
@@ -42,7 +42,25 @@ value_from! {
     Float: f64, f32;
     Int: i64, i32, u32, i16, u16, i8, u8;
     Bool: bool;
-    Text: String, &str;
+}
+
+/// A text that says in JSON what a float isn't finite by is that float: it would be read as one.
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        match text {
+            "NaN" => Value::Float(f64::NAN),
+            "Infinity" => Value::Float(f64::INFINITY),
+            "-Infinity" => Value::Float(f64::NEG_INFINITY),
+            text => Value::Text(text.into()),
+        }
+    }
+}
+
+/// As from `&str`.
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Value::from(text.as_str())
+    }
 }
 
 /// Counts beyond `i64::MAX` become floats.
@@ -114,12 +132,7 @@ impl Visitor<'_> for ValueVisitor {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(match value {
-            "NaN" => Value::Float(f64::NAN),
-            "Infinity" => Value::Float(f64::INFINITY),
-            "-Infinity" => Value::Float(f64::NEG_INFINITY),
-            text => Value::Text(text.into()),
-        })
+        Ok(Value::from(value))
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {

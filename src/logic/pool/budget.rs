@@ -1,7 +1,7 @@
 //! What is free, kept up to date by each slot that is taken and given back.
 
 use super::gpus::Gpus;
-use super::kinds::Kind;
+use super::kind::Kind;
 use super::resources::{Amount, Resources};
 use super::slot::Slot;
 
@@ -18,7 +18,7 @@ pub(super) struct Budget {
 impl Budget {
     /// All free.
     pub(super) fn new(total: Resources) -> Self {
-        Self { free: total.clone(), debt: Resources::new(), gpus: Gpus::new(total.get("gpu")), total }
+        Self { free: total.amounts(), debt: Resources::new(), gpus: Gpus::new(&total), total }
     }
 
     pub(super) fn total(&self) -> &Resources {
@@ -70,7 +70,7 @@ impl Budget {
     /// Changes the totals. What is in use stays in use.
     pub(super) fn resize(&mut self, total: Resources) {
         let used = self.used();
-        self.gpus.resize(total.get("gpu"));
+        self.gpus.resize(&total);
         self.restate(used, total);
     }
 
@@ -84,7 +84,7 @@ impl Budget {
     }
 
     fn used(&self) -> Resources {
-        let mut used = self.total.clone();
+        let mut used = self.total.amounts();
         used.add(&self.debt);
         let _all_covered = used.take(&self.free);
         used
@@ -92,8 +92,8 @@ impl Budget {
 
     /// With so much in use, there is so much in all: of GPUs, those that are in service.
     fn restate(&mut self, used: Resources, mut total: Resources) {
-        total.set("gpu", Amount::whole(self.gpus.count()));
-        self.free = total.clone();
+        total.keep_gpus(self.gpus.count(), |gpu| self.gpus.in_service(gpu));
+        self.free = total.amounts();
         self.debt = Resources::new();
         for (name, amount) in used.iter() {
             settle(&mut self.free, &mut self.debt, name, amount);
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_gpu_that_is_withdrawn_in_use_neither_counts_nor_comes_back() {
-        let amounts = |gpus: f64| Resources::new().with("gpu", gpus).unwrap();
+        let amounts = |gpus: f64| Resources::new().with("gpu", gpus);
         let on = |gpu: u32, part: f64| Slot { bundles: vec![amounts(part)], gpus: vec![vec![gpu]] };
         let mut budget = Budget::new(amounts(3.0));
         budget.hold(&amounts(1.0), &on(0, 1.0));

@@ -10,6 +10,7 @@ use super::resources::Resources;
 use super::settings::Demand;
 use super::slot::Slot;
 use super::worker::{WorkerEvent, WorkerState};
+use crate::logic::event::StopCause;
 use crate::logic::failure::Fault;
 use crate::logic::ids::WorkerId;
 use crate::logic::time::Moment;
@@ -107,7 +108,8 @@ impl Pool {
 
     pub(super) fn tick(&mut self, now: Moment, out: &mut Vec<PoolOutput>) {
         while let Some(id) = self.fleet.overdue(now) {
-            if self.fleet.get(id).is_some_and(|worker| worker.state == WorkerState::Idle) {
+            if let Some(worker) = self.fleet.get_mut(id).filter(|worker| worker.state == WorkerState::Idle) {
+                worker.why = StopCause::IdleTooLong;
                 self.uncache(id);
             }
             self.step(id, WorkerEvent::Overdue, now, out);
@@ -122,7 +124,7 @@ impl Pool {
         let wanted = |id: &WorkerId| self.fleet.get(*id).is_some_and(|worker| self.line.first(worker.kind).is_some());
         let unwanted: Vec<WorkerId> = self.cache.iter().filter(|id| !wanted(id)).collect();
         for id in unwanted {
-            self.evict(id, now, out);
+            self.evict(id, StopCause::Unneeded, now, out);
         }
     }
 
@@ -151,7 +153,7 @@ impl Pool {
         for id in self.cache.iter().collect::<Vec<_>>() {
             let Some(worker) = self.fleet.get(id) else { continue };
             if self.expected.is_over(self.kinds.get(worker.kind).total(), &worker.slot) {
-                self.evict(id, now, out);
+                self.evict(id, StopCause::Evicted, now, out);
             }
         }
         self.serve(now, out);
@@ -169,7 +171,7 @@ impl Pool {
             }
         }
         for id in self.cache.iter().collect::<Vec<_>>() {
-            self.evict(id, now, out);
+            self.evict(id, StopCause::RunEnds, now, out);
         }
     }
 }

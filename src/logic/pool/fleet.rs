@@ -8,6 +8,7 @@ use super::kinds::KindId;
 use super::line::Waiter;
 use super::slot::Slot;
 use super::worker::{LateWorkerEvent, WorkerEffect, WorkerEvent, WorkerState, transition};
+use crate::logic::event::StopCause;
 use crate::logic::ids::{LeaseId, WorkerId};
 use crate::logic::time::Moment;
 
@@ -27,6 +28,8 @@ pub(super) struct Worker {
     pub(super) coming: bool,
     /// Its turn in the cache while it is idle.
     pub(super) turn: u64,
+    /// Why it is asked to stop, if it is.
+    pub(super) why: StopCause,
     deadline: Option<Moment>,
 }
 
@@ -103,6 +106,7 @@ impl Fleet {
             heir: None,
             coming: false,
             turn: 0,
+            why: StopCause::Discarded,
             deadline: None,
         };
         self.workers.insert(id, worker);

@@ -5,7 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::resources::{Amount, ResourceRequest};
+use super::request::ResourceRequest;
+use super::resources::{Amount, Resources};
 use super::slot::Slot;
 
 const WHOLE: u64 = Amount::whole(1).parts();
@@ -39,23 +40,30 @@ pub(super) fn pieces(request: &ResourceRequest) -> Vec<Piece> {
 /// The free part of each GPU.
 #[derive(Clone, Debug)]
 pub(super) struct Gpus {
-    /// By index. After a shrink it may be longer than `count`, as long as indices beyond that are in use.
+    /// By index. It is as long as the highest index that is, or was, there.
     free: Vec<u64>,
-    count: usize,
+    /// The indices that there are.
+    there: BTreeSet<u32>,
     /// Indices that are given to nobody any more.
     withdrawn: BTreeSet<u32>,
 }
 
 impl Gpus {
-    /// So many, all free. What is left of a partial one is out of use.
-    pub(super) fn new(total: Amount) -> Self {
-        let count = (total.parts() / WHOLE) as usize;
-        Self { free: vec![WHOLE; count], count, withdrawn: BTreeSet::new() }
+    /// Those that are named in a total, or so many, all free. What is left of a partial one is out of use.
+    pub(super) fn new(total: &Resources) -> Self {
+        let mut gpus = Self { free: Vec::new(), there: BTreeSet::new(), withdrawn: BTreeSet::new() };
+        gpus.resize(total);
+        gpus
     }
 
     /// How many are in service.
     pub(super) fn count(&self) -> u32 {
-        (self.count - self.withdrawn.range(..self.count as u32).count()) as u32
+        self.there.difference(&self.withdrawn).count() as u32
+    }
+
+    /// Whether this one can be given to somebody.
+    pub(super) fn in_service(&self, gpu: u32) -> bool {
+        self.there.contains(&gpu) && !self.withdrawn.contains(&gpu)
     }
 
     pub(super) fn withdrawn(&self) -> &BTreeSet<u32> {
@@ -64,7 +72,7 @@ impl Gpus {
 
     /// Gives one to nobody any more. Answers how much of it is in use; none if it isn't there, or was withdrawn before.
     pub(super) fn withdraw(&mut self, gpu: u32) -> Option<Amount> {
-        let free = self.free.get(gpu as usize).filter(|_| (gpu as usize) < self.count)?;
+        let free = self.free.get(gpu as usize).filter(|_| self.there.contains(&gpu))?;
         self.withdrawn.insert(gpu).then(|| Amount::from_parts(WHOLE - free))
     }
 
@@ -77,16 +85,17 @@ impl Gpus {
         Amount::from_parts(gone.map(|(_, parts)| parts).sum())
     }
 
-    /// Changes how many there are. Those beyond are given to nobody any more.
-    pub(super) fn resize(&mut self, total: Amount) {
-        self.count = (total.parts() / WHOLE) as usize;
-        self.free.resize(self.count.max(self.free.len()), WHOLE);
+    /// Changes which there are. The others are given to nobody any more.
+    pub(super) fn resize(&mut self, total: &Resources) {
+        self.there = total.gpus().into_iter().collect();
+        let length = self.there.last().map_or(0, |&highest| highest as usize + 1);
+        self.free.resize(length.max(self.free.len()), WHOLE);
     }
 
     /// The indices for each piece, or none if they don't fit.
     pub(super) fn find(&self, pieces: &[Piece]) -> Option<Vec<Vec<u32>>> {
-        let mut free = self.free[..self.count].to_vec();
-        self.withdrawn.range(..self.count as u32).for_each(|&index| free[index as usize] = 0);
+        let in_service = |(index, &free): (usize, &u64)| if self.in_service(index as u32) { free } else { 0 };
+        let mut free: Vec<u64> = self.free.iter().enumerate().map(in_service).collect();
         pieces.iter().map(|piece| place(&mut free, piece.parts)).collect()
     }
 
@@ -122,8 +131,8 @@ impl Gpus {
 
     /// Whether a slot has an index that isn't there any more.
     pub(super) fn lacks(&self, slot: &Slot) -> bool {
-        let gone = |index: usize| index >= self.count || self.withdrawn.contains(&(index as u32));
-        (self.free.len() > self.count || !self.withdrawn.is_empty()) && held(slot).any(|(index, _)| gone(index))
+        let all_there = self.free.len() == self.there.len() && self.withdrawn.is_empty();
+        !all_there && held(slot).any(|(index, _)| !self.in_service(index as u32))
     }
 }
 
@@ -154,10 +163,13 @@ fn place(free: &mut [u64], parts: u64) -> Option<Vec<u32>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logic::pool::Resources;
+
+    fn machine(gpus: u32) -> Resources {
+        Resources::new().with_gpus(0..gpus)
+    }
 
     fn request(gpus: &[f64]) -> ResourceRequest {
-        let bundle = |&value: &f64| Resources::cpus(1).with("gpu", value).unwrap();
+        let bundle = |&value: &f64| Resources::cpus(1).with("gpu", value);
         ResourceRequest::bundles(gpus.iter().map(bundle).collect()).unwrap()
     }
 
@@ -171,7 +183,7 @@ mod tests {
 
     #[test]
     fn whole_ones_take_the_lowest_free_indices() {
-        let mut gpus = Gpus::new(Amount::whole(4));
+        let mut gpus = Gpus::new(&machine(4));
         let first = take(&mut gpus, &[1.0]).unwrap();
         assert_eq!(take(&mut gpus, &[2.0]).unwrap().gpus, [vec![1, 2]]);
         gpus.give(&first);
@@ -180,8 +192,20 @@ mod tests {
     }
 
     #[test]
+    fn only_those_that_are_named_are_given() {
+        let mut gpus = Gpus::new(&Resources::new().with_gpus([5, 2]));
+        let first = take(&mut gpus, &[1.0]).unwrap();
+        assert_eq!((&first.gpus, gpus.count()), (&vec![vec![2]], 2));
+        assert_eq!((take(&mut gpus, &[0.5]).unwrap().gpus, take(&mut gpus, &[1.0])), (vec![vec![5]], None));
+        assert_eq!((gpus.withdraw(0), gpus.withdraw(2)), (None, Some(Amount::whole(1))));
+        gpus.resize(&Resources::new().with_gpus([3]));
+        assert!(gpus.lacks(&first));
+        assert_eq!(take(&mut gpus, &[1.0]).unwrap().gpus, [vec![3]]);
+    }
+
+    #[test]
     fn shares_gather_where_the_least_is_left() {
-        let mut gpus = Gpus::new(Amount::whole(3));
+        let mut gpus = Gpus::new(&machine(3));
         assert_eq!(take(&mut gpus, &[0.3]).unwrap().gpus, [vec![0]]);
         assert_eq!(take(&mut gpus, &[0.8]).unwrap().gpus, [vec![1]]);
         assert_eq!(take(&mut gpus, &[0.2]).unwrap().gpus, [vec![1]]);
@@ -192,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_whole_one_never_joins_a_share() {
-        let mut gpus = Gpus::new(Amount::whole(1));
+        let mut gpus = Gpus::new(&machine(1));
         let share = take(&mut gpus, &[0.1]).unwrap();
         assert_eq!(take(&mut gpus, &[1.0]), None);
         gpus.give(&share);
@@ -201,14 +225,14 @@ mod tests {
 
     #[test]
     fn shares_of_one_request_are_packed_largest_first() {
-        let mut gpus = Gpus::new(Amount::whole(2));
+        let mut gpus = Gpus::new(&machine(2));
         // In their own order the two of 0.4 would share an index, and the second of 0.6 would find no room.
         assert_eq!(take(&mut gpus, &[0.4, 0.4, 0.6, 0.6]).unwrap().gpus, [vec![0], vec![1], vec![0], vec![1]]);
     }
 
     #[test]
     fn one_that_was_withdrawn_is_given_to_nobody() {
-        let mut gpus = Gpus::new(Amount::whole(3));
+        let mut gpus = Gpus::new(&machine(3));
         let half = take(&mut gpus, &[0.5]).unwrap();
         assert_eq!(gpus.withdraw(0), Some(Amount::new("gpu", 0.5).unwrap()));
         assert_eq!((gpus.withdraw(0), gpus.withdraw(3), gpus.count()), (None, None, 2));
@@ -220,13 +244,13 @@ mod tests {
 
     #[test]
     fn an_index_that_was_taken_away_is_not_given_again() {
-        let mut gpus = Gpus::new(Amount::whole(2));
+        let mut gpus = Gpus::new(&machine(2));
         let (low, high) = (take(&mut gpus, &[1.0]).unwrap(), take(&mut gpus, &[1.0]).unwrap());
-        gpus.resize(Amount::whole(1));
+        gpus.resize(&machine(1));
         assert!(!gpus.lacks(&low) && gpus.lacks(&high));
         gpus.give(&high);
         assert_eq!(take(&mut gpus, &[0.5]), None);
-        gpus.resize(Amount::whole(2));
+        gpus.resize(&machine(2));
         assert_eq!(take(&mut gpus, &[0.5]).unwrap().gpus, [vec![1]]);
     }
 }

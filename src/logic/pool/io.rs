@@ -1,10 +1,15 @@
 //! All that a pool is told and says.
 
+use std::fmt;
 use std::sync::Arc;
 
-use super::resources::{ResourceRequest, Resources};
+use serde::{Deserialize, Serialize};
+
+use super::request::ResourceRequest;
+use super::resources::Resources;
 use super::settings::Demand;
 use super::slot::Slot;
+use super::units;
 use crate::logic::failure::Fault;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::time::Moment;
@@ -72,7 +77,8 @@ pub enum PoolOutput {
 }
 
 /// What a waiting request waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WaitsFor {
     /// There isn't enough free.
     Resources,
@@ -85,18 +91,32 @@ pub enum WaitsFor {
 }
 
 /// Why a trial has no worker yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhyWaiting {
     /// What it needs.
+    #[serde(with = "units")]
     pub needs: Arc<ResourceRequest>,
     /// What is free.
+    #[serde(with = "units")]
     pub has: Resources,
     /// What it waits for.
     pub waits_for: WaitsFor,
 }
 
+impl fmt::Display for WhyWaiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { needs, has, waits_for } = self;
+        match waits_for {
+            WaitsFor::Resources => write!(f, "it needs {needs}, and {has} is free"),
+            WaitsFor::EarlierRequests => write!(f, "it needs {needs}, and others that came earlier are served first"),
+            WaitsFor::OldWorker => write!(f, "it needs {needs}, and a worker that it can't use has to end first"),
+            WaitsFor::Proceed => f.write_str("no trial is launched until a client lets the run go on"),
+        }
+    }
+}
+
 /// How many of what there are.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PoolCounts {
     /// Requests without a worker.
     pub waiting: usize,
@@ -110,4 +130,21 @@ pub struct PoolCounts {
     pub stopping: usize,
     /// Workers that couldn't be killed, and hold their resources.
     pub abandoned: usize,
+}
+
+/// What became of workers since the session's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerTotals {
+    /// Started.
+    pub spawned: u64,
+    /// Handed on from one trial to another.
+    pub reused: u64,
+    /// Found unable to become another trial, and replaced.
+    pub resets_failed: u64,
+    /// Asked to stop because their resources were needed; part of `asked_to_stop`.
+    pub evicted: u64,
+    /// Asked to stop.
+    pub asked_to_stop: u64,
+    /// Killed, since they didn't stop within their grace period.
+    pub killed: u64,
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::gpus::{self, Gpus, Piece};
-use super::resources::{ResourceRequest, Resources};
+use super::kind::Kind;
+use super::request::ResourceRequest;
+use super::resources::Resources;
 use super::settings::Infeasible;
 
 /// The number of a kind. It is given again when nobody uses it any more.
@@ -15,34 +17,6 @@ pub(super) struct KindId(u32);
 impl KindId {
     pub(super) fn index(self) -> usize {
         self.0 as usize
-    }
-}
-
-/// All requests that are equal to one.
-#[derive(Clone, Debug)]
-pub(super) struct Kind {
-    request: Arc<ResourceRequest>,
-    pieces: Vec<Piece>,
-    infeasible: Option<Infeasible>,
-    users: usize,
-}
-
-impl Kind {
-    pub(super) fn request(&self) -> &Arc<ResourceRequest> {
-        &self.request
-    }
-
-    pub(super) fn total(&self) -> &Resources {
-        self.request.total()
-    }
-
-    pub(super) fn pieces(&self) -> &[Piece] {
-        &self.pieces
-    }
-
-    /// Why it can never be met, if so.
-    pub(super) fn infeasible(&self) -> Option<&Infeasible> {
-        self.infeasible.as_ref()
     }
 }
 
@@ -60,13 +34,23 @@ fn feasible_now(request: &ResourceRequest, pieces: &[Piece], budget: &Budget) ->
     if !most.covers(request.total()) {
         return Err(Infeasible::Amounts { asked: request.total().clone(), most: most.clone() });
     }
-    match Gpus::new(most.get("gpu")).find(pieces) {
+    match Gpus::new(most).find(pieces) {
         Some(_) => Ok(()),
         None => Err(Infeasible::Pieces {
             asked: request.total().get("gpu"),
             pieces: pieces.iter().map(|piece| piece.amount()).collect(),
             gpus: budget.gpus().count(),
         }),
+    }
+}
+
+impl Resources {
+    /// Whether a request could be met if nothing of these were in use.
+    ///
+    /// # Errors
+    /// If it could not: what was asked for, and the most there is.
+    pub fn feasible(&self, request: &ResourceRequest) -> Result<(), Infeasible> {
+        feasible(request, &gpus::pieces(request), &Budget::new(self.clone()))
     }
 }
 

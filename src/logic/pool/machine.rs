@@ -7,18 +7,23 @@
 //! may come; and it is stopped if its resources are needed, if nobody can come any more, or if workers aren't reused.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::budget::Budget;
 use super::cache::Cache;
 use super::fleet::Fleet;
 use super::gpus;
-use super::io::{PoolCounts, PoolInput, PoolOutput, WaitsFor, WhyWaiting};
+use super::io::{PoolCounts, PoolInput, PoolOutput, WaitsFor, WhyWaiting, WorkerTotals};
 use super::kinds::{self, KindId, Kinds};
 use super::line::Line;
-use super::resources::{ResourceRequest, Resources};
-use super::settings::{Demand, Infeasible, PoolSettings};
+use super::request::ResourceRequest;
+use super::resources::Resources;
+use super::settings::{Demand, Infeasible};
 use super::worker::{WorkerEffect, WorkerEvent, WorkerState};
+use crate::logic::event::StopCause;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
+use crate::logic::settings::Settings;
 use crate::logic::time::Moment;
 
 /// Where a trial stands.
@@ -54,12 +59,13 @@ pub(super) enum Phase {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use tryout::logic::ids::{RunId, TrialId};
-/// use tryout::logic::pool::{Pool, PoolInput, PoolOutput, PoolSettings, ResourceRequest, Resources};
-/// use tryout::logic::time::Moment;
+/// use tryout::event::{RunId, TrialId};
+/// use tryout::logic::pool::{Pool, PoolInput, PoolOutput, ResourceRequest, Resources};
+/// use tryout::settings::Settings;
+/// use tryout::event::Moment;
 /// use tryout::logic::trial::PoolOrder;
 ///
-/// let mut pool = Pool::new(PoolSettings::new(Resources::cpus(1)));
+/// let mut pool = Pool::new(Resources::cpus(1), Settings::default());
 /// let mut out = Vec::new();
 /// for number in 0..2 {
 ///     let trial = TrialId::new(RunId::new(0), number);
@@ -72,7 +78,7 @@ pub(super) enum Phase {
 /// ```
 #[derive(Debug)]
 pub struct Pool {
-    pub(super) settings: PoolSettings,
+    pub(super) settings: Arc<Settings>,
     pub(super) budget: Budget,
     /// The budget as it will be when all workers that are asked to end have ended.
     pub(super) expected: Budget,
@@ -89,15 +95,17 @@ pub struct Pool {
     /// Nobody is granted a worker.
     pub(super) held: bool,
     stale: u64,
+    pub(super) totals: WorkerTotals,
 }
 
 impl Pool {
-    /// A pool in which all is free. Settings that would not pass [`PoolSettings::check`] do no harm: a part of a GPU is
-    /// left out, and a pool of nothing refuses everybody.
-    pub fn new(settings: PoolSettings) -> Self {
+    /// A pool of `total`, in which all is free. What would not pass [`Resources::check_pool`] does no harm: a part of a GPU
+    /// is left out, and a pool of nothing refuses everybody.
+    pub fn new(total: Resources, settings: impl Into<Arc<Settings>>) -> Self {
+        let settings = settings.into();
         Self {
-            budget: Budget::new(settings.total.clone()),
-            expected: Budget::new(settings.total.clone()),
+            budget: Budget::new(total.clone()),
+            expected: Budget::new(total),
             kinds: Kinds::default(),
             line: Line::new(settings.overtaking),
             cache: Cache::default(),
@@ -109,6 +117,7 @@ impl Pool {
             inheriting: 0,
             held: false,
             stale: 0,
+            totals: WorkerTotals::default(),
             settings,
         }
     }
@@ -123,6 +132,11 @@ impl Pool {
     /// When it wants a [`PoolInput::Tick`].
     pub fn deadline(&self) -> Option<Moment> {
         self.fleet.deadline()
+    }
+
+    /// How long a worker may take to come to rest, or to end.
+    pub fn grace(&self) -> Duration {
+        self.settings.grace
     }
 
     /// Whether a request could be met if nothing were in use.
@@ -159,6 +173,11 @@ impl Pool {
             stopping: count(WorkerState::Stopping) + count(WorkerState::Killed),
             abandoned: count(WorkerState::Abandoned),
         }
+    }
+
+    /// What became of workers since the session's start.
+    pub fn totals(&self) -> WorkerTotals {
+        self.totals
     }
 
     /// How many orders and facts came too late to mean anything.
@@ -225,14 +244,38 @@ impl Pool {
             Some(WorkerEffect::Release) => {
                 out.extend(self.fleet.get(id).map(|worker| PoolOutput::Release { worker: id, lease: worker.lease }));
             }
-            Some(WorkerEffect::Shutdown) => out.push(PoolOutput::Shutdown(id)),
-            Some(WorkerEffect::Kill) => out.push(PoolOutput::Kill(id)),
+            Some(WorkerEffect::Shutdown) => {
+                self.totals.asked_to_stop += 1;
+                self.totals.evicted += u64::from(self.stop_cause(id) == Some(StopCause::Evicted));
+                out.push(PoolOutput::Shutdown(id));
+            }
+            Some(WorkerEffect::Kill) => {
+                self.totals.killed += 1;
+                out.push(PoolOutput::Kill(id));
+            }
             Some(WorkerEffect::Free) | None => {}
         }
         if matches!(effect, Some(WorkerEffect::Shutdown | WorkerEffect::Kill)) {
             self.expect(id);
         }
         true
+    }
+
+    /// Stops a worker that waits for a trial.
+    pub(super) fn retire(&mut self, id: WorkerId, why: StopCause, now: Moment, out: &mut Vec<PoolOutput>) {
+        self.fleet.get_mut(id).into_iter().for_each(|worker| worker.why = why);
+        self.step(id, WorkerEvent::Retired, now, out);
+    }
+
+    /// Whether a worker holds a slot.
+    pub fn knows(&self, id: WorkerId) -> bool {
+        self.fleet.get(id).is_some()
+    }
+
+    /// Why a worker was asked to stop, if it was.
+    pub fn stop_cause(&self, id: WorkerId) -> Option<StopCause> {
+        let worker = self.fleet.get(id)?;
+        matches!(worker.state, WorkerState::Stopping | WorkerState::Killed).then_some(worker.why)
     }
 
     pub(super) fn late(&mut self) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::io::PoolOutput;
 use super::line::{Waiter, Wants};
 use super::machine::{Phase, Pool, Standing};
-use super::resources::ResourceRequest;
+use super::request::ResourceRequest;
 use super::worker::WorkerEvent;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::time::Moment;
@@ -96,6 +96,7 @@ impl Pool {
         if let Some(worker) = self.fleet.get_mut(id) {
             worker.heir = Some(Waiter { wants: Wants::Fresh, ..tenant });
             self.inheriting += 1;
+            self.totals.resets_failed += 1;
         }
         self.standings.insert(tenant.trial, Standing::Inheriting { ticket: tenant.ticket, worker: id });
         self.step(id, WorkerEvent::Discarded, now, out);

@@ -1,7 +1,8 @@
 //! Making room: which idle workers are to end so that somebody who waits gets their resources.
 
 use super::budget::Budget;
-use super::kinds::{Kind, KindId};
+use super::kind::Kind;
+use super::kinds::KindId;
 use super::machine::Pool;
 use super::resources::Amount;
 use crate::logic::ids::WorkerId;

@@ -8,7 +8,7 @@ use super::line::{Waiter, Wants};
 use super::machine::{Phase, Pool, Standing};
 use super::settings::{Demand, Reuse};
 use super::slot::Slot;
-use super::worker::WorkerEvent;
+use crate::logic::event::StopCause;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::{LeaseId, WorkerId};
 use crate::logic::time::Moment;
@@ -50,6 +50,7 @@ impl Pool {
 
     /// Spawns a worker on a slot that is held for it. The request's use of the kind becomes the worker's.
     pub(super) fn spawn(&mut self, kind: KindId, slot: Arc<Slot>, waiter: Waiter, out: &mut Vec<PoolOutput>) {
+        self.totals.spawned += 1;
         let (worker, lease) = self.fleet.spawn(kind, slot.clone(), waiter);
         out.push(PoolOutput::Spawn { worker, slot: slot.clone() });
         self.tell_granted(waiter, lease, worker, slot, out);
@@ -57,6 +58,7 @@ impl Pool {
 
     fn hand_on(&mut self, id: WorkerId, kind: KindId, waiter: Waiter, now: Moment, out: &mut Vec<PoolOutput>) {
         if let Some((lease, slot)) = self.fleet.hand_on(id, waiter, now) {
+            self.totals.reused += 1;
             self.kinds.let_go(kind);
             self.tell_granted(waiter, lease, id, slot, out);
         }
@@ -80,15 +82,17 @@ impl Pool {
         let Some(worker) = self.fleet.get(id) else { return };
         let kind = worker.kind;
         let first = self.line.first(kind);
-        let unwanted = match first {
-            // One that needs a fresh worker needs the room of this one.
-            Some(first) => first.wants == Wants::Fresh,
-            None => self.demand == Demand::Closed,
-        };
         let over = self.expected.is_over(self.kinds.get(kind).total(), &worker.slot);
-        if unwanted || over || self.settings.reuse == Reuse::No || self.phase != Phase::Open {
-            self.step(id, WorkerEvent::Retired, now, out);
-            return;
+        let unwanted = match first {
+            _ if self.phase != Phase::Open => Some(StopCause::RunEnds),
+            _ if self.settings.reuse == Reuse::No => Some(StopCause::NotReused),
+            _ if over => Some(StopCause::Evicted),
+            // One that needs a fresh worker needs the room of this one.
+            Some(first) => (first.wants == Wants::Fresh).then_some(StopCause::Evicted),
+            None => (self.demand == Demand::Closed).then_some(StopCause::Unneeded),
+        };
+        if let Some(why) = unwanted {
+            return self.retire(id, why, now, out);
         }
         match first {
             Some(first) if !self.held && self.line.may_go(first.number) => {
@@ -126,9 +130,9 @@ impl Pool {
     }
 
     /// Stops a worker that is kept.
-    pub(super) fn evict(&mut self, id: WorkerId, now: Moment, out: &mut Vec<PoolOutput>) {
+    pub(super) fn evict(&mut self, id: WorkerId, why: StopCause, now: Moment, out: &mut Vec<PoolOutput>) {
         self.uncache(id);
-        self.step(id, WorkerEvent::Retired, now, out);
+        self.retire(id, why, now, out);
     }
 
     pub(super) fn make_room(&mut self, now: Moment, out: &mut Vec<PoolOutput>) {
@@ -136,7 +140,7 @@ impl Pool {
             return;
         }
         for id in self.in_the_way() {
-            self.evict(id, now, out);
+            self.evict(id, StopCause::Evicted, now, out);
         }
     }
 

@@ -1,13 +1,12 @@
-//! The pool's settings, and what is wrong with them.
-
-use std::time::Duration;
+//! The choices that a pool knows, and what is wrong with what it is given.
 
 use serde::{Deserialize, Serialize};
 
-use super::resources::{Amount, Resources};
+use super::resources::{Amount, MOST_GPUS, ResourceError, Resources};
 
 /// Whether workers are handed on from trial to trial.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Reuse {
     /// Every trial gets a fresh worker.
@@ -19,6 +18,7 @@ pub enum Reuse {
 
 /// What becomes of the resources of a worker that can't be killed, such as a thread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AbandonPolicy {
     /// They are given to others at once; the abandoned worker may still be using them.
@@ -38,25 +38,8 @@ pub enum Demand {
     Closed,
 }
 
-/// What a pool has and how it deals with it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolSettings {
-    /// All there is.
-    pub total: Resources,
-    /// Whether workers are handed on.
-    pub reuse: Reuse,
-    /// How long a worker may take to come to rest, and again how long to end, before it is killed.
-    pub grace: Duration,
-    /// What becomes of the resources of a worker that can't be killed.
-    pub abandoned: AbandonPolicy,
-    /// How often a waiting request may be overtaken before nobody may any more. With 0 the line is strict.
-    pub overtaking: u32,
-    /// How long an idle worker is kept, at most.
-    pub idle_ttl: Option<Duration>,
-}
-
-/// Settings that make no sense.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+/// Resources that no pool can have.
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PoolError {
     /// A part of a GPU in the totals.
@@ -65,34 +48,46 @@ pub enum PoolError {
         /// The offending value.
         value: f64,
     },
+    /// More GPUs than can be numbered.
+    #[error("a pool of {value} of `gpu`: at most {MOST_GPUS} can be told apart")]
+    ManyGpus {
+        /// The offending value.
+        value: f64,
+    },
+    /// A GPU that this process doesn't see.
+    #[error(
+        "GPU {index} isn't there for this process: it inherited {variable}, which leaves {seen} to be seen, counted from 0"
+    )]
+    UnseenGpu {
+        /// The offending index.
+        index: u32,
+        /// What says so, with its value: `CUDA_VISIBLE_DEVICES=4,5`.
+        variable: String,
+        /// How many it sees.
+        seen: usize,
+    },
+    /// An amount or an index that can't be.
+    #[error(transparent)]
+    Wrong(#[from] ResourceError),
     /// No resources.
     #[error("there is nothing to run on: give at least one worker, or some resources")]
     Nothing,
 }
 
-impl PoolSettings {
-    /// The defaults, with so much to give: no reuse, 30 s of grace, abandoned resources given back, 16 overtakings.
-    pub fn new(total: Resources) -> Self {
-        Self {
-            total,
-            reuse: Reuse::default(),
-            grace: Duration::from_secs(30),
-            abandoned: AbandonPolicy::default(),
-            overtaking: 16,
-            idle_ttl: None,
-        }
-    }
-
-    /// Whether they make sense.
+impl Resources {
+    /// Whether a pool can have them.
     ///
     /// # Errors
-    /// If there is nothing to give, or a part of a GPU.
-    pub fn check(&self) -> Result<(), PoolError> {
-        let gpus = self.total.get("gpu");
-        if self.total.is_empty() {
+    /// If there is nothing to give, a part of a GPU, or more than 65,536 GPUs.
+    pub fn check_pool(&self) -> Result<(), PoolError> {
+        self.check()?;
+        let gpus = self.get("gpu");
+        if self.is_empty() {
             Err(PoolError::Nothing)
         } else if !gpus.parts().is_multiple_of(Amount::whole(1).parts()) {
             Err(PoolError::PartialGpus { value: gpus.as_f64() })
+        } else if gpus > Amount::whole(MOST_GPUS) {
+            Err(PoolError::ManyGpus { value: gpus.as_f64() })
         } else {
             Ok(())
         }
@@ -100,7 +95,7 @@ impl PoolSettings {
 }
 
 /// A request that can never be met, with what was asked for and the most there is.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Infeasible {
     /// There isn't as much.
@@ -133,6 +128,8 @@ pub enum Infeasible {
         gpus: Vec<u32>,
     },
 }
+
+crate::logic::failure::debug_as_chain!(PoolError, Infeasible);
 
 fn indices(gpus: &[u32]) -> String {
     gpus.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")

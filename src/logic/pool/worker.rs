@@ -152,6 +152,25 @@ mod tests {
     }
 
     #[test]
+    fn each_event_leads_where_it_means_to_and_is_too_late_everywhere_else() {
+        use {WorkerEvent as On, WorkerState as Is};
+        for (state, event) in pairs() {
+            let next = match (event, state) {
+                (On::Granted, Is::Idle) => Some(Is::Leased),
+                (On::LeftAtRest, Is::Leased) | (On::Rested, Is::Settling) => Some(Is::Idle),
+                (On::LeftAtWork, Is::Leased) => Some(Is::Settling),
+                (On::Discarded, Is::Leased) | (On::Retired | On::Overdue, Is::Idle) => Some(Is::Stopping),
+                (On::Overdue, Is::Settling | Is::Stopping) => Some(Is::Killed),
+                (On::Abandoned(AbandonPolicy::Hold), Is::Killed) => Some(Is::Abandoned),
+                (On::Abandoned(AbandonPolicy::GiveBack), Is::Killed) => Some(Is::Gone),
+                (On::Gone, state) if state != Is::Gone => Some(Is::Gone),
+                _ => None,
+            };
+            assert_eq!(transition(state, event).ok().map(|(next, _)| next), next, "{state:?} {event:?}");
+        }
+    }
+
+    #[test]
     fn a_slot_is_freed_exactly_on_the_step_to_gone_and_gone_absorbs() {
         for (state, event) in pairs() {
             match transition(state, event) {
@@ -188,6 +207,13 @@ mod tests {
                 assert!(down.contains(&next), "{state:?} {event:?} led to {next:?}");
             }
         }
+    }
+
+    #[test]
+    fn all_are_waited_for_but_those_that_are_gone_or_given_up() {
+        use WorkerState::{Idle, Killed, Leased, Settling, Stopping};
+        let living: Vec<WorkerState> = WorkerState::ALL.into_iter().filter(|state| state.is_living()).collect();
+        assert_eq!(living, [Leased, Settling, Idle, Stopping, Killed]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
 use crate::logic::spec::PartSpec;
 use crate::logic::state::{PartState, StateError, nothing};
+use crate::logic::trial::Status;
 
 /// Runs trials in the order in which they were added, and stops none. The default.
 ///
@@ -16,7 +17,7 @@ use crate::logic::state::{PartState, StateError, nothing};
 /// use tryout::prelude::*;
 ///
 /// let square = function("square", |config: Config, trial| {
-///     let x = config.number("x").unwrap_or(0.0);
+///     let x = config.get::<f64>("x")?;
 ///     Ok(trial.report([("square", x * x)])?)
 /// });
 /// let points = (0..4).map(|x| Config::new().with("x", x));
@@ -30,6 +31,15 @@ pub struct Fifo;
 impl Scheduler for Fifo {
     fn on_report(&mut self, _: TrialId, _: &Report, _: &dyn Cohort) -> Verdict {
         Verdict::CONTINUE
+    }
+
+    /// Paused ones go on in the order in which they were added.
+    fn choose(&mut self, cohort: &dyn Cohort) -> Option<TrialId> {
+        let paused = |trial: &TrialId| cohort.status(*trial) == Some(Status::Paused) && cohort.can_launch(*trial);
+        cohort.first_pending().or_else(|| {
+            let longest = cohort.first_paused()?;
+            cohort.open().find(paused).or(Some(longest))
+        })
     }
 
     fn save(&self) -> Option<PartState> {

@@ -2,9 +2,14 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
+use crate::logic::state::float;
+
 /// A number in a total order.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Ordered(pub(super) f64);
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Ordered(#[serde(with = "float")] pub(super) f64);
 
 impl Ord for Ordered {
     fn cmp(&self, other: &Self) -> Ordering {
@@ -25,6 +30,12 @@ impl PartialEq for Ordered {
 }
 
 impl Eq for Ordered {}
+
+impl std::hash::Hash for Ordered {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.0.to_bits().hash(state);
+    }
+}
 
 /// `number`, or the whole number within 1e-9 of it, relatively.
 pub(super) fn snapped(number: f64) -> f64 {

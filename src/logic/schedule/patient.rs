@@ -5,14 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::number::told_apart;
-use super::{Buffering, Cohort, ScheduleError, Scheduler, from_spec, settle_objective};
-use crate::logic::config::Config;
+use super::{Cohort, ScheduleError, Scheduler, in_words, settle_objective};
 use crate::logic::decision::{Decision, Directive, Verdict};
 use crate::logic::event::Ending;
-use crate::logic::ids::{RunId, TrialId};
+use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
-use crate::logic::spec::{PartSpec, SpecError};
-use crate::logic::state::{Float, PartState, StateError, common_run, float, nothing, pack, same, unpack};
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm, float, nothing};
 
 const PART: &str = "Patient";
 
@@ -41,7 +40,7 @@ const PART: &str = "Patient";
 /// use tryout::prelude::*;
 ///
 /// # let trainable = function("bump", |config: Config, trial| {
-/// #     for step in 1..=20 { trial.report([("loss", (f64::from(step) - config.number("best").unwrap_or(0.0)).abs())])?; }
+/// #     for step in 1..=20 { trial.report([("loss", (f64::from(step) - config.get::<f64>("best")?).abs())])?; }
 /// #     Ok(())
 /// # });
 /// // The loss falls until the iteration `best`, and rises from there.
@@ -56,40 +55,38 @@ const PART: &str = "Patient";
 /// ```
 ///
 /// Source: Optuna's `PatientPruner`.
-pub struct Patient {
-    settings: Settings,
-    inner: Option<Box<dyn Scheduler>>,
-    /// Its own, and those of the scheduler inside.
-    objectives: Vec<Objective>,
-    live: HashMap<TrialId, Window>,
-}
-
-impl std::fmt::Debug for Patient {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let inner = self.inner.as_deref().map(Scheduler::name);
-        f.debug_struct(PART).field("settings", &self.settings).field("inner", &inner).finish_non_exhaustive()
-    }
-}
-
-/// Its own settings, and those of the scheduler inside.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Settings {
+pub struct Patient {
     patience: u32,
     #[serde(default, with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     min_delta: f64,
     #[serde(default)]
     objective: Option<Objective>,
     #[serde(default)]
-    inner: Option<PartSpec>,
+    inner: Option<Box<dyn Scheduler>>,
+    /// Its own, and those of the scheduler inside.
+    #[serde(skip)]
+    objectives: Vec<Objective>,
+    #[serde(skip)]
+    state: State,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    live: HashMap<TrialId, Window>,
 }
 
 /// The last reports of a trial, and the best before them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Window {
     iteration: u64,
     /// None as long as there was none before; NaN if none was a number.
+    #[serde(with = "float")]
     before: Option<f64>,
+    #[serde(with = "float")]
     recent: VecDeque<f64>,
 }
 
@@ -109,55 +106,35 @@ impl Window {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Saved {
-    objective: Objective,
-    run: RunId,
-    /// Trial, its last iteration, the best before its last reports, and those.
-    live: Vec<(u32, u64, Option<Float>, Vec<Float>)>,
-    inner: PartState,
-}
-
 impl Patient {
     /// Stops trials whose last `patience + 1` reports have brought nothing better.
     pub fn new(patience: u32) -> Self {
-        let settings = Settings { patience, min_delta: 0.0, objective: None, inner: None };
-        Self { settings, inner: None, objectives: Vec::new(), live: HashMap::new() }
+        let (objectives, state) = (Vec::new(), State::default());
+        Self { patience, min_delta: 0.0, objective: None, inner: None, objectives, state }
     }
 
-    /// The scheduler that stops trials; none if not said, so that all that are out of patience stop.
-    #[must_use]
-    pub fn of(mut self, scheduler: impl Scheduler + 'static) -> Self {
-        self.inner = Some(Box::new(scheduler));
-        self
+    setters! {
+        /// The scheduler that stops trials. By default there is none, and all trials that are out of patience stop.
+        of(scheduler: impl Scheduler + 'static) => inner = Some(Box::new(scheduler));
+
+        /// How much worse than the best before them the last reports may be; a finite number from 0 on. Default 0.
+        min_delta(min_delta: f64) => min_delta = min_delta;
+
+        /// What counts. Not needed if the experiment has an objective.
+        objective(objective: Objective) => objective = Some(objective);
     }
 
-    /// How much worse than the best before them the last reports may be; a finite number from 0 on. Default 0.
-    #[must_use]
-    pub fn min_delta(mut self, min_delta: f64) -> Self {
-        self.settings.min_delta = min_delta;
-        self
-    }
-
-    /// What counts. Not needed if the experiment has an objective.
-    #[must_use]
-    pub fn objective(mut self, objective: Objective) -> Self {
-        self.settings.objective = Some(objective);
-        self
-    }
-
-    pub(super) fn from_spec(spec: &PartSpec) -> Result<Self, SpecError> {
-        let mut settings: Settings = spec.read()?;
-        let inner = settings.inner.take().map(|inner| from_spec(&inner)).transpose()?;
-        Ok(Self { settings, inner, objectives: Vec::new(), live: HashMap::new() })
+    fn state_form(&self) -> StateForm {
+        let objective = self.objective.as_ref().map_or_else(|| "none".to_owned(), in_words);
+        StateForm::new(PART).under("objective", objective)
     }
 
     /// What the trial's reports come to, in words; none while it has patience.
     fn impatience(&mut self, trial: TrialId, report: &Report) -> Option<String> {
-        let Settings { patience, min_delta, ref objective, .. } = self.settings;
+        let Self { patience, min_delta, ref objective, .. } = *self;
         let objective = objective.as_ref()?;
         let score = objective.score(report.number(&objective.metric)?);
-        let window = self.live.entry(trial).or_default();
+        let window = self.state.live.entry(trial).or_default();
         let (before, best) = window.record(report.iteration(), score, patience)?;
         let gets_better = best >= before - min_delta || (before.is_nan() && !best.is_nan());
         // Scoring is its own inverse.
@@ -179,49 +156,27 @@ impl Scheduler for Patient {
         }
     }
 
-    fn complete(&mut self, trial: TrialId, config: &mut Config) {
-        if let Some(inner) = &mut self.inner {
-            inner.complete(trial, config);
-        }
+    fn inner(&self) -> Option<&dyn Scheduler> {
+        self.inner.as_deref()
     }
 
-    fn on_add(&mut self, trial: TrialId, config: &Config) {
-        if let Some(inner) = &mut self.inner {
-            inner.on_add(trial, config);
-        }
-    }
-
-    fn on_retry(&mut self, trial: TrialId, cohort: &dyn Cohort) -> Vec<Directive> {
-        self.inner.as_mut().map(|inner| inner.on_retry(trial, cohort)).unwrap_or_default()
-    }
-
-    fn on_resume(&mut self, trial: TrialId) {
-        if let Some(inner) = &mut self.inner {
-            inner.on_resume(trial);
+    fn inner_mut(&mut self) -> Option<&mut dyn Scheduler> {
+        match &mut self.inner {
+            Some(inner) => Some(&mut **inner),
+            None => None,
         }
     }
 
     fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>, cohort: &dyn Cohort) -> Vec<Directive> {
-        self.live.remove(&trial);
+        self.state.live.remove(&trial);
         self.inner.as_mut().map(|inner| inner.on_end(trial, ending, last, cohort)).unwrap_or_default()
-    }
-
-    fn choose(&mut self, cohort: &dyn Cohort) -> Option<TrialId> {
-        match &mut self.inner {
-            Some(inner) => inner.choose(cohort),
-            None => cohort.first_pending().or_else(|| cohort.first_paused()),
-        }
     }
 
     /// Checks the settings, and those of the scheduler inside, which has the same objective.
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), ScheduleError> {
-        let min_delta = self.settings.min_delta;
-        if !min_delta.is_finite() || min_delta < 0.0 {
-            let (value, expected) = (min_delta.to_string(), "a finite number from 0 on");
-            return Err(ScheduleError::Setting { scheduler: PART, setting: "min_delta", value, expected });
-        }
-        settle_objective(PART, &mut self.settings.objective, objective)?;
-        let own = self.settings.objective.as_ref();
+        Check(PART).not_negative("min_delta", self.min_delta)?;
+        settle_objective(PART, &mut self.objective, objective)?;
+        let own = self.objective.as_ref();
         self.objectives = own.cloned().into_iter().collect();
         if let Some(inner) = &mut self.inner {
             inner.prepare(own)?;
@@ -235,47 +190,23 @@ impl Scheduler for Patient {
         &self.objectives
     }
 
-    fn buffering(&self) -> Buffering {
-        self.inner.as_ref().map_or(Buffering::Allowed, |inner| inner.buffering())
-    }
-
     fn save(&self) -> Option<PartState> {
-        let saved = |(trial, window): (&TrialId, &Window)| {
-            let recent = window.recent.iter().copied().map(Float).collect();
-            (trial.number(), window.iteration, window.before.map(Float), recent)
-        };
-        let mut live: Vec<_> = self.live.iter().map(saved).collect();
-        live.sort_unstable_by_key(|(number, ..)| *number);
-        let inner = match &self.inner {
-            Some(inner) => inner.save()?,
-            None => PartState::Null,
-        };
-        let (objective, run) = (self.settings.objective.clone()?, common_run(self.live.keys().copied())?);
-        pack(PART, &Saved { objective, run, live, inner })
+        let inner = self.inner.as_ref().map_or(Some(PartState::Null), |inner| inner.save())?;
+        self.state_form().pack_around(&self.state, inner)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        let words = |objective: Option<&Objective>| objective.map_or_else(|| "none".to_owned(), super::in_words);
-        same(PART, "objective", &words(Some(&saved.objective)), &words(self.settings.objective.as_ref()))?;
+        let (state, inner) = self.state_form().unpack_around(state)?;
         match &mut self.inner {
-            Some(inner) => inner.restore(saved.inner)?,
-            None => nothing("the scheduler inside", &saved.inner)?,
+            Some(part) => part.restore(inner)?,
+            None => nothing("the scheduler inside", &inner)?,
         }
-        let restored = |(number, iteration, before, recent): (u32, u64, Option<Float>, Vec<Float>)| {
-            let recent = recent.into_iter().map(|score| score.0).collect();
-            (TrialId::new(saved.run, number), Window { iteration, before: before.map(|score| score.0), recent })
-        };
-        self.live = saved.live.into_iter().map(restored).collect();
+        self.state = state;
         Ok(())
     }
 
     fn spec(&self) -> Option<PartSpec> {
-        let inner = match &self.inner {
-            Some(inner) => Some(inner.spec()?),
-            None => None,
-        };
-        PartSpec::new(PART, &Settings { inner, ..self.settings.clone() })
+        PartSpec::new(PART, self)
     }
 
     fn name(&self) -> &str {

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::number::Ordered;
+use crate::logic::state::{Float, Floats};
 
 /// The scores that were recorded, and the one below which a share of them lies.
 ///
@@ -14,6 +15,21 @@ pub(super) struct Quantile {
     share: f64,
     lower: BinaryHeap<Ordered>,
     upper: BinaryHeap<Reverse<Ordered>>,
+}
+
+/// In a state: the share, and the scores in their order.
+impl Floats for Quantile {
+    type Form = (Float, Vec<Float>);
+
+    fn form(&self) -> Self::Form {
+        (Float(self.share), self.scores().form())
+    }
+
+    fn of_form((share, scores): Self::Form) -> Self {
+        let mut quantile = Self { share: share.0, lower: BinaryHeap::new(), upper: BinaryHeap::new() };
+        scores.into_iter().for_each(|score| quantile.record(score.0));
+        quantile
+    }
 }
 
 impl Quantile {

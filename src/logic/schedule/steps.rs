@@ -1,7 +1,7 @@
 //! What schedulers that judge a trial at its reports have in common: which reports they judge, and how they read one.
 
-use super::ScheduleError;
 use crate::logic::metrics::{Objective, Report};
+use crate::logic::spec::{Check, Refused};
 
 /// Which of a trial's reports are judged: none before `warm_up`, and from then on the first in each interval.
 #[derive(Clone, Copy, Debug)]
@@ -19,32 +19,11 @@ impl Steps {
 
     /// # Errors
     /// If one of them can't be.
-    pub(super) fn check(self, scheduler: &'static str) -> Result<(), ScheduleError> {
-        let refuse = |setting, value: f64, expected| {
-            Err(ScheduleError::Setting { scheduler, setting, value: value.to_string(), expected })
-        };
-        if !self.warm_up.is_finite() || self.warm_up < 0.0 {
-            return refuse("warm_up", self.warm_up, "a finite number from 0 on");
-        }
-        if !self.interval.is_finite() || self.interval <= 0.0 {
-            return refuse("interval", self.interval, "a finite number above 0");
-        }
-        Ok(())
+    pub(super) fn check(self, check: Check) -> Result<(), Refused> {
+        check.not_negative("warm_up", self.warm_up)?;
+        let holds = self.interval.is_finite() && self.interval > 0.0;
+        check.require(holds, "interval", self.interval, "a finite number above 0")
     }
-}
-
-/// # Errors
-/// If it is no name.
-pub(super) fn check_name(
-    scheduler: &'static str,
-    setting: &'static str,
-    name: &str,
-    expected: &'static str,
-) -> Result<(), ScheduleError> {
-    if name.is_empty() {
-        return Err(ScheduleError::Setting { scheduler, setting, value: "empty".to_owned(), expected });
-    }
-    Ok(())
 }
 
 /// The time in `report`, if it has one. -0.0 and 0.0 are the same time.

@@ -9,10 +9,10 @@ use super::steps::{self, Steps};
 use super::{Cohort, ScheduleError, Scheduler, settle_objective};
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
-use crate::logic::ids::{RunId, TrialId};
+use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{Float, PartState, StateError, common_run, float, pack, same, unpack};
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm, float};
 
 const PART: &str = "Threshold";
 
@@ -34,7 +34,7 @@ const PART: &str = "Threshold";
 /// use tryout::prelude::*;
 ///
 /// # let trainable = function("growth", |config: Config, trial| {
-/// #     for step in 1..=10 { trial.report([("loss", config.number("rate").unwrap_or(0.0).powi(step))])?; }
+/// #     for step in 1..=10 { trial.report([("loss", config.get::<f64>("rate")?.powi(step))])?; }
 /// #     Ok(())
 /// # });
 /// let results = Experiment::new("growth", trainable)
@@ -49,29 +49,33 @@ const PART: &str = "Threshold";
 ///
 /// Source: Optuna's `ThresholdPruner`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Threshold {
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     lower: f64,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     upper: f64,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     warm_up: f64,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     interval: f64,
     time_attr: String,
     metric: Option<String>,
     objective: Option<Objective>,
-    /// The latest time of each trial that hasn't ended.
     #[serde(skip)]
-    live: HashMap<TrialId, f64>,
+    state: State,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Saved {
-    time_attr: String,
-    run: RunId,
-    live: Vec<(u32, Float)>,
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// The latest time of each trial that hasn't ended.
+    #[serde(with = "float")]
+    live: HashMap<TrialId, f64>,
 }
 
 impl Default for Threshold {
@@ -84,7 +88,7 @@ impl Default for Threshold {
             time_attr: "training_iteration".to_owned(),
             metric: None,
             objective: None,
-            live: HashMap::new(),
+            state: State::default(),
         }
     }
 }
@@ -95,47 +99,29 @@ impl Threshold {
         Self::default()
     }
 
-    /// A trial below it stops. Default minus infinity.
-    #[must_use]
-    pub fn lower(mut self, lower: f64) -> Self {
-        self.lower = lower;
-        self
+    setters! {
+        /// A trial below it stops. Default minus infinity.
+        lower(lower: f64) => lower = lower;
+
+        /// A trial above it stops. Default infinity.
+        upper(upper: f64) => upper = upper;
+
+        /// The time before which nobody is judged; from 0. Default 0.
+        warm_up(warm_up: f64) => warm_up = warm_up;
+
+        /// A trial is judged once in each interval of this length from the warm-up on; above 0. Default 1.
+        interval(interval: f64) => interval = interval;
+
+        /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
+        /// `training_iteration`.
+        time_attr(time_attr: impl Into<String>) => time_attr = time_attr.into();
+
+        /// The name of the metric that is to stay in the range. Default: that of the experiment's objective.
+        metric(metric: impl Into<String>) => metric = Some(metric.into());
     }
 
-    /// A trial above it stops. Default infinity.
-    #[must_use]
-    pub fn upper(mut self, upper: f64) -> Self {
-        self.upper = upper;
-        self
-    }
-
-    /// The time before which nobody is judged; from 0. Default 0.
-    #[must_use]
-    pub fn warm_up(mut self, warm_up: f64) -> Self {
-        self.warm_up = warm_up;
-        self
-    }
-
-    /// A trial is judged once in each interval of this length from the warm-up on; above 0. Default 1.
-    #[must_use]
-    pub fn interval(mut self, interval: f64) -> Self {
-        self.interval = interval;
-        self
-    }
-
-    /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
-    /// `training_iteration`.
-    #[must_use]
-    pub fn time_attr(mut self, time_attr: impl Into<String>) -> Self {
-        self.time_attr = time_attr.into();
-        self
-    }
-
-    /// The name of the metric that is to stay in the range. Default: that of the experiment's objective.
-    #[must_use]
-    pub fn metric(mut self, metric: impl Into<String>) -> Self {
-        self.metric = Some(metric.into());
-        self
+    fn state_form(&self) -> StateForm {
+        StateForm::new(PART).under("time_attr", &self.time_attr)
     }
 
     fn steps(&self) -> Steps {
@@ -143,26 +129,17 @@ impl Threshold {
     }
 
     fn check(&self) -> Result<(), ScheduleError> {
-        let refuse = |setting, value: String, expected| {
-            Err(ScheduleError::Setting { scheduler: PART, setting, value, expected })
-        };
-        if self.lower.is_nan() || self.lower == f64::INFINITY {
-            return refuse("lower", self.lower.to_string(), "a number, or minus infinity for none");
-        }
-        if self.upper.is_nan() || self.upper == f64::NEG_INFINITY {
-            return refuse("upper", self.upper.to_string(), "a number, or infinity for none");
-        }
-        if self.lower.is_infinite() && self.upper.is_infinite() {
-            return refuse("upper", self.upper.to_string(), "a number, as `lower` isn't one either");
-        }
-        if self.lower > self.upper {
-            return refuse("lower", self.lower.to_string(), "at most `upper`");
-        }
-        self.steps().check(PART)?;
-        if let Some(metric) = &self.metric {
-            steps::check_name(PART, "metric", metric, "the name of a metric")?;
-        }
-        steps::check_name(PART, "time_attr", &self.time_attr, "the name of a metric, as in `training_iteration`")
+        let (check, lower, upper) = (Check(PART), self.lower, self.upper);
+        let expected = "a number, or minus infinity for none";
+        check.require(!lower.is_nan() && lower < f64::INFINITY, "lower", lower, expected)?;
+        let expected = "a number, or infinity for none";
+        check.require(!upper.is_nan() && upper > f64::NEG_INFINITY, "upper", upper, expected)?;
+        let bounded = lower.is_finite() || upper.is_finite();
+        check.require(bounded, "upper", upper, "a number, as `lower` isn't one either")?;
+        check.require(lower <= upper, "lower", lower, "at most `upper`")?;
+        self.steps().check(check)?;
+        check.name("metric", self.metric.as_deref().unwrap_or("none"), "the name of a metric")?;
+        Ok(check.time_attr(&self.time_attr)?)
     }
 
     /// `training_iteration 7: loss 2000 is above 1000`.
@@ -186,7 +163,7 @@ impl Scheduler for Threshold {
         let Some(metric) = metric else { return Verdict::CONTINUE };
         let read = steps::time(&self.time_attr, report).zip(report.number(metric));
         let Some((time, value)) = read else { return Verdict::CONTINUE };
-        let last = self.live.entry(trial).or_insert(f64::NEG_INFINITY);
+        let last = self.state.live.entry(trial).or_insert(f64::NEG_INFINITY);
         let previous = *last;
         *last = previous.max(time);
         if time <= previous || !self.steps().judges(previous, time) {
@@ -196,7 +173,7 @@ impl Scheduler for Threshold {
     }
 
     fn on_end(&mut self, trial: TrialId, _: Ending, _: Option<&Report>, _: &dyn Cohort) -> Vec<Directive> {
-        self.live.remove(&trial);
+        self.state.live.remove(&trial);
         Vec::new()
     }
 
@@ -213,18 +190,16 @@ impl Scheduler for Threshold {
         self.objective.as_slice()
     }
 
+    fn time_attr(&self) -> Option<&str> {
+        Some(&self.time_attr)
+    }
+
     fn save(&self) -> Option<PartState> {
-        let mut live: Vec<_> = self.live.iter().map(|(trial, time)| (trial.number(), Float(*time))).collect();
-        live.sort_unstable_by_key(|(number, _)| *number);
-        let run = common_run(self.live.keys().copied())?;
-        pack(PART, &Saved { time_attr: self.time_attr.clone(), run, live })
+        self.state_form().pack(&self.state)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        same(PART, "time_attr", &saved.time_attr, &self.time_attr)?;
-        let live = saved.live.into_iter().map(|(number, time)| (TrialId::new(saved.run, number), time.0));
-        self.live = live.collect();
+        self.state = self.state_form().unpack(state)?;
         Ok(())
     }
 

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effort, Limiting, SearchError, Searcher, Suggestion};
+use super::{Samples, SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
-use crate::logic::metrics::{Metrics, Objective, Report};
+use crate::logic::metrics::Report;
 use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, pack, unpack};
+use crate::logic::state::{PartState, StateError, StateForm};
 
 const PART: &str = "Capped";
 
@@ -18,114 +18,106 @@ const PART: &str = "Capped";
 ///
 /// ```
 /// use tryout::prelude::*;
-/// use tryout::logic::search::{Capped, Points, Searcher};
+/// use tryout::search::{Capped, Points, Searcher};
 ///
 /// let points = Points::new((0..5).map(|x| Config::new().with("x", x)));
 /// assert_eq!(Capped::new(Box::new(points), 3).total(), Some(3));
 /// ```
-pub struct Capped {
-    inner: Box<dyn Searcher>,
-    most: u64,
-    given: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    given: u64,
-    inner: PartState,
-}
-
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    pub(super) most: u64,
-    pub(super) inner: PartSpec,
+pub struct Capped {
+    most: u64,
+    inner: Box<dyn Searcher>,
+    #[serde(skip)]
+    state: State,
+    /// How many there are to be by a client's word.
+    #[serde(skip)]
+    samples: Option<Samples>,
 }
 
-impl std::fmt::Debug for Capped {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Capped").field("inner", &self.inner.name()).field("most", &self.most).finish_non_exhaustive()
-    }
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    given: u64,
+    /// So many of them were withdrawn before they began: others take their places.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    withdrawn: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Capped {
     /// At most `most` suggestions of `searcher`.
     pub fn new(searcher: Box<dyn Searcher>, most: u64) -> Self {
-        Self { inner: searcher, most, given: 0 }
+        Self { inner: searcher, most, state: State::default(), samples: None }
+    }
+
+    /// How many suggestions are taken, with those that were withdrawn.
+    fn most(&self) -> u64 {
+        let most = match self.samples {
+            None => self.most,
+            Some(Samples::Finite(samples)) => samples,
+            Some(Samples::Infinite) => u64::MAX,
+        };
+        most.saturating_add(self.state.withdrawn)
     }
 }
 
 impl Searcher for Capped {
     fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError> {
-        if self.given >= self.most {
+        if self.state.given >= self.most() {
             return Ok(Suggestion::Exhausted);
         }
         let suggestion = self.inner.suggest(trial)?;
-        self.given += u64::from(matches!(suggestion, Suggestion::Next(_)));
+        self.state.given += u64::from(matches!(suggestion, Suggestion::Next(_)));
         Ok(suggestion)
     }
 
-    fn on_report(&mut self, trial: TrialId, report: &Report) {
-        self.inner.on_report(trial, report);
+    fn inner(&self) -> Option<&dyn Searcher> {
+        Some(&self.inner)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Searcher> {
+        Some(&mut self.inner)
     }
 
     fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
+        self.state.withdrawn += u64::from(ending == Ending::Withdrawn);
         self.inner.on_end(trial, ending, last);
     }
 
-    fn on_pause(&mut self, trial: TrialId, last: Option<&Report>) {
-        self.inner.on_pause(trial, last);
-    }
-
-    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
-        self.inner.observe(config, metrics)
-    }
-
-    fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
-        self.inner.prepare(objective)
-    }
-
-    fn objectives(&self) -> &[Objective] {
-        self.inner.objectives()
-    }
-
-    fn effort(&self) -> Effort {
-        self.inner.effort()
+    fn set_samples(&mut self, samples: Option<Samples>) {
+        self.samples = samples;
     }
 
     fn total(&self) -> Option<u64> {
-        Some(self.inner.total().map_or(self.most, |total| total.min(self.most)))
+        let most = Some(self.most()).filter(|_| self.samples != Some(Samples::Infinite));
+        self.inner.total().into_iter().chain(most).min()
     }
 
-    fn lookahead(&self) -> usize {
-        self.inner.lookahead()
-    }
-
-    fn limit(&mut self, live: usize) -> Limiting {
-        self.inner.limit(live)
+    fn is_endless(&self) -> bool {
+        false
     }
 
     fn save(&self) -> Option<PartState> {
-        pack(PART, &Saved { given: self.given, inner: self.inner.save()? })
+        StateForm::new(PART).pack_around(&self.state, self.inner.save()?)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        self.inner.restore(saved.inner)?;
-        self.given = saved.given;
+        let (state, inner) = StateForm::new(PART).unpack_around(state)?;
+        self.inner.restore(inner)?;
+        self.state = state;
         Ok(())
     }
 
     fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
-        self.given += 1;
+        self.state.given += 1;
         self.inner.replay(trial, config)
     }
 
     fn spec(&self) -> Option<PartSpec> {
-        PartSpec::new(PART, &Settings { most: self.most, inner: self.inner.spec()? })
-    }
-
-    fn name(&self) -> &str {
-        self.inner.name()
+        PartSpec::new(PART, self)
     }
 }

@@ -1,16 +1,15 @@
 //! No configuration twice.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effort, Limiting, SearchError, Searcher, Suggestion};
+use super::{Effort, SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
-use crate::logic::metrics::{Metrics, Objective, Report};
 use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, pack, unpack};
+use crate::logic::state::{PartState, StateError, StateForm};
 
 const PART: &str = "Distinct";
 /// So many repetitions in a row mean that there is nothing else.
@@ -24,7 +23,7 @@ const PATIENCE: u32 = 100;
 ///
 /// ```
 /// use tryout::prelude::*;
-/// use tryout::logic::search::{Distinct, Variants};
+/// use tryout::search::{Distinct, Variants};
 ///
 /// let coins = Variants::new(Space::new().with("side", choice(["heads", "tails"])), 7)?.samples(1000);
 /// # let trainable = function("t", |_: Config, trial| { trial.report([("loss", 1.0)])?; Ok(()) });
@@ -32,42 +31,54 @@ const PATIENCE: u32 = 100;
 /// assert_eq!(results.trials().len(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct Distinct<S = Box<dyn Searcher>> {
-    inner: S,
-    /// The JSON of all that was suggested.
-    seen: HashSet<String>,
-}
-
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    pub(super) inner: PartSpec,
+pub struct Distinct {
+    inner: Box<dyn Searcher>,
+    #[serde(skip)]
+    state: State,
+    /// Whether the searcher inside has answered a replay otherwise than in the past.
+    #[serde(skip)]
+    astray: bool,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    seen: Vec<String>,
-    inner: PartState,
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// The JSON of all that was suggested.
+    seen: BTreeSet<String>,
 }
 
-impl<S: Searcher> std::fmt::Debug for Distinct<S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct(PART).field("inner", &self.inner.name()).field("seen", &self.seen.len()).finish_non_exhaustive()
-    }
-}
-
-impl<S: Searcher> Distinct<S> {
+impl Distinct {
     /// Around `inner`.
-    pub fn new(inner: S) -> Self {
-        Self { inner, seen: HashSet::new() }
+    pub fn new(inner: impl Searcher + 'static) -> Self {
+        Self { inner: Box::new(inner), state: State::default(), astray: false }
+    }
+
+    /// Asks the searcher inside until it suggests `config`, as it did in the past. Answers whether it does: it may be set
+    /// otherwise now, and then what it suggests is tried by nobody.
+    fn retrace(&mut self, trial: TrialId, config: &str) -> bool {
+        for _ in 0..PATIENCE {
+            let Ok(Suggestion::Next(found)) = self.inner.suggest(trial) else { return false };
+            let found = found.to_string();
+            if found == config {
+                return true;
+            }
+            let repeats = self.state.seen.contains(&found);
+            self.inner.on_end(trial, if repeats { Ending::Error } else { Ending::Client }, None);
+            if !repeats {
+                return false;
+            }
+        }
+        false
     }
 }
 
-impl<S: Searcher> Searcher for Distinct<S> {
+impl Searcher for Distinct {
     fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError> {
         for _ in 0..PATIENCE {
             match self.inner.suggest(trial)? {
-                Suggestion::Next(config) if !self.seen.insert(config.to_string()) => {
+                Suggestion::Next(config) if !self.state.seen.insert(config.to_string()) => {
                     self.inner.on_end(trial, Ending::Error, None);
                 }
                 other => return Ok(other),
@@ -76,32 +87,12 @@ impl<S: Searcher> Searcher for Distinct<S> {
         Ok(Suggestion::Exhausted)
     }
 
-    fn on_report(&mut self, trial: TrialId, report: &Report) {
-        self.inner.on_report(trial, report);
+    fn inner(&self) -> Option<&dyn Searcher> {
+        Some(&self.inner)
     }
 
-    fn on_pause(&mut self, trial: TrialId, last: Option<&Report>) {
-        self.inner.on_pause(trial, last);
-    }
-
-    fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
-        self.inner.on_end(trial, ending, last);
-    }
-
-    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
-        self.inner.observe(config, metrics)
-    }
-
-    fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
-        self.inner.prepare(objective)
-    }
-
-    fn objectives(&self) -> &[Objective] {
-        self.inner.objectives()
-    }
-
-    fn effort(&self) -> Effort {
-        self.inner.effort()
+    fn inner_mut(&mut self) -> Option<&mut dyn Searcher> {
+        Some(&mut self.inner)
     }
 
     /// How many are distinct isn't known before they are all there.
@@ -109,37 +100,28 @@ impl<S: Searcher> Searcher for Distinct<S> {
         None
     }
 
-    fn lookahead(&self) -> usize {
-        self.inner.lookahead()
-    }
-
-    fn limit(&mut self, live: usize) -> Limiting {
-        self.inner.limit(live)
-    }
-
     fn save(&self) -> Option<PartState> {
-        let mut seen: Vec<String> = self.seen.iter().cloned().collect();
-        seen.sort_unstable();
-        pack(PART, &Saved { seen, inner: self.inner.save()? })
+        StateForm::new(PART).pack_around(&self.state, self.inner.save()?)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        self.inner.restore(saved.inner)?;
-        self.seen = saved.seen.into_iter().collect();
+        let (state, inner) = StateForm::new(PART).unpack_around(state)?;
+        self.inner.restore(inner)?;
+        self.state = state;
         Ok(())
     }
 
+    /// The repetitions that were passed over aren't in the past, so the searcher inside is asked for them again: where it stands
+    /// depends on them. One that thinks for long isn't: it is told what was tried, as is one that goes another way now.
     fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
-        self.seen.insert(config.to_string());
-        self.inner.replay(trial, config)
+        let text = config.to_string();
+        let retraced = !self.astray && self.inner.effort() == Effort::Light && self.retrace(trial, &text);
+        self.astray |= !retraced && self.inner.effort() == Effort::Light;
+        self.state.seen.insert(text);
+        if retraced { Ok(()) } else { self.inner.replay(trial, config) }
     }
 
     fn spec(&self) -> Option<PartSpec> {
-        PartSpec::new(PART, &Settings { inner: self.inner.spec()? })
-    }
-
-    fn name(&self) -> &str {
-        self.inner.name()
+        PartSpec::new(PART, self)
     }
 }

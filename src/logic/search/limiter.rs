@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::setting::SearchSettingError;
-use super::{Effort, Limiting, SearchError, Searcher, Suggestion};
+use super::{Limiting, SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
-use crate::logic::ids::{RunId, TrialId};
-use crate::logic::metrics::{Metrics, Objective, Report};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, common_run, pack, unpack};
+use crate::logic::ids::TrialId;
+use crate::logic::metrics::Report;
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm};
 
 const PART: &str = "ConcurrencyLimiter";
 
 /// When a limited searcher hears how its trials ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Feedback {
     /// As soon as each ends.
@@ -34,20 +34,20 @@ struct Held {
     last: Option<Report>,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    run: RunId,
-    live: BTreeSet<u32>,
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    live: BTreeSet<TrialId>,
     held: Vec<Held>,
-    inner: PartState,
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Settings {
     pub(super) limit: usize,
     #[serde(default)]
     pub(super) feedback: Feedback,
+    #[cfg_attr(feature = "cli", schemars(with = "Box<dyn crate::logic::search::Searcher>"))]
     pub(super) inner: PartSpec,
 }
 
@@ -58,8 +58,8 @@ pub(super) struct Settings {
 /// before the results that they should follow from. For the run as a whole `.concurrency(n)` is the shorter way.
 ///
 /// ```
-/// use tryout::logic::ids::{RunId, TrialId};
-/// use tryout::logic::search::{ConcurrencyLimiter, Points, Searcher, Suggestion};
+/// use tryout::event::{RunId, TrialId};
+/// use tryout::search::{ConcurrencyLimiter, Points, Searcher, Suggestion};
 /// use tryout::prelude::*;
 ///
 /// let points = Points::new((0..5).map(|x| Config::new().with("x", x)));
@@ -67,7 +67,7 @@ pub(super) struct Settings {
 /// let trial = |number| TrialId::new(RunId::new(0), number);
 /// assert!(matches!(searcher.suggest(trial(0))?, Suggestion::Next(_)));
 /// assert_eq!(searcher.suggest(trial(1))?, Suggestion::Wait);
-/// # Ok::<(), tryout::logic::search::SearchError>(())
+/// # Ok::<(), tryout::search::SearchError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct ConcurrencyLimiter<S> {
@@ -75,8 +75,7 @@ pub struct ConcurrencyLimiter<S> {
     limiting: Limiting,
     limit: usize,
     feedback: Feedback,
-    live: BTreeSet<TrialId>,
-    held: Vec<Held>,
+    state: State,
 }
 
 impl<S: Searcher> ConcurrencyLimiter<S> {
@@ -85,25 +84,15 @@ impl<S: Searcher> ConcurrencyLimiter<S> {
     ///
     /// # Errors
     /// If `limit` is 0.
-    pub fn new(mut searcher: S, limit: usize) -> Result<Self, SearchSettingError> {
-        if limit == 0 {
-            return Err(SearchSettingError {
-                searcher: PART,
-                setting: "limit",
-                value: limit.to_string(),
-                expected: "at least 1",
-            });
-        }
+    pub fn new(mut searcher: S, limit: usize) -> Result<Self, SearchError> {
+        Check(PART).require(limit > 0, "limit", limit, "at least 1")?;
         let limiting = searcher.limit(limit);
-        let (feedback, live, held) = (Feedback::default(), BTreeSet::new(), Vec::new());
-        Ok(Self { inner: searcher, limiting, limit, feedback, live, held })
+        Ok(Self { inner: searcher, limiting, limit, feedback: Feedback::default(), state: State::default() })
     }
 
-    /// When the searcher hears how its trials ended; as soon as each ends if not said.
-    #[must_use]
-    pub fn feedback(mut self, feedback: Feedback) -> Self {
-        self.feedback = feedback;
-        self
+    setters! {
+        /// When the searcher hears how its trials ended. Default [`Feedback::Single`].
+        feedback(feedback: Feedback) => feedback = feedback;
     }
 
     /// How many may be live.
@@ -113,7 +102,7 @@ impl<S: Searcher> ConcurrencyLimiter<S> {
 
     /// How many are live.
     pub fn live(&self) -> usize {
-        self.live.len()
+        self.state.live.len()
     }
 
     /// The searcher inside.
@@ -123,11 +112,11 @@ impl<S: Searcher> ConcurrencyLimiter<S> {
 
     /// Tells everything that was held back, once nothing is running any more or nothing is to be held back.
     fn forward(&mut self) {
-        if self.feedback == Feedback::Batch && self.held.len() < self.live.len() {
+        if self.feedback == Feedback::Batch && self.state.held.len() < self.state.live.len() {
             return;
         }
-        for held in std::mem::take(&mut self.held) {
-            self.live.remove(&held.trial);
+        for held in std::mem::take(&mut self.state.held) {
+            self.state.live.remove(&held.trial);
             self.inner.on_end(held.trial, held.ending, held.last.as_ref());
         }
     }
@@ -138,18 +127,32 @@ impl<S: Searcher> Searcher for ConcurrencyLimiter<S> {
         if self.limiting == Limiting::Own {
             return self.inner.suggest(trial);
         }
-        if self.live.len() >= self.limit {
+        // Asked again under the same number: what was suggested before was nobody's, and has ended for good.
+        if let Some(place) = self.state.held.iter().position(|held| held.trial == trial) {
+            let held = self.state.held.remove(place);
+            self.state.live.remove(&trial);
+            self.inner.on_end(trial, held.ending, held.last.as_ref());
+        }
+        if self.state.live.len() >= self.limit {
             return Ok(Suggestion::Wait);
         }
         let suggestion = self.inner.suggest(trial)?;
         if let Suggestion::Next(_) = suggestion {
-            self.live.insert(trial);
+            self.state.live.insert(trial);
         }
         Ok(suggestion)
     }
 
+    fn inner(&self) -> Option<&dyn Searcher> {
+        Some(&self.inner)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Searcher> {
+        Some(&mut self.inner)
+    }
+
     fn on_report(&mut self, trial: TrialId, report: &Report) {
-        if self.limiting == Limiting::Own || self.live.contains(&trial) {
+        if self.limiting == Limiting::Own || self.state.live.contains(&trial) {
             self.inner.on_report(trial, report);
         }
     }
@@ -158,43 +161,19 @@ impl<S: Searcher> Searcher for ConcurrencyLimiter<S> {
         if self.limiting == Limiting::Own {
             return self.inner.on_end(trial, ending, last);
         }
-        if !self.live.contains(&trial) || self.held.iter().any(|held| held.trial == trial) {
+        if !self.state.live.contains(&trial) || self.state.held.iter().any(|held| held.trial == trial) {
             return;
         }
         match self.feedback {
             Feedback::Single => {
-                self.live.remove(&trial);
+                self.state.live.remove(&trial);
                 self.inner.on_end(trial, ending, last);
             }
             Feedback::Batch => {
-                self.held.push(Held { trial, ending, last: last.cloned() });
+                self.state.held.push(Held { trial, ending, last: last.cloned() });
                 self.forward();
             }
         }
-    }
-
-    fn on_pause(&mut self, trial: TrialId, last: Option<&Report>) {
-        self.inner.on_pause(trial, last);
-    }
-
-    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
-        self.inner.observe(config, metrics)
-    }
-
-    fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
-        self.inner.prepare(objective)
-    }
-
-    fn objectives(&self) -> &[Objective] {
-        self.inner.objectives()
-    }
-
-    fn effort(&self) -> Effort {
-        self.inner.effort()
-    }
-
-    fn total(&self) -> Option<u64> {
-        self.inner.total()
     }
 
     /// The limit: whoever set it wants that many at once.
@@ -205,18 +184,20 @@ impl<S: Searcher> Searcher for ConcurrencyLimiter<S> {
         }
     }
 
+    /// Whoever stands around this one limits something else.
+    fn limit(&mut self, _: usize) -> Limiting {
+        Limiting::Outside
+    }
+
     fn save(&self) -> Option<PartState> {
-        let run = common_run(self.live.iter().copied())?;
-        let live = self.live.iter().map(|trial| trial.number()).collect();
-        pack(PART, &Saved { run, live, held: self.held.clone(), inner: self.inner.save()? })
+        StateForm::new(PART).pack_around(&self.state, self.inner.save()?)
     }
 
     /// More may be live than the limit allows now; then it suggests nothing until enough of them have ended.
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        self.inner.restore(saved.inner)?;
-        self.live = saved.live.into_iter().map(|number| TrialId::new(saved.run, number)).collect();
-        self.held = saved.held;
+        let (state, inner) = StateForm::new(PART).unpack_around(state)?;
+        self.inner.restore(inner)?;
+        self.state = state;
         self.forward();
         Ok(())
     }
@@ -224,16 +205,12 @@ impl<S: Searcher> Searcher for ConcurrencyLimiter<S> {
     fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
         self.inner.replay(trial, config)?;
         if self.limiting == Limiting::Outside {
-            self.live.insert(trial);
+            self.state.live.insert(trial);
         }
         Ok(())
     }
 
     fn spec(&self) -> Option<PartSpec> {
         PartSpec::new(PART, &Settings { limit: self.limit, feedback: self.feedback, inner: self.inner.spec()? })
-    }
-
-    fn name(&self) -> &str {
-        self.inner.name()
     }
 }

@@ -7,7 +7,7 @@ use super::{SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::ids::TrialId;
 use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, pack, unpack};
+use crate::logic::state::{PartState, StateError, StateForm};
 
 const PART: &str = "Points";
 
@@ -17,36 +17,37 @@ const PART: &str = "Points";
 ///
 /// ```
 /// use tryout::prelude::*;
-/// use tryout::logic::search::{Points, Searcher};
+/// use tryout::search::{Points, Searcher};
 ///
 /// let points = Points::new([Config::new().with("x", 1), Config::new().with("x", 2)]);
 /// assert_eq!(points.total(), Some(2));
 /// ```
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Points {
     configs: Vec<Config>,
-    /// The number of the one that comes next.
     #[serde(skip)]
-    next: usize,
+    state: State,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved {
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// The number of the one that comes next.
     next: usize,
 }
 
 impl Points {
     /// These, and nothing more.
     pub fn new(configs: impl IntoIterator<Item = Config>) -> Self {
-        Self { configs: configs.into_iter().collect(), next: 0 }
+        Self { configs: configs.into_iter().collect(), state: State::default() }
     }
 }
 
 impl Searcher for Points {
     fn suggest(&mut self, _trial: TrialId) -> Result<Suggestion, SearchError> {
-        let Some(config) = self.configs.get(self.next) else { return Ok(Suggestion::Exhausted) };
-        self.next += 1;
+        let Some(config) = self.configs.get(self.state.next) else { return Ok(Suggestion::Exhausted) };
+        self.state.next += 1;
         Ok(Suggestion::Next(config.clone()))
     }
 
@@ -55,12 +56,12 @@ impl Searcher for Points {
     }
 
     fn save(&self) -> Option<PartState> {
-        pack(PART, &Saved { next: self.next })
+        StateForm::new(PART).pack(&self.state)
     }
 
     /// The list may have become longer meanwhile, or shorter.
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        self.next = unpack::<Saved>(PART, state)?.next;
+        self.state = StateForm::new(PART).unpack(state)?;
         Ok(())
     }
 

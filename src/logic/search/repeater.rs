@@ -4,50 +4,49 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::setting::SearchSettingError;
-use super::{Effort, SearchError, Searcher, Suggestion};
+use super::{Limiting, SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
-use crate::logic::ids::{RunId, TrialId};
-use crate::logic::metrics::{Metrics, Objective, Report};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, common_run, pack, unpack};
+use crate::logic::ids::TrialId;
+use crate::logic::metrics::{Objective, Report};
+use crate::logic::space::Space;
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm};
 
 const PART: &str = "Repeater";
 
 /// The suggestion that hasn't been given to enough trials yet.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Filling {
     leader: TrialId,
     config: Config,
 }
 
 /// The trials of one suggestion.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Group {
     /// To how many it was given.
     given: u32,
     ended: Vec<(Ending, Option<Report>)>,
 }
 
-/// Trials by their numbers.
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    run: RunId,
-    filling: Option<(u32, Config)>,
-    /// The first trial of each group, to how many the suggestion was given, and what those that ended came to.
-    groups: Vec<(u32, u32, Vec<(Ending, Option<Report>)>)>,
-    /// Live trials, and the first trial of each one's group.
-    leaders: Vec<(u32, u32)>,
-    inner: PartState,
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    filling: Option<Filling>,
+    /// By their first trials.
+    groups: BTreeMap<TrialId, Group>,
+    /// The first trial of each live trial's group.
+    leaders: BTreeMap<TrialId, TrialId>,
 }
 
 #[derive(Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct Settings {
     pub(super) repeat: u32,
     #[serde(default)]
     pub(super) index: Option<String>,
+    #[cfg_attr(feature = "cli", schemars(with = "Box<dyn crate::logic::search::Searcher>"))]
     pub(super) inner: PartSpec,
 }
 
@@ -60,8 +59,8 @@ pub(super) struct Settings {
 /// would lead a searcher astray.
 ///
 /// ```
-/// use tryout::logic::ids::{RunId, TrialId};
-/// use tryout::logic::search::{Points, Repeater, Searcher, Suggestion};
+/// use tryout::event::{RunId, TrialId};
+/// use tryout::search::{Points, Repeater, Searcher, Suggestion};
 /// use tryout::prelude::*;
 ///
 /// let points = Points::new([Config::new().with("x", 1)]);
@@ -70,7 +69,7 @@ pub(super) struct Settings {
 /// assert_eq!(searcher.suggest(trial(0))?, Suggestion::Next(Config::new().with("seed", 0).with("x", 1)));
 /// assert_eq!(searcher.suggest(trial(1))?, Suggestion::Next(Config::new().with("seed", 1).with("x", 1)));
 /// assert_eq!(searcher.suggest(trial(2))?, Suggestion::Exhausted);
-/// # Ok::<(), tryout::logic::search::SearchError>(())
+/// # Ok::<(), tryout::search::SearchError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Repeater<S> {
@@ -78,10 +77,7 @@ pub struct Repeater<S> {
     objective: Option<Objective>,
     repeat: u32,
     index: Option<String>,
-    filling: Option<Filling>,
-    groups: BTreeMap<TrialId, Group>,
-    /// The first trial of each live trial's group.
-    leaders: BTreeMap<TrialId, TrialId>,
+    state: State,
 }
 
 impl<S: Searcher> Repeater<S> {
@@ -89,24 +85,14 @@ impl<S: Searcher> Repeater<S> {
     ///
     /// # Errors
     /// If `repeat` is 0.
-    pub fn new(searcher: S, repeat: u32) -> Result<Self, SearchSettingError> {
-        if repeat == 0 {
-            return Err(SearchSettingError {
-                searcher: PART,
-                setting: "repeat",
-                value: repeat.to_string(),
-                expected: "at least 1",
-            });
-        }
-        let (filling, groups, leaders) = (None, BTreeMap::new(), BTreeMap::new());
-        Ok(Self { inner: searcher, objective: None, repeat, index: None, filling, groups, leaders })
+    pub fn new(searcher: S, repeat: u32) -> Result<Self, SearchError> {
+        Check(PART).require(repeat > 0, "repeat", repeat, "at least 1")?;
+        Ok(Self { inner: searcher, objective: None, repeat, index: None, state: State::default() })
     }
 
-    /// Writes which repeat it is, from 0, into each configuration under `key`.
-    #[must_use]
-    pub fn index(mut self, key: impl Into<String>) -> Self {
-        self.index = Some(key.into());
-        self
+    setters! {
+        /// Writes which repeat it is, from 0, into each configuration under `key`.
+        index(key: impl Into<String>) => index = Some(key.into());
     }
 
     /// How many trials share a suggestion.
@@ -121,33 +107,33 @@ impl<S: Searcher> Repeater<S> {
 
     /// One more copy of the suggestion at hand, if it isn't used up.
     fn copy(&mut self, trial: TrialId) -> Option<Config> {
-        let filling = self.filling.as_ref()?;
+        let filling = self.state.filling.as_ref()?;
         let (leader, mut config) = (filling.leader, filling.config.clone());
-        let group = self.groups.entry(leader).or_default();
+        let group = self.state.groups.entry(leader).or_default();
         if let Some(key) = &self.index {
             config = config.with(key, group.given);
         }
         group.given += 1;
-        self.leaders.insert(trial, leader);
+        self.state.leaders.insert(trial, leader);
         self.close_full();
         Some(config)
     }
 
     /// Ends the filling of a group that has as many trials as it is to have.
     fn close_full(&mut self) {
-        let given = |filling: &Filling| self.groups.get(&filling.leader).map_or(0, |group| group.given);
-        if self.filling.as_ref().is_some_and(|filling| given(filling) >= self.repeat) {
-            self.filling = None;
+        let given = |filling: &Filling| self.state.groups.get(&filling.leader).map_or(0, |group| group.given);
+        if self.state.filling.as_ref().is_some_and(|filling| given(filling) >= self.repeat) {
+            self.state.filling = None;
         }
     }
 
     /// Tells the searcher of a group all of whose trials have ended.
     fn tell_complete(&mut self, leader: TrialId) {
-        let filled = self.filling.as_ref().is_none_or(|filling| filling.leader != leader);
-        let complete = self.groups.get(&leader).is_some_and(|group| group.ended.len() >= group.given as usize);
+        let filled = self.state.filling.as_ref().is_none_or(|filling| filling.leader != leader);
+        let complete = self.state.groups.get(&leader).is_some_and(|group| group.ended.len() >= group.given as usize);
         if filled
             && complete
-            && let Some(group) = self.groups.remove(&leader)
+            && let Some(group) = self.state.groups.remove(&leader)
         {
             let mean = self.mean(&group);
             self.inner.on_end(leader, group.ending(), mean.as_ref());
@@ -175,34 +161,47 @@ impl<S: Searcher> Repeater<S> {
 }
 
 impl Group {
-    /// How the group as a whole ended: it failed only if every repeat did, else as the last one that didn't.
+    /// How the group as a whole ended: it was withdrawn only if every repeat was, and failed only if all the others did; else as
+    /// the last one that didn't.
     fn ending(&self) -> Ending {
-        let endings = self.ended.iter().rev().map(|(ending, _)| *ending);
-        endings.into_iter().find(|ending| *ending != Ending::Error).unwrap_or(Ending::Error)
+        let tried = self.ended.iter().rev().map(|(ending, _)| *ending).filter(|ending| *ending != Ending::Withdrawn);
+        let mut endings = tried.peekable();
+        if endings.peek().is_none() {
+            return Ending::Withdrawn;
+        }
+        endings.find(|ending| *ending != Ending::Error).unwrap_or(Ending::Error)
     }
 }
 
 impl<S: Searcher> Searcher for Repeater<S> {
     fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError> {
-        if self.filling.is_none() {
+        if self.state.filling.is_none() {
             match self.inner.suggest(trial)? {
-                Suggestion::Next(config) => self.filling = Some(Filling { leader: trial, config }),
+                Suggestion::Next(config) => self.state.filling = Some(Filling { leader: trial, config }),
                 other => return Ok(other),
             }
         }
         Ok(self.copy(trial).map_or(Suggestion::Wait, Suggestion::Next))
     }
 
+    fn inner(&self) -> Option<&dyn Searcher> {
+        Some(&self.inner)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Searcher> {
+        Some(&mut self.inner)
+    }
+
+    fn on_report(&mut self, _: TrialId, _: &Report) {}
+
+    fn on_pause(&mut self, _: TrialId, _: Option<&Report>) {}
+
     fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
-        let Some(leader) = self.leaders.remove(&trial) else { return };
-        let group = self.groups.entry(leader).or_default();
+        let Some(leader) = self.state.leaders.remove(&trial) else { return };
+        let group = self.state.groups.entry(leader).or_default();
         // What a failed repeat reported on its way is no result.
         group.ended.push((ending, last.filter(|_| ending != Ending::Error).cloned()));
         self.tell_complete(leader);
-    }
-
-    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
-        self.inner.observe(config, metrics)
     }
 
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
@@ -210,59 +209,46 @@ impl<S: Searcher> Searcher for Repeater<S> {
         self.inner.prepare(objective)
     }
 
-    fn objectives(&self) -> &[Objective] {
-        self.inner.objectives()
-    }
-
-    fn effort(&self) -> Effort {
-        self.inner.effort()
+    /// What has been given to some of its trials only, and lies outside now, is given to no more of them.
+    fn set_space(&mut self, changes: &Space) {
+        self.inner.set_space(changes);
+        if let Some(filling) = self.state.filling.take_if(|filling| changes.shuts_out(&filling.config).is_some()) {
+            self.tell_complete(filling.leader);
+        }
     }
 
     fn total(&self) -> Option<u64> {
         self.inner.total()?.checked_mul(u64::from(self.repeat))
     }
 
-    fn lookahead(&self) -> usize {
-        self.inner.lookahead()
+    /// A limit counts repeats, and the searcher inside groups of them.
+    fn limit(&mut self, _: usize) -> Limiting {
+        Limiting::Outside
     }
 
     fn save(&self) -> Option<PartState> {
-        let trials = self.leaders.keys().chain(self.groups.keys()).copied();
-        let filling = self.filling.as_ref().map(|filling| (filling.leader.number(), filling.config.clone()));
-        let group = |(leader, group): (&TrialId, &Group)| (leader.number(), group.given, group.ended.clone());
-        let saved = Saved {
-            run: common_run(trials)?,
-            filling,
-            groups: self.groups.iter().map(group).collect(),
-            leaders: self.leaders.iter().map(|(trial, leader)| (trial.number(), leader.number())).collect(),
-            inner: self.inner.save()?,
-        };
-        pack(PART, &saved)
+        StateForm::new(PART).pack_around(&self.state, self.inner.save()?)
     }
 
     /// Suggestions that were given to enough trials stay as they were; how many are enough goes for the others.
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        self.inner.restore(saved.inner)?;
-        let id = |number| TrialId::new(saved.run, number);
-        self.filling = saved.filling.map(|(leader, config)| Filling { leader: id(leader), config });
-        let groups = saved.groups.into_iter();
-        self.groups = groups.map(|(leader, given, ended)| (id(leader), Group { given, ended })).collect();
-        self.leaders = saved.leaders.into_iter().map(|(trial, leader)| (id(trial), id(leader))).collect();
-        let filling = self.filling.as_ref().map(|filling| filling.leader);
+        let (state, inner) = StateForm::new(PART).unpack_around(state)?;
+        self.inner.restore(inner)?;
+        self.state = state;
+        let filling = self.state.filling.as_ref().map(|filling| filling.leader);
         self.close_full();
         filling.into_iter().for_each(|leader| self.tell_complete(leader));
         Ok(())
     }
 
     fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
-        if self.filling.is_none() {
+        if self.state.filling.is_none() {
             let mut config = config.clone();
             if let Some(key) = &self.index {
                 config.as_map_mut().remove(key);
             }
             self.inner.replay(trial, &config)?;
-            self.filling = Some(Filling { leader: trial, config });
+            self.state.filling = Some(Filling { leader: trial, config });
         }
         self.copy(trial);
         Ok(())
@@ -271,9 +257,5 @@ impl<S: Searcher> Searcher for Repeater<S> {
     fn spec(&self) -> Option<PartSpec> {
         let settings = Settings { repeat: self.repeat, index: self.index.clone(), inner: self.inner.spec()? };
         PartSpec::new(PART, &settings)
-    }
-
-    fn name(&self) -> &str {
-        self.inner.name()
     }
 }

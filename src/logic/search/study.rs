@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::SearchError;
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
-use crate::logic::ids::{RunId, TrialId};
+use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Metrics, Objective, Report};
-use crate::logic::space::{Frame, Space, SpaceError};
-use crate::logic::state::{Float, StateError, common_run};
+use crate::logic::space::{Frame, Shift, Space, SpaceError};
+use crate::logic::state::{PartState, StateError, StateForm, float};
 
 /// A point of the frame: a coordinate for each axis that counts there.
 pub(super) type Point = Vec<Option<f64>>;
@@ -20,7 +20,7 @@ pub(super) type Point = Vec<Option<f64>>;
 pub(super) struct Outcome {
     pub(super) point: Point,
     /// Less is better, whatever the objective's mode; infinite if nothing came of it.
-    #[serde(with = "crate::logic::state::float")]
+    #[serde(with = "float")]
     pub(super) value: f64,
 }
 
@@ -29,21 +29,15 @@ pub(super) struct Outcome {
 pub(super) struct Study {
     frame: Frame,
     objective: Option<Objective>,
+    state: State,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    #[serde(with = "float")]
     trying: BTreeMap<TrialId, Point>,
     outcomes: Vec<Outcome>,
     /// How many points were asked for: each has draws of its own.
-    asked: u64,
-}
-
-/// What of it is kept between sessions.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct SavedStudy {
-    /// As JSON: a coordinate means nothing in another space.
-    space: String,
-    pub(super) run: RunId,
-    objective: Option<Objective>,
-    trying: Vec<(u32, Vec<Option<Float>>)>,
-    outcomes: Vec<Outcome>,
     asked: u64,
 }
 
@@ -55,7 +49,7 @@ const BEST: usize = 200;
 impl Study {
     pub(super) fn new(space: Space) -> Result<Self, SpaceError> {
         let frame = Frame::new(space)?;
-        Ok(Self { frame, objective: None, trying: BTreeMap::new(), outcomes: Vec::new(), asked: 0 })
+        Ok(Self { frame, objective: None, state: State::default() })
     }
 
     pub(super) fn frame(&self) -> &Frame {
@@ -67,16 +61,16 @@ impl Study {
     }
 
     pub(super) fn outcomes(&self) -> &[Outcome] {
-        &self.outcomes
+        &self.state.outcomes
     }
 
     /// The points that are being tried.
     pub(super) fn trying(&self) -> impl Iterator<Item = &Point> {
-        self.trying.values()
+        self.state.trying.values()
     }
 
     pub(super) fn asked(&self) -> u64 {
-        self.asked
+        self.state.asked
     }
 
     /// Takes over the experiment's objective.
@@ -88,19 +82,36 @@ impl Study {
 
     /// A trial tries this point, whose coordinates that don't count may be anything. Answers its configuration.
     pub(super) fn begin(&mut self, trial: TrialId, point: &[f64], seed: u64) -> Result<Config, SearchError> {
-        let config = self.frame.config(point, seed, self.asked).map_err(SearchError::new)?;
-        self.asked += 1;
+        let config = self.frame.config(point, seed, self.state.asked).map_err(SearchError::new)?;
+        self.state.asked += 1;
         // What is modelled is what is tried: a whole number, not the coordinate that led to it.
         let exact = self.frame.point(&config).map_err(SearchError::new)?;
-        self.trying.insert(trial, exact);
+        self.state.trying.insert(trial, exact);
         Ok(config)
+    }
+
+    /// The space that it was made with, changed, as far as it can be modelled.
+    pub(super) fn space_with(made_with: &Space, changes: &Space) -> Result<Space, SearchError> {
+        Ok(Frame::new(made_with.changed(changes)?)?.into_space())
+    }
+
+    /// Another space takes the place of this one. All points are kept: a number that isn't in its range any more has a
+    /// coordinate below 0 or above 1, and an option that has gone has none. Answers where points of the old space are now.
+    pub(super) fn set_space(&mut self, made_with: &Space, changes: &Space) -> Option<Shift> {
+        let frame = made_with.changed(changes).and_then(Frame::new).ok()?;
+        let shift = Shift::between(&self.frame, &frame);
+        self.frame = frame;
+        let points = self.state.trying.values_mut();
+        let points = points.chain(self.state.outcomes.iter_mut().map(|outcome| &mut outcome.point));
+        points.for_each(|point| *point = shift.point(point));
+        Some(shift)
     }
 
     /// A trial of an earlier session tries this configuration.
     pub(super) fn replay(&mut self, trial: TrialId, config: &Config) {
-        self.asked += 1;
+        self.state.asked += 1;
         if let Ok(point) = self.frame.point(config) {
-            self.trying.insert(trial, point);
+            self.state.trying.insert(trial, point);
         }
     }
 
@@ -115,7 +126,7 @@ impl Study {
 
     /// What a trial has reported so far, at its point.
     pub(super) fn so_far(&self, trial: TrialId, last: Option<&Report>) -> Option<Outcome> {
-        let point = self.trying.get(&trial)?.clone();
+        let point = self.state.trying.get(&trial)?.clone();
         Some(Outcome { point, value: self.value(last.map(|last| &last.metrics)) })
     }
 
@@ -123,24 +134,24 @@ impl Study {
     /// ended before it reported might have been good.
     pub(super) fn end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) -> Option<Outcome> {
         let outcome = self.so_far(trial, last.filter(|_| ending != Ending::Error))?;
-        self.trying.remove(&trial);
+        self.state.trying.remove(&trial);
         (last.is_some() || matches!(ending, Ending::Done | Ending::Error)).then_some(outcome)
     }
 
     pub(super) fn learn(&mut self, outcome: Outcome) {
-        self.outcomes.push(outcome);
-        if self.outcomes.len() >= MEMORY + MEMORY / 4 {
+        self.state.outcomes.push(outcome);
+        if self.state.outcomes.len() >= MEMORY + MEMORY / 4 {
             self.forget();
         }
     }
 
     /// Keeps the best, and the newest of the others.
     fn forget(&mut self) {
-        let mut values: Vec<f64> = self.outcomes.iter().map(|outcome| outcome.value).collect();
+        let mut values: Vec<f64> = self.state.outcomes.iter().map(|outcome| outcome.value).collect();
         let (_, bar, _) = values.select_nth_unstable_by(BEST, f64::total_cmp);
-        let (bar, old) = (*bar, self.outcomes.len() - (MEMORY - BEST));
+        let (bar, old) = (*bar, self.state.outcomes.len() - (MEMORY - BEST));
         let mut place = 0;
-        self.outcomes.retain(|outcome| {
+        self.state.outcomes.retain(|outcome| {
             place += 1;
             outcome.value < bar || place > old
         });
@@ -158,47 +169,32 @@ impl Study {
         Ok(Outcome { point, value: self.value(Some(metrics)) })
     }
 
-    pub(super) fn saved(&self) -> Option<SavedStudy> {
-        let point = |point: &Point| point.iter().map(|part| part.map(Float)).collect();
-        Some(SavedStudy {
-            space: self.space(),
-            run: common_run(self.trying.keys().copied())?,
-            objective: self.objective.clone(),
-            trying: self.trying.iter().map(|(trial, tried)| (trial.number(), point(tried))).collect(),
-            outcomes: self.outcomes.clone(),
-            asked: self.asked,
-        })
+    /// What was kept is of another space or objective as little as it is of another searcher.
+    fn state_form(&self, part: &'static str) -> StateForm {
+        let objective = self.objective.as_ref().map_or("none".to_owned(), |is| format!("{:?} {}", is.mode, is.metric));
+        let space = serde_json::to_string(self.frame.space()).unwrap_or_default();
+        StateForm::new(part).under("space", space).under("objective", objective)
     }
 
-    fn space(&self) -> String {
-        serde_json::to_string(self.frame.space()).unwrap_or_default()
+    /// What is kept between sessions, as the state of `part`.
+    pub(super) fn save(&self, part: &'static str) -> Option<PartState> {
+        self.state_form(part).pack(&self.state)
     }
 
     /// Takes up what was kept.
     ///
     /// # Errors
     /// If it is of another space or objective.
-    pub(super) fn take_up(&mut self, part: &'static str, saved: SavedStudy) -> Result<(), StateError> {
-        let words = |objective: &Option<Objective>| {
-            objective.as_ref().map_or("none".to_owned(), |is| format!("{:?} {}", is.mode, is.metric))
-        };
-        crate::logic::state::same(part, "space", &saved.space, &self.space())?;
-        crate::logic::state::same(part, "objective", &words(&saved.objective), &words(&self.objective))?;
+    pub(super) fn restore(&mut self, part: &'static str, state: PartState) -> Result<(), StateError> {
+        let form = self.state_form(part);
+        let state: State = form.unpack(state)?;
         let axes = self.frame.axes().len();
-        let points = saved.outcomes.iter().map(|outcome| outcome.point.len());
-        let tried = saved.trying.iter().map(|(_, point)| point.len());
-        if let Some(other) = points.chain(tried).find(|length| *length != axes) {
-            return Err(crate::logic::state::StateError::Value {
-                part,
-                at: "the number of variables of a point",
-                found: other.to_string(),
-                expected: format!("{axes}, as the space has"),
-            });
+        let points = state.outcomes.iter().map(|outcome| outcome.point.len());
+        if let Some(other) = points.chain(state.trying.values().map(Vec::len)).find(|length| *length != axes) {
+            let expected = format_args!("{axes}, as the space has");
+            return Err(form.wrong("the number of variables of a point", other, expected));
         }
-        let point = |point: Vec<Option<Float>>| point.into_iter().map(|part| part.map(|part| part.0)).collect();
-        let id = |number| TrialId::new(saved.run, number);
-        self.trying = saved.trying.into_iter().map(|(number, tried)| (id(number), point(tried))).collect();
-        (self.outcomes, self.asked) = (saved.outcomes, saved.asked);
+        self.state = state;
         Ok(())
     }
 }

@@ -8,16 +8,15 @@ use serde::{Deserialize, Serialize};
 use tpe::density_estimation::DefaultEstimatorBuilder;
 use tpe::{TpeOptimizer, TpeOptimizerBuilder};
 
-use super::setting::SearchSettingError;
-use super::study::{Outcome, SavedStudy, Study};
+use super::study::{Outcome, Study};
 use super::{Effort, SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Metrics, Objective, Report};
 use crate::logic::space::{AxisKind, Space, SpaceError};
-use crate::logic::spec::{PartSpec, SpecError};
-use crate::logic::state::{PartState, StateError, pack, same, unpack};
+use crate::logic::spec::{Check, PartSpec, SpecError};
+use crate::logic::state::{PartState, StateError, StateForm};
 
 const PART: &str = "Tpe";
 /// No more outcomes than this count as good, however many there are.
@@ -29,6 +28,7 @@ const HEAVY: usize = 200;
 
 /// Which outcomes a model is made of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Model {
     /// The last report of each trial that has ended.
@@ -53,16 +53,18 @@ pub enum Model {
 /// - A trial that failed, or whose last value is NaN, is as bad as can be. One that still runs isn't counted, nor one that
 ///   was ended before it reported.
 /// - The 200 best outcomes and the newest others are remembered, a thousand in all.
+/// - In a space that is changed while the run goes on, an outcome counts for the variables whose values are still in their ranges;
+///   for the others it is one that hadn't them.
 /// - Grids are refused: make them choices.
 /// - With [`Model::ByBudget`] and [`HyperBand`](crate::logic::schedule::HyperBand) it is BOHB, but for the joint density.
 ///
 /// ```
 /// use tryout::prelude::*;
-/// use tryout::logic::search::Tpe;
+/// use tryout::search::Tpe;
 ///
 /// let space = Space::new().with("x", uniform(-10.0, 10.0)).with("kind", choice(["a", "b"]));
 /// # let trainable = function("t", |config: Config, trial| {
-/// #     trial.report([("loss", config.number("x").unwrap_or(0.0).powi(2))])?; Ok(()) });
+/// #     trial.report([("loss", config.get::<f64>("x")?.powi(2))])?; Ok(()) });
 /// let results = Experiment::new("parabola", trainable)
 ///     .searcher(Tpe::new(space, 7)?)
 ///     .samples(50)
@@ -79,6 +81,11 @@ pub enum Model {
 pub struct Tpe {
     settings: Settings,
     study: Study,
+    state: State,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
     /// By iterations, if budgets count; none below the one that is modelled.
     budgets: BTreeMap<u64, Vec<Outcome>>,
     /// The budget at which a trial was counted last.
@@ -86,8 +93,9 @@ pub struct Tpe {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Settings {
+pub(super) struct Settings {
     space: Space,
     #[serde(default)]
     seed: u64,
@@ -107,14 +115,6 @@ fn twenty_four() -> u32 {
     24
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    model: Model,
-    study: SavedStudy,
-    counted: Vec<(u32, u64)>,
-    budgets: Vec<(u64, Vec<Outcome>)>,
-}
-
 impl Tpe {
     /// A searcher of `space`; all draws follow from `seed`.
     ///
@@ -123,48 +123,44 @@ impl Tpe {
     pub fn new(space: Space, seed: u64) -> Result<Self, SpaceError> {
         let study = Study::new(space.clone())?;
         let settings = Settings { space, seed, startup: ten(), candidates: twenty_four(), model: Model::AtEnd };
-        Ok(Self { settings, study, budgets: BTreeMap::new(), counted: BTreeMap::new() })
+        Ok(Self { settings, study, state: State::default() })
     }
 
-    /// How many points are drawn at random before anything is modelled; at least 2. Default 10.
-    #[must_use]
-    pub fn startup(mut self, points: u32) -> Self {
-        self.settings.startup = points;
-        self
-    }
+    setters! {
+        /// How many points are drawn at random before anything is modelled; at least 2. Default 10.
+        startup(points: u32) => settings.startup = points;
 
-    /// Of how many candidates a value is the best; at least 1. Default 24.
-    #[must_use]
-    pub fn candidates(mut self, candidates: u32) -> Self {
-        self.settings.candidates = candidates;
-        self
-    }
+        /// Of how many candidates a value is the best; at least 1. Default 24.
+        candidates(candidates: u32) => settings.candidates = candidates;
 
-    /// Which outcomes count. Default [`Model::AtEnd`].
-    #[must_use]
-    pub fn model(mut self, model: Model) -> Self {
-        self.settings.model = model;
-        self
+        /// Which outcomes count. Default [`Model::AtEnd`].
+        model(model: Model) => settings.model = model;
     }
 
     pub(super) fn from_spec(spec: &PartSpec) -> Result<Self, SpecError> {
         let settings: Settings = spec.read()?;
         let study = Study::new(settings.space.clone()).map_err(|error| spec.refuse(error))?;
-        Ok(Self { settings, study, budgets: BTreeMap::new(), counted: BTreeMap::new() })
+        Ok(Self { settings, study, state: State::default() })
+    }
+
+    fn state_form(&self) -> StateForm {
+        StateForm::new(PART).under("model", format_args!("{:?}", self.settings.model))
     }
 
     /// The outcomes that the next point is modelled on.
     fn outcomes(&self) -> &[Outcome] {
         match self.settings.model {
             Model::AtEnd => self.study.outcomes(),
-            Model::ByBudget => self.modelled().and_then(|budget| self.budgets.get(&budget)).map_or(&[], Vec::as_slice),
+            Model::ByBudget => {
+                self.modelled().and_then(|budget| self.state.budgets.get(&budget)).map_or(&[], Vec::as_slice)
+            }
         }
     }
 
     /// The largest budget with enough outcomes.
     fn modelled(&self) -> Option<u64> {
         let enough = |outcomes: &Vec<Outcome>| outcomes.len() >= self.settings.startup as usize;
-        self.budgets.iter().rev().find(|(_, outcomes)| enough(outcomes)).map(|(budget, _)| *budget)
+        self.state.budgets.iter().rev().find(|(_, outcomes)| enough(outcomes)).map(|(budget, _)| *budget)
     }
 
     /// A coordinate for each axis, those that don't count drawn as any.
@@ -195,14 +191,14 @@ impl Tpe {
 
     fn learn(&mut self, outcome: Outcome, budget: u64) {
         if self.settings.model == Model::ByBudget {
-            let outcomes = self.budgets.entry(budget).or_default();
+            let outcomes = self.state.budgets.entry(budget).or_default();
             outcomes.push(outcome);
             if outcomes.len() > MOST_OF_A_BUDGET {
                 outcomes.remove(0);
             }
             // What is enough stays enough: smaller budgets never count again.
             if let Some(modelled) = self.modelled() {
-                self.budgets = self.budgets.split_off(&modelled);
+                self.state.budgets = self.state.budgets.split_off(&modelled);
             }
         } else {
             self.study.learn(outcome);
@@ -230,8 +226,9 @@ impl AxisModel {
 
     fn tell(&mut self, part: Option<f64>, value: f64) -> Result<(), SearchError> {
         let parameter = match (part, self.options) {
-            (None, _) => f64::NAN,
-            (Some(part), None) => part.clamp(0.0, 1.0),
+            (Some(part), None) if (0.0..=1.0).contains(&part) => part,
+            // It hadn't this variable, or its value isn't in the range any more.
+            (_, None) | (None, _) => f64::NAN,
             (Some(part), Some(count)) => (part * count as f64).floor().clamp(0.0, count as f64 - 1.0),
         };
         self.optimizer.tell(parameter, value).map_err(|error| SearchError::new(error.to_string()))
@@ -253,14 +250,14 @@ impl Searcher for Tpe {
         if self.settings.model == Model::ByBudget
             && let Some((outcome, last)) = self.study.so_far(trial, last).zip(last)
             // It may be paused again, or ended, where it was paused before.
-            && self.counted.insert(trial, last.iteration()) != Some(last.iteration())
+            && self.state.counted.insert(trial, last.iteration()) != Some(last.iteration())
         {
             self.learn(outcome, last.iteration());
         }
     }
 
     fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
-        let (counted, budget) = (self.counted.remove(&trial), last.map_or(0, Report::iteration));
+        let (counted, budget) = (self.state.counted.remove(&trial), last.map_or(0, Report::iteration));
         if let Some(outcome) = self.study.end(trial, ending, last)
             && counted != Some(budget)
         {
@@ -276,13 +273,20 @@ impl Searcher for Tpe {
     }
 
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
-        let refuse = |setting, value: u32, expected| {
-            Err(SearchSettingError { searcher: PART, setting, value: value.to_string(), expected }.into())
-        };
-        match (self.settings.startup, self.settings.candidates) {
-            (few @ 0..2, _) => refuse("startup", few, "at least 2"),
-            (_, 0) => refuse("candidates", 0, "at least 1"),
-            _ => self.study.prepare(PART, objective),
+        let Settings { startup, candidates, .. } = self.settings;
+        Check(PART).require(startup >= 2, "startup", startup, "at least 2")?;
+        Check(PART).require(candidates > 0, "candidates", candidates, "at least 1")?;
+        self.study.prepare(PART, objective)
+    }
+
+    fn space_with(&self, changes: &Space) -> Result<Space, SearchError> {
+        Study::space_with(&self.settings.space, changes)
+    }
+
+    fn set_space(&mut self, changes: &Space) {
+        if let Some(shift) = self.study.set_space(&self.settings.space, changes) {
+            let outcomes = self.state.budgets.values_mut().flatten();
+            outcomes.for_each(|outcome| outcome.point = shift.point(&outcome.point));
         }
     }
 
@@ -294,20 +298,18 @@ impl Searcher for Tpe {
         if self.outcomes().len() < HEAVY { Effort::Light } else { Effort::Heavy }
     }
 
+    fn is_endless(&self) -> bool {
+        true
+    }
+
     fn save(&self) -> Option<PartState> {
-        let budgets = self.budgets.iter().map(|(budget, outcomes)| (*budget, outcomes.clone())).collect();
-        let counted = self.counted.iter().map(|(trial, budget)| (trial.number(), *budget)).collect();
-        pack(PART, &Saved { model: self.settings.model, study: self.study.saved()?, counted, budgets })
+        self.state_form().pack_around(&self.state, self.study.save(PART)?)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        let words = |model: Model| format!("{model:?}");
-        same(PART, "model", &words(saved.model), &words(self.settings.model))?;
-        let run = saved.study.run;
-        self.study.take_up(PART, saved.study)?;
-        self.counted = saved.counted.into_iter().map(|(number, budget)| (TrialId::new(run, number), budget)).collect();
-        self.budgets = saved.budgets.into_iter().collect();
+        let (state, study) = self.state_form().unpack_around(state)?;
+        self.study.restore(PART, study)?;
+        self.state = state;
         Ok(())
     }
 

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effort, Limiting, SearchError, Searcher, Suggestion};
+use super::{Effort, SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
-use crate::logic::ids::{RunId, TrialId};
+use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Metrics, Objective, Report};
+use crate::logic::space::Space;
 use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, common_run, pack, same, unpack};
+use crate::logic::state::{PartState, StateError, StateForm};
 
 const PART: &str = "WarmStart";
 
@@ -21,7 +22,7 @@ const PART: &str = "WarmStart";
 ///
 /// ```
 /// use tryout::prelude::*;
-/// use tryout::logic::search::{Nsga2, WarmStart};
+/// use tryout::search::{Nsga2, WarmStart};
 ///
 /// let space = Space::new().with("x", uniform(0.0, 1.0));
 /// let nsga = Nsga2::new(space, &[Objective::min("loss")], 7)?;
@@ -32,47 +33,41 @@ const PART: &str = "WarmStart";
 /// ```
 ///
 /// (Ray Tune's `evaluated_rewards` and `points_to_evaluate`.)
-pub struct WarmStart<S = Box<dyn Searcher>> {
-    inner: S,
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WarmStart {
+    #[serde(default)]
+    #[cfg_attr(feature = "cli", schemars(with = "Vec<(Config, std::collections::BTreeMap<String, f64>)>"))]
     outcomes: Vec<(Config, Metrics)>,
+    #[serde(default)]
     first: Vec<Config>,
+    inner: Box<dyn Searcher>,
+    #[serde(skip)]
+    state: State,
+    /// What was changed of the space.
+    #[serde(skip)]
+    changes: Space,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct State {
     /// How many of the points were suggested.
     given: usize,
     /// Points that are being tried, by their place.
     trying: BTreeMap<TrialId, usize>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    #[serde(default)]
-    pub(super) outcomes: Vec<(Config, Metrics)>,
-    #[serde(default)]
-    pub(super) first: Vec<Config>,
-    pub(super) inner: PartSpec,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    /// The points that were suggested.
-    given: Vec<Config>,
-    /// How many outcomes the inner searcher was told.
-    told: usize,
-    run: RunId,
-    trying: Vec<(u32, usize)>,
-    inner: PartState,
-}
-
-impl<S: Searcher> std::fmt::Debug for WarmStart<S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct(PART).field("inner", &self.inner.name()).field("given", &self.given).finish_non_exhaustive()
-    }
-}
-
-impl<S: Searcher> WarmStart<S> {
+impl WarmStart {
     /// Around `inner`, which knows nothing yet.
-    pub fn new(inner: S) -> Self {
-        Self { inner, outcomes: Vec::new(), first: Vec::new(), given: 0, trying: BTreeMap::new() }
+    pub fn new(inner: impl Searcher + 'static) -> Self {
+        Self {
+            inner: Box::new(inner),
+            outcomes: Vec::new(),
+            first: Vec::new(),
+            state: State::default(),
+            changes: Space::new(),
+        }
     }
 
     /// What came of a configuration elsewhere.
@@ -97,36 +92,56 @@ impl<S: Searcher> WarmStart<S> {
     }
 }
 
-impl<S: Searcher> Searcher for WarmStart<S> {
+impl WarmStart {
+    /// The place of the next of the points: those that lie outside of a space that was changed are passed over.
+    fn upcoming(&self) -> Option<usize> {
+        let mut left = self.first.iter().enumerate().skip(self.state.given);
+        left.find(|(_, point)| self.changes.shuts_out(point).is_none()).map(|(place, _)| place)
+    }
+
+    /// A state holds for these points, if `given` of them were suggested.
+    fn state_form(&self, given: usize) -> StateForm {
+        let given = self.first.get(..given).unwrap_or(&self.first);
+        let points: Vec<String> = given.iter().map(ToString::to_string).collect();
+        StateForm::new(PART).under("number of outcomes", self.outcomes.len()).under("first points", points.join(", "))
+    }
+}
+
+impl Searcher for WarmStart {
     fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError> {
-        let Some(config) = self.first.get(self.given) else { return self.inner.suggest(trial) };
-        self.trying.insert(trial, self.given);
-        self.given += 1;
+        let upcoming = self.upcoming().and_then(|place| Some((place, self.first.get(place)?)));
+        let Some((place, config)) = upcoming else { return self.inner.suggest(trial) };
+        self.state.trying.insert(trial, place);
+        self.state.given = place + 1;
         Ok(Suggestion::Next(config.clone()))
     }
 
+    fn inner(&self) -> Option<&dyn Searcher> {
+        Some(&self.inner)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Searcher> {
+        Some(&mut self.inner)
+    }
+
     fn on_report(&mut self, trial: TrialId, report: &Report) {
-        if !self.trying.contains_key(&trial) {
+        if !self.state.trying.contains_key(&trial) {
             self.inner.on_report(trial, report);
         }
     }
 
     fn on_pause(&mut self, trial: TrialId, last: Option<&Report>) {
-        if !self.trying.contains_key(&trial) {
+        if !self.state.trying.contains_key(&trial) {
             self.inner.on_pause(trial, last);
         }
     }
 
     /// A point that isn't one of the searcher's space, or that brought nothing, is no outcome.
     fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
-        let Some(place) = self.trying.remove(&trial) else { return self.inner.on_end(trial, ending, last) };
+        let Some(place) = self.state.trying.remove(&trial) else { return self.inner.on_end(trial, ending, last) };
         if let (Some(config), Some(last), true) = (self.first.get(place), last, ending != Ending::Error) {
             let _ = self.inner.observe(config, &last.metrics);
         }
-    }
-
-    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
-        self.inner.observe(config, metrics)
     }
 
     /// Tells the searcher what is known. A state that is taken up afterwards has all of it already.
@@ -135,60 +150,41 @@ impl<S: Searcher> Searcher for WarmStart<S> {
         self.outcomes.iter().try_for_each(|(config, metrics)| self.inner.observe(config, metrics))
     }
 
-    fn objectives(&self) -> &[Objective] {
-        self.inner.objectives()
+    fn set_space(&mut self, changes: &Space) {
+        self.changes = changes.clone();
+        self.inner.set_space(changes);
     }
 
     fn effort(&self) -> Effort {
-        if self.given < self.first.len() { Effort::Light } else { self.inner.effort() }
+        if self.upcoming().is_some() { Effort::Light } else { self.inner.effort() }
     }
 
     fn total(&self) -> Option<u64> {
-        Some(self.inner.total()? + self.first.len() as u64)
-    }
-
-    fn lookahead(&self) -> usize {
-        self.inner.lookahead()
-    }
-
-    fn limit(&mut self, live: usize) -> Limiting {
-        self.inner.limit(live)
-    }
-
-    fn save(&self) -> Option<PartState> {
-        let run = common_run(self.trying.keys().copied())?;
-        let trying = self.trying.iter().map(|(trial, place)| (trial.number(), *place)).collect();
-        let given = self.first.get(..self.given).unwrap_or_default().to_vec();
-        pack(PART, &Saved { given, told: self.outcomes.len(), run, trying, inner: self.inner.save()? })
-    }
-
-    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        same(PART, "number of outcomes", &saved.told, &self.outcomes.len())?;
-        let words = |points: &[Config]| points.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let still = self.first.get(..saved.given.len()).unwrap_or(&self.first);
-        same(PART, "first points", &words(&saved.given), &words(still))?;
-        self.inner.restore(saved.inner)?;
-        self.given = saved.given.len();
-        self.trying =
-            saved.trying.into_iter().map(|(number, place)| (TrialId::new(saved.run, number), place)).collect();
-        Ok(())
+        Some(self.inner.total()?.saturating_add(self.first.len() as u64))
     }
 
     fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
         // In an earlier session other points may have come first.
-        if self.first.get(self.given) == Some(config) {
+        if self.upcoming().and_then(|place| self.first.get(place)) == Some(config) {
             return self.suggest(trial).map(|_| ());
         }
         self.inner.replay(trial, config)
     }
 
-    fn spec(&self) -> Option<PartSpec> {
-        let (outcomes, first) = (self.outcomes.clone(), self.first.clone());
-        PartSpec::new(PART, &Settings { outcomes, first, inner: self.inner.spec()? })
+    fn save(&self) -> Option<PartState> {
+        self.state_form(self.state.given).pack_around(&self.state, self.inner.save()?)
     }
 
-    fn name(&self) -> &str {
-        self.inner.name()
+    /// More points may have been added behind those that were suggested.
+    fn restore(&mut self, state: PartState) -> Result<(), StateError> {
+        let given = state.get("given").and_then(serde_json::Value::as_u64).unwrap_or_default();
+        let (state, inner) = self.state_form(usize::try_from(given).unwrap_or(usize::MAX)).unpack_around(state)?;
+        self.inner.restore(inner)?;
+        self.state = state;
+        Ok(())
+    }
+
+    fn spec(&self) -> Option<PartSpec> {
+        PartSpec::new(PART, self)
     }
 }

@@ -2,11 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effort, Limiting, SearchError, Searcher, Suggestion};
+use super::{SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
-use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
-use crate::logic::metrics::{Metrics, Objective, Report};
+use crate::logic::metrics::Objective;
 use crate::logic::space::{Outside, Space};
 use crate::logic::spec::PartSpec;
 use crate::logic::state::{PartState, StateError};
@@ -17,7 +16,7 @@ use crate::logic::state::{PartState, StateError};
 ///
 /// ```
 /// use tryout::prelude::*;
-/// use tryout::logic::search::{Points, Within};
+/// use tryout::search::{Points, Within};
 ///
 /// let space = Space::new().with("x", uniform(0.0, 1.0));
 /// let points = Points::new([Config::new().with("x", 3.0)]);
@@ -25,9 +24,15 @@ use crate::logic::state::{PartState, StateError};
 /// let error = Experiment::new("within", trainable).searcher(Within::new(space, points)).run().unwrap_err();
 /// assert!(error.to_string().contains("`x` is 3.0, but must be a number from 0 to 1"), "{error}");
 /// ```
-pub struct Within<S = Box<dyn Searcher>> {
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Within {
     space: Space,
-    inner: S,
+    inner: Box<dyn Searcher>,
+    /// The space with what was changed of it, if anything was.
+    #[serde(skip)]
+    changed: Option<Space>,
 }
 
 /// A suggestion outside of the space.
@@ -40,50 +45,29 @@ pub struct OutOfSpace {
     pub outside: Outside,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    pub(super) space: Space,
-    pub(super) inner: PartSpec,
-}
-
-impl<S: Searcher> std::fmt::Debug for Within<S> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Within").field("space", &self.space).field("inner", &self.inner.name()).finish()
-    }
-}
-
-impl<S: Searcher> Within<S> {
+impl Within {
     /// Around `inner`, whose suggestions must be in `space`.
-    pub fn new(space: Space, inner: S) -> Self {
-        Self { space, inner }
+    pub fn new(space: Space, inner: impl Searcher + 'static) -> Self {
+        Self { space, inner: Box::new(inner), changed: None }
     }
 }
 
-impl<S: Searcher> Searcher for Within<S> {
+impl Searcher for Within {
     fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError> {
         let suggestion = self.inner.suggest(trial)?;
         if let Suggestion::Next(config) = &suggestion {
             let outside = |outside| SearchError::new(OutOfSpace { config: config.to_string(), outside });
-            self.space.contains(config).map_err(outside)?;
+            self.changed.as_ref().unwrap_or(&self.space).contains(config).map_err(outside)?;
         }
         Ok(suggestion)
     }
 
-    fn on_report(&mut self, trial: TrialId, report: &Report) {
-        self.inner.on_report(trial, report);
+    fn inner(&self) -> Option<&dyn Searcher> {
+        Some(&self.inner)
     }
 
-    fn on_pause(&mut self, trial: TrialId, last: Option<&Report>) {
-        self.inner.on_pause(trial, last);
-    }
-
-    fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) {
-        self.inner.on_end(trial, ending, last);
-    }
-
-    fn observe(&mut self, config: &Config, metrics: &Metrics) -> Result<(), SearchError> {
-        self.inner.observe(config, metrics)
+    fn inner_mut(&mut self) -> Option<&mut dyn Searcher> {
+        Some(&mut self.inner)
     }
 
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
@@ -91,24 +75,14 @@ impl<S: Searcher> Searcher for Within<S> {
         self.inner.prepare(objective)
     }
 
-    fn objectives(&self) -> &[Objective] {
-        self.inner.objectives()
+    fn space_with(&self, changes: &Space) -> Result<Space, SearchError> {
+        self.inner.space_with(changes)?;
+        Ok(self.space.changed(changes)?)
     }
 
-    fn effort(&self) -> Effort {
-        self.inner.effort()
-    }
-
-    fn total(&self) -> Option<u64> {
-        self.inner.total()
-    }
-
-    fn lookahead(&self) -> usize {
-        self.inner.lookahead()
-    }
-
-    fn limit(&mut self, live: usize) -> Limiting {
-        self.inner.limit(live)
+    fn set_space(&mut self, changes: &Space) {
+        self.changed = self.space.changed(changes).ok();
+        self.inner.set_space(changes);
     }
 
     fn save(&self) -> Option<PartState> {
@@ -124,10 +98,6 @@ impl<S: Searcher> Searcher for Within<S> {
     }
 
     fn spec(&self) -> Option<PartSpec> {
-        PartSpec::new("Within", &Settings { space: self.space.clone(), inner: self.inner.spec()? })
-    }
-
-    fn name(&self) -> &str {
-        self.inner.name()
+        PartSpec::new("Within", self)
     }
 }

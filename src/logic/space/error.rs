@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// A search space that can't be used, or values that don't belong to it. The caller can mend it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpaceError {
     /// A bound, quantum or deviation is out of its range.
@@ -78,6 +78,19 @@ pub enum SpaceError {
         /// The names there are at this level.
         known: Vec<String>,
     },
+    /// A value would become one of another kind.
+    #[error(
+        "`{key}` is {is} and can't become {wanted}: while a run goes on a number can get other bounds, another scale and another \
+         quantum, and a choice or grid other options"
+    )]
+    Kind {
+        /// The path of the value.
+        key: String,
+        /// What it is.
+        is: String,
+        /// What it was to become.
+        wanted: String,
+    },
     /// A preset point doesn't belong to the space.
     #[error("preset point {number}: {source}")]
     Point {
@@ -87,6 +100,8 @@ pub enum SpaceError {
         source: Box<SpaceError>,
     },
 }
+
+crate::logic::failure::debug_as_chain!(SpaceError);
 
 /// A value outside its domain.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

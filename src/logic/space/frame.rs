@@ -19,7 +19,7 @@ use crate::logic::config::Config;
 ///
 /// ```
 /// use tryout::prelude::*;
-/// use tryout::logic::space::Frame;
+/// use tryout::space::Frame;
 ///
 /// let space = Space::new().with("lr", log_uniform(1e-4, 1e-2)).with("kind", choice(["a", "b"]));
 /// let frame = Frame::new(space)?;
@@ -27,7 +27,7 @@ use crate::logic::config::Config;
 /// assert_eq!(names, ["kind", "lr"]);
 ///
 /// let config = frame.config(&[0.9, 0.5], 7, 0)?;
-/// assert_eq!(config.get("kind").and_then(|kind| kind.as_str()), Some("b"));
+/// assert_eq!(config.value("kind").and_then(|kind| kind.as_str()), Some("b"));
 /// let point = frame.point(&config)?;
 /// assert!(point[0] == Some(0.75) && point[1].is_some_and(|lr| (lr - 0.5).abs() < 1e-9));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -93,6 +93,11 @@ impl Frame {
         &self.space
     }
 
+    /// The space alone.
+    pub(crate) fn into_space(self) -> Space {
+        self.space
+    }
+
     /// The variables, those inside an option after its choice.
     pub fn axes(&self) -> &[Axis] {
         &self.axes
@@ -108,6 +113,25 @@ impl Frame {
                 _ => false,
             })
         })
+    }
+
+    /// Whether a point has a coordinate for each axis that counts there, and all of them lie within the space: one that comes from
+    /// another space, of which this one is a change, may not.
+    pub(crate) fn holds(&self, point: &[Option<f64>]) -> bool {
+        let whole: Vec<f64> = point.iter().map(|part| part.unwrap_or(f64::NAN)).collect();
+        let inside = |part: &Option<f64>| part.is_some_and(|part| (0.0..=1.0).contains(&part));
+        (0..self.axes.len()).all(|axis| !self.may_count(axis, &whole) || point.get(axis).is_some_and(inside))
+    }
+
+    /// As [`counts`](Frame::counts); of a choice of which nothing is known, no option is taken.
+    fn may_count(&self, axis: usize, point: &[f64]) -> bool {
+        let known = |(choice, _): &(usize, usize)| point.get(*choice).is_some_and(|part| !part.is_nan());
+        self.axes.get(axis).is_some_and(|axis| axis.when.iter().all(known)) && self.counts(axis, point)
+    }
+
+    /// The number of the axis with these names.
+    pub(super) fn number(&self, names: &Names) -> Option<usize> {
+        self.numbers.get(&names.draw).copied()
     }
 
     /// The configuration at `point`, which has a coordinate for each axis; those that don't count there may be anything.

@@ -8,10 +8,11 @@ use serde_json::{Map, Value};
 
 use super::Space;
 use super::error::SpaceError;
+use crate::logic::function;
 
 /// A function of the other values of a configuration.
-#[derive(Clone)]
-pub struct Function(Arc<dyn Fn(&Values<'_>) -> Value + Send + Sync>);
+#[derive(Clone, Debug, PartialEq)]
+pub struct Function(function::Function<dyn Fn(&Values<'_>) -> Value + Send + Sync>);
 
 impl Function {
     pub(super) fn new<F, R>(function: F) -> Self
@@ -19,13 +20,7 @@ impl Function {
         F: Fn(&Values<'_>) -> R + Send + Sync + 'static,
         R: Into<Value>,
     {
-        Self(Arc::new(move |values| function(values).into()))
-    }
-}
-
-impl fmt::Debug for Function {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Function")
+        Self(function::Function(Arc::new(move |values| function(values).into())))
     }
 }
 

@@ -71,7 +71,7 @@ pub(super) fn first<'a>(options: &'a [Domain], value: &Value) -> Option<(usize, 
 }
 
 /// Whether two values are equal, 1 and 1.0 counting as such.
-fn same(a: &Value, b: &Value) -> bool {
+pub(super) fn same(a: &Value, b: &Value) -> bool {
     let whole = |number: &Number| number.is_i64() || number.is_u64();
     match (a, b) {
         (Value::Number(a), Value::Number(b)) if whole(a) != whole(b) => a.as_f64() == b.as_f64(),

@@ -5,15 +5,18 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+mod change;
 mod check;
+mod dimension;
 mod domain;
 mod error;
 mod fix;
+mod form;
 mod frame;
 mod function;
-mod grid;
 mod inside;
 mod range;
+mod shift;
 mod spread;
 mod tag;
 mod variants;
@@ -22,14 +25,18 @@ mod variants;
 mod tests;
 
 pub use check::Variable;
-pub use domain::{Domain, choice, depends, grid, int, list, log_int, log_uniform, normal, uniform};
+pub use dimension::{Dimension, Dimensions, Extent};
+pub use domain::{Domain, Grid, choice, depends, grid, int, list, log_int, log_uniform, normal, uniform};
 pub use error::{Outside, SpaceError};
 pub use frame::{Axis, AxisKind, Frame};
 pub use function::{Function, Values};
-pub use grid::Grid;
 pub use range::{FloatRange, IntRange, Normal, Scale};
 pub use tag::{leaves, tag};
 
+#[cfg(feature = "cli")]
+pub(crate) use form::is_domain;
+
+pub(crate) use shift::Shift;
 pub(crate) use variants::Source;
 
 use function::step;
@@ -59,7 +66,7 @@ use function::step;
 ///
 /// In JSON it is a map of names to domains, each with its kind: `{"lr": {"float": {"low": 1e-4, "high": 0.1, "scale":
 /// "log"}}, "batch": {"grid": [{"constant": 32}, {"constant": 64}]}}`. One with functions can't be written.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Space {
     entries: BTreeMap<String, Domain>,
@@ -105,8 +112,8 @@ impl Space {
         self.entries.values().fold(1, |size, domain| size.saturating_mul(domain.grid_size()))
     }
 
-    /// Whether some configuration of the space may have a value at `path`.
-    fn may_have(&self, path: &str) -> bool {
+    /// Whether some configuration of the space may have a value at `path`, its levels joined with `/`.
+    pub fn may_have(&self, path: &str) -> bool {
         let parts: Vec<&str> = path.split('/').collect();
         self.has_parts(&parts)
     }

@@ -39,6 +39,28 @@ impl FloatRange {
             (Scale::Log, _) => share(self.low.ln(), self.high.ln(), value.ln()),
         }
     }
+
+    /// The number that stands `part` of the way through the range, not rounded to a multiple, and beyond its ends as well.
+    fn number(&self, part: f64) -> f64 {
+        match (self.scale, self.quantum) {
+            (Scale::Linear, None) => weigh(self.low, self.high, part),
+            (Scale::Linear, Some(step)) => {
+                ((self.low / step).round() + part * self.steps().unwrap_or(1) as f64 - 0.5) * step
+            }
+            (Scale::Log, _) => weigh(self.low.ln(), self.high.ln(), part).exp(),
+        }
+    }
+
+    /// The way back.
+    fn way(&self, number: f64) -> f64 {
+        match (self.scale, self.quantum) {
+            (Scale::Linear, None) => reach(self.low, self.high, number),
+            (Scale::Linear, Some(step)) => {
+                (number / step - (self.low / step).round() + 0.5) / self.steps().unwrap_or(1) as f64
+            }
+            (Scale::Log, _) => reach(self.low.ln(), self.high.ln(), number.ln()),
+        }
+    }
 }
 
 impl IntRange {
@@ -53,8 +75,8 @@ impl IntRange {
         let (low, end) = ((self.low as f64).ln(), (self.end as f64).ln());
         let value = match self.scale {
             Scale::Linear => {
-                let steps = i64::try_from(cell(part, self.steps())).unwrap_or(i64::MAX);
-                steps.saturating_mul(step).saturating_add(self.low)
+                let value = i128::from(self.low) + i128::from(cell(part, self.steps())) * i128::from(step);
+                i64::try_from(value).unwrap_or(i64::MAX)
             }
             Scale::Log if step == 1 => weigh(low, end, part).exp() as i64,
             Scale::Log => ((weigh(low, end, part).exp() / step as f64).round() as i64).saturating_mul(step),
@@ -67,12 +89,32 @@ impl IntRange {
         let step = self.quantum.unwrap_or(1).max(1);
         let (low, end) = ((self.low as f64).ln(), (self.end as f64).ln());
         match self.scale {
-            Scale::Linear => middle((value.saturating_sub(self.low) / step) as f64, Some(self.steps())),
+            Scale::Linear => {
+                middle((i128::from(value) - i128::from(self.low)) as f64 / step as f64, Some(self.steps()))
+            }
             Scale::Log if step == 1 => {
                 let (from, to) = (share(low, end, (value as f64).ln()), share(low, end, (value as f64 + 1.0).ln()));
                 (from + to) / 2.0
             }
             Scale::Log => share(low, end, (value as f64).ln()),
+        }
+    }
+
+    /// The number that stands `part` of the way through the range, not rounded, and beyond its ends as well.
+    fn number(&self, part: f64) -> f64 {
+        let step = self.quantum.unwrap_or(1).max(1) as f64;
+        match self.scale {
+            Scale::Linear => self.low as f64 + (part * self.steps() as f64 - 0.5) * step,
+            Scale::Log => weigh((self.low as f64).ln(), (self.end as f64).ln(), part).exp(),
+        }
+    }
+
+    /// The way back.
+    fn way(&self, number: f64) -> f64 {
+        let step = self.quantum.unwrap_or(1).max(1) as f64;
+        match self.scale {
+            Scale::Linear => ((number - self.low as f64) / step + 0.5) / self.steps() as f64,
+            Scale::Log => reach((self.low as f64).ln(), (self.end as f64).ln(), number.ln()),
         }
     }
 }
@@ -86,7 +128,7 @@ impl Normal {
     }
 
     /// How much of the distribution lies below `value`.
-    pub(super) fn part(&self, value: f64) -> f64 {
+    pub(crate) fn part(&self, value: f64) -> f64 {
         let wanted = (value - self.mean) / self.deviation;
         let (mut low, mut high) = (EDGE, 1.0 - EDGE);
         // Each turn halves what is left: after 50 it is less than a number can tell.
@@ -99,6 +141,27 @@ impl Normal {
 }
 
 impl Domain {
+    /// Where a number of `before` that stood `part` of the way through it stands now, beyond 0 and 1 if it isn't in this range. None
+    /// if it can't be said.
+    pub(crate) fn moved(&self, before: &Domain, part: f64) -> Option<f64> {
+        if self == before {
+            return Some(part);
+        }
+        let number = match before {
+            Domain::Float(range) => range.number(part),
+            Domain::Normal(normal) => quantile(part.clamp(EDGE, 1.0 - EDGE)).mul_add(normal.deviation, normal.mean),
+            Domain::Int(range) => range.number(part),
+            _ => return None,
+        };
+        let part = match self {
+            Domain::Float(range) => range.way(number),
+            Domain::Normal(normal) => normal.part(number),
+            Domain::Int(range) => range.way(number),
+            _ => return None,
+        };
+        Some(part).filter(|part| part.is_finite())
+    }
+
     #[cfg(feature = "gp")]
     /// Where a value of a range lies, from 0 to 1; none of what isn't a range, or isn't in it.
     pub(crate) fn part_of(&self, value: &Value) -> Option<f64> {
@@ -159,8 +222,13 @@ fn weigh(low: f64, high: f64, part: f64) -> f64 {
 }
 
 /// The inverse of [`weigh`], by halves, so that no difference overflows.
+fn reach(low: f64, high: f64, value: f64) -> f64 {
+    (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0)
+}
+
+/// The same within 0 and 1.
 fn share(low: f64, high: f64, value: f64) -> f64 {
-    let part = (value / 2.0 - low / 2.0) / (high / 2.0 - low / 2.0);
+    let part = reach(low, high, value);
     if part.is_nan() { 0.5 } else { part.clamp(0.0, 1.0) }
 }
 

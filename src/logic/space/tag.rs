@@ -60,7 +60,7 @@ fn take_apart(value: &Value, path: String, found: &mut Vec<(String, Value)>) {
 /// `_`.
 ///
 /// ```
-/// use tryout::logic::space::tag;
+/// use tryout::space::tag;
 ///
 /// assert_eq!(tag(0, &[]), "0");
 /// assert_eq!(tag(3, &[("net/lr".to_owned(), 0.12345.into()), ("opt".to_owned(), "a/b".into())]), "3_lr=0.1235,opt=a_b");

@@ -131,9 +131,9 @@ fn fixing_a_part_leaves_the_rest() {
     let (fixed, outside) = space.fix(&values).expect("all keys are there");
     assert_eq!(outside.iter().map(ToString::to_string).collect::<Vec<_>>(), ["`fixed/b/c` is 5, but must be 2"]);
     let (before, after) = (space.sample(9, 4).expect("can be drawn"), fixed.sample(9, 4).expect("can be drawn"));
-    assert_eq!(after.get("fixed"), Some(&json!({"a": 1, "b": {"c": 5}})));
+    assert_eq!(after.value("fixed"), Some(&json!({"a": 1, "b": {"c": 5}})));
     assert_eq!(after.number("items/1"), Some(2.0));
-    assert_eq!((after.get("items/0"), after.get("x")), (before.get("items/0"), before.get("x")));
+    assert_eq!((after.value("items/0"), after.value("x")), (before.value("items/0"), before.value("x")));
     for unknown in ["fixed/d", "items/2", "x/y", "z"] {
         let error = space.fix(&Config::new().with(unknown, 1)).expect_err("there is no such key");
         assert!(error.to_string().starts_with(&format!("`{unknown}` is not in the space")), "{error}");
@@ -192,7 +192,7 @@ fn values_of_one_configuration_are_independent() {
     }
     // Were the inner choice decided by the draw of the outer one, 1 and 2 could not come.
     let space = Space::new().with("nested", choice([choice([0, 1]), choice([2, 3])]));
-    let seen = (0..200).filter_map(|number| space.sample(5, number).ok()?.get("nested")?.as_i64());
+    let seen = (0..200).filter_map(|number| space.sample(5, number).ok()?.value("nested").cloned()?.as_i64());
     assert_eq!(seen.collect::<std::collections::BTreeSet<_>>().len(), 4);
 }
 

@@ -1,37 +1,38 @@
 //! All rules of several are needed, each at its own time.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::joined::{Settings, restore_all, save_all, spec_all};
+use super::joined::{restore_all, save_all, words};
 use super::{Progress, Rules, StopError, StopReason, StopRule};
-use crate::logic::ids::{RunId, TrialId};
+use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
 use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, common_run, pack, same, unpack};
+use crate::logic::state::{PartState, StateError, StateForm};
 use crate::logic::time::Moment;
 
 const PART: &str = "all";
 
 /// Stops once all of its rules have said so. Made by [`all`] and [`StopRule::and`].
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct All {
     rules: Vec<Box<dyn StopRule>>,
-    /// What each rule has said of the whole experiment.
+    /// What each rule has said of the whole experiment; none before any was asked.
+    #[serde(skip)]
     of_experiment: Vec<Option<StopReason>>,
     /// What each rule has said of a trial; only of trials of which one has said something.
+    #[serde(skip)]
     of_trials: HashMap<TrialId, Vec<Option<StopReason>>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Saved {
+struct State {
     rules: Vec<PartState>,
-    /// How each rule was set when it said what it said; none of rules that can't tell.
-    settings: Vec<Option<PartSpec>>,
     of_experiment: Vec<Option<StopReason>>,
-    run: RunId,
-    of_trials: Vec<(u32, Vec<Option<StopReason>>)>,
+    of_trials: HashMap<TrialId, Vec<Option<StopReason>>>,
 }
 
 /// Ends a trial once each of `rules` has ended it at some report, not necessarily the same one. At least one rule.
@@ -51,16 +52,6 @@ pub fn all(rules: impl Rules) -> All {
     All { of_experiment: vec![None; rules.len()], rules, of_trials: HashMap::new() }
 }
 
-impl fmt::Debug for All {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("All")
-            .field("rules", &self.rules.len())
-            .field("of_experiment", &self.of_experiment)
-            .field("of_trials", &self.of_trials)
-            .finish()
-    }
-}
-
 /// All reasons in one, if there are all.
 fn joined<'a>(reasons: impl Iterator<Item = Option<&'a StopReason>>) -> Option<StopReason> {
     let reasons: Option<Vec<&str>> = reasons.map(|reason| reason.map(|text| text.as_ref())).collect();
@@ -68,8 +59,15 @@ fn joined<'a>(reasons: impl Iterator<Item = Option<&'a StopReason>>) -> Option<S
 }
 
 impl All {
-    fn settings(&self) -> Vec<Option<PartSpec>> {
-        self.rules.iter().map(|rule| rule.spec()).collect()
+    /// Before any rule has said anything.
+    pub(super) fn begun(self) -> Self {
+        all(self.rules)
+    }
+
+    /// What a rule has said holds, but not if it is set otherwise now: then all of them have to be asked again.
+    fn state_form(&self) -> StateForm {
+        let settings: Vec<Option<PartSpec>> = self.rules.iter().map(|rule| rule.spec()).collect();
+        StateForm::new(PART).under("the rules' settings", serde_json::json!(settings))
     }
 
     /// One answer for each rule, no more and no fewer.
@@ -78,7 +76,7 @@ impl All {
             return Ok(());
         }
         let (found, expected) = (format!("{} answers", said.len()), format!("one of each of {}", self.rules.len()));
-        Err(StateError::Value { part: PART, at: "what the rules said", found, expected })
+        Err(self.state_form().wrong("what the rules said", found, expected))
     }
 }
 
@@ -127,35 +125,26 @@ impl StopRule for All {
         self.rules.iter_mut().find_map(|rule| rule.warning())
     }
 
-    fn save(&self) -> Option<PartState> {
-        let mut of_trials: Vec<_> = self.of_trials.iter().map(|(trial, said)| (trial.number(), said.clone())).collect();
-        of_trials.sort_unstable_by_key(|(number, _)| *number);
-        let saved = Saved {
-            rules: save_all(&self.rules)?,
-            settings: self.settings(),
-            of_experiment: self.of_experiment.clone(),
-            run: common_run(self.of_trials.keys().copied())?,
-            of_trials,
-        };
-        pack(PART, &saved)
+    fn words(&self) -> StopReason {
+        words(&self.rules, " and ")
     }
 
-    /// What a rule has said holds, but not if it is set otherwise now: then all of them have to be asked again.
+    fn save(&self) -> Option<PartState> {
+        let (of_experiment, of_trials) = (self.of_experiment.clone(), self.of_trials.clone());
+        self.state_form().pack(&State { rules: save_all(&self.rules)?, of_experiment, of_trials })
+    }
+
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        let text = |settings: &[Option<PartSpec>]| serde_json::json!(settings).to_string();
-        same(PART, "the rules' settings", &text(&saved.settings), &text(&self.settings()))?;
-        self.expect_each(&saved.of_experiment)?;
-        saved.of_trials.iter().try_for_each(|(_, said)| self.expect_each(said))?;
-        restore_all(PART, &mut self.rules, saved.rules)?;
-        self.of_experiment = saved.of_experiment;
-        let of_trials = saved.of_trials.into_iter();
-        self.of_trials = of_trials.map(|(number, said)| (TrialId::new(saved.run, number), said)).collect();
+        let state: State = self.state_form().unpack(state)?;
+        self.expect_each(&state.of_experiment)?;
+        state.of_trials.values().try_for_each(|said| self.expect_each(said))?;
+        restore_all(PART, &mut self.rules, state.rules)?;
+        (self.of_experiment, self.of_trials) = (state.of_experiment, state.of_trials);
         Ok(())
     }
 
     fn spec(&self) -> Option<PartSpec> {
-        PartSpec::new(PART, &Settings { rules: spec_all(&self.rules)? })
+        PartSpec::new(PART, self)
     }
 
     fn validate(&self) -> Result<(), StopError> {

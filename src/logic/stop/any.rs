@@ -1,10 +1,8 @@
 //! One rule of several is enough.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use super::joined::{Settings, restore_all, save_all, spec_all};
+use super::joined::{restore_all, save_all, words};
 use super::{Progress, Rules, StopError, StopReason, StopRule};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
@@ -15,12 +13,15 @@ use crate::logic::time::Moment;
 const PART: &str = "any";
 
 /// Stops when one of its rules does. Made by [`any`] and [`StopRule::or`].
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Any {
     rules: Vec<Box<dyn StopRule>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Saved {
+struct State {
     rules: Vec<PartState>,
 }
 
@@ -37,12 +38,6 @@ struct Saved {
 /// ```
 pub fn any(rules: impl Rules) -> Any {
     Any { rules: rules.boxed() }
-}
-
-impl fmt::Debug for Any {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Any").field("rules", &self.rules.len()).finish()
-    }
 }
 
 impl StopRule for Any {
@@ -67,16 +62,20 @@ impl StopRule for Any {
         self.rules.iter_mut().find_map(|rule| rule.warning())
     }
 
+    fn words(&self) -> StopReason {
+        words(&self.rules, " or ")
+    }
+
     fn save(&self) -> Option<PartState> {
-        pack(PART, &Saved { rules: save_all(&self.rules)? })
+        pack(PART, &State { rules: save_all(&self.rules)? })
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        restore_all(PART, &mut self.rules, unpack::<Saved>(PART, state)?.rules)
+        restore_all(PART, &mut self.rules, unpack::<State>(PART, state)?.rules)
     }
 
     fn spec(&self) -> Option<PartSpec> {
-        PartSpec::new(PART, &Settings { rules: spec_all(&self.rules)? })
+        PartSpec::new(PART, self)
     }
 
     fn validate(&self) -> Result<(), StopError> {

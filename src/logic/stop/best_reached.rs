@@ -2,41 +2,38 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::watched::{Missing, Watched};
-use super::{Progress, StopError, StopReason, StopRule};
+use super::watched::Missing;
+use super::{Progress, StopError, StopReason, StopRule, in_words};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{Float, PartState, StateError, float, pack, same, unpack};
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm, float};
 
 const PART: &str = "best_reached";
 
 /// Ends the whole experiment when any trial's objective has reached a target. Made by [`best_reached`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct BestReached {
     objective: Objective,
-    metric: Watched,
+    #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     target: f64,
-    /// The best so far, and whose it is.
-    best: Option<(TrialId, f64)>,
-    reached: Option<StopReason>,
+    #[serde(skip)]
+    state: State,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    objective: Objective,
-    target: Float,
-    best: Option<(TrialId, Float)>,
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct State {
+    /// The best so far, and whose it is.
+    #[serde(with = "float")]
+    best: Option<(TrialId, f64)>,
+    /// Which target was reached, and why.
+    #[serde(with = "float")]
+    target: Option<f64>,
     reached: Option<StopReason>,
     missing: Missing,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    pub(super) objective: Objective,
-    #[serde(with = "float")]
-    pub(super) target: f64,
 }
 
 /// Ends the whole experiment at the first report, of any trial, in which the objective is `target` or better. `target`
@@ -48,78 +45,69 @@ pub(super) struct Settings {
 /// let found = stop::best_reached(Objective::max("accuracy"), 0.99);
 /// ```
 pub fn best_reached(objective: Objective, target: f64) -> BestReached {
-    let metric = Watched::new(objective.metric.clone().into());
-    BestReached { objective, metric, target, best: None, reached: None }
+    BestReached { objective, target, state: State::default() }
 }
 
 impl BestReached {
+    fn state_form(&self) -> StateForm {
+        StateForm::new(PART).under("the objective", in_words(&self.objective))
+    }
+
     fn judge(&mut self, trial: TrialId, value: f64) {
-        if self.reached.is_none() && self.objective.score(value) >= self.objective.score(self.target) {
-            let name = self.metric.name();
-            self.reached = Some(format!("trial {trial} has reached {name} {value}, of {}", self.target).into());
+        if self.state.reached.is_none() && self.objective.score(value) >= self.objective.score(self.target) {
+            let name = &self.objective.metric;
+            self.state.target = Some(self.target);
+            self.state.reached = Some(format!("trial {trial} has reached {name} {value}, of {}", self.target).into());
         }
     }
 }
 
 impl StopRule for BestReached {
     fn check(&mut self, trial: TrialId, report: &Report) -> Option<StopReason> {
-        let value = self.metric.number(report, PART)?;
+        let value = self.state.missing.number(&self.objective.metric, report, PART)?;
         let score = self.objective.score(value);
-        if !score.is_nan() && self.best.is_none_or(|(_, best)| score > self.objective.score(best)) {
-            self.best = Some((trial, value));
+        if !score.is_nan() && self.state.best.is_none_or(|(_, best)| score > self.objective.score(best)) {
+            self.state.best = Some((trial, value));
         }
         self.judge(trial, value);
         None
     }
 
     fn check_experiment(&mut self, _: &Progress) -> Option<StopReason> {
-        self.reached.clone()
+        self.state.reached.clone()
     }
 
     fn warning(&mut self) -> Option<String> {
-        self.metric.warning()
+        self.state.missing.warning()
+    }
+
+    fn words(&self) -> StopReason {
+        format!("a {} of {} in any trial", self.objective.metric, self.target).into()
     }
 
     fn save(&self) -> Option<PartState> {
-        let saved = Saved {
-            objective: self.objective.clone(),
-            target: Float(self.target),
-            best: self.best.map(|(trial, value)| (trial, Float(value))),
-            reached: self.reached.clone(),
-            missing: self.metric.missing.clone(),
-        };
-        pack(PART, &saved)
+        self.state_form().pack(&self.state)
     }
 
     /// Another target is held against the best so far.
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        let text = |objective: &Objective| format!("{:?} {}", objective.mode, objective.metric);
-        same(PART, "the objective", &text(&saved.objective), &text(&self.objective))?;
-        self.metric.missing = saved.missing;
-        self.best = saved.best.map(|(trial, value)| (trial, value.0));
-        if saved.target.0 == self.target {
-            self.reached = saved.reached;
-        } else if let Some((trial, value)) = self.best {
-            self.judge(trial, value);
+        self.state = self.state_form().unpack(state)?;
+        if self.state.target != Some(self.target) {
+            self.state.reached = None;
+            if let Some((trial, value)) = self.state.best {
+                self.judge(trial, value);
+            }
         }
         Ok(())
     }
 
     fn spec(&self) -> Option<PartSpec> {
-        PartSpec::new(PART, &Settings { objective: self.objective.clone(), target: self.target })
+        PartSpec::new(PART, self)
     }
 
     fn validate(&self) -> Result<(), StopError> {
-        let rule = PART;
-        if self.target.is_nan() {
-            let expected = "a number, as no value is ever as good as NaN";
-            return Err(StopError::Setting { rule, setting: "the target", value: "NaN".to_owned(), expected });
-        }
-        if self.metric.name().is_empty() {
-            let expected = "a name, as in `loss` or `test/accuracy`";
-            return Err(StopError::Setting { rule, setting: "the metric", value: "empty".to_owned(), expected });
-        }
-        Ok(())
+        let check = Check(PART);
+        check.require(!self.target.is_nan(), "the target", "NaN", "a number, as no value is ever as good as NaN")?;
+        Ok(check.name("the metric", &self.objective.metric, "a name, as in `loss` or `test/accuracy`")?)
     }
 }

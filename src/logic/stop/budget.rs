@@ -5,14 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::{Progress, StopError, StopReason, StopRule};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{Float, PartState, StateError, float, pack, same, unpack};
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm, float};
 use crate::logic::time::Moment;
 
 const PART: &str = "budget";
 
 /// A resource whose use is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Used {
     /// Cpu-seconds: each cpu that a trial holds counts for as long as it holds it, busy or not.
@@ -38,28 +39,28 @@ impl Used {
 }
 
 /// Ends the whole experiment when its trials have used so much of a resource. Made by [`cpu_seconds`] and [`gpu_seconds`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Budget {
     resource: Used,
+    #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     limit: f64,
-    /// What earlier sessions used, and all together so far.
+    /// What earlier sessions used.
+    #[serde(skip)]
     before: f64,
-    used: f64,
+    #[serde(skip)]
+    state: State,
+    #[serde(skip)]
     deadline: Option<Moment>,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    pub(super) resource: Used,
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct State {
+    /// What all sessions used so far.
     #[serde(with = "float")]
-    pub(super) limit: f64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    resource: String,
-    used: Float,
+    used: f64,
 }
 
 /// Ends the whole experiment when its trials have held cpus for `limit` seconds together; above 0. A trial with two cpus
@@ -87,8 +88,12 @@ pub fn gpu_seconds(limit: f64) -> Budget {
 }
 
 impl Budget {
-    pub(super) fn new(resource: Used, limit: f64) -> Self {
-        Self { resource, limit, before: 0.0, used: 0.0, deadline: None }
+    fn state_form(&self) -> StateForm {
+        StateForm::new(PART).under("the resource", self.resource.words())
+    }
+
+    fn new(resource: Used, limit: f64) -> Self {
+        Self { resource, limit, before: 0.0, state: State::default(), deadline: None }
     }
 }
 
@@ -99,8 +104,8 @@ impl StopRule for Budget {
 
     fn check_experiment(&mut self, progress: &Progress) -> Option<StopReason> {
         let (used, rate) = self.resource.of(progress);
-        self.used = self.before + used;
-        let left = self.limit - self.used;
+        self.state.used = self.before + used;
+        let left = self.limit - self.state.used;
         // A nanosecond is as near as a clock comes.
         if left <= rate * 1e-9 {
             return Some(format!("the experiment's {} {} are used up", self.limit, self.resource.words()).into());
@@ -114,27 +119,28 @@ impl StopRule for Budget {
         self.deadline
     }
 
+    fn words(&self) -> StopReason {
+        format!("{} {} of the experiment", self.limit, self.resource.words()).into()
+    }
+
     fn save(&self) -> Option<PartState> {
-        pack(PART, &Saved { resource: self.resource.words().to_owned(), used: Float(self.used) })
+        self.state_form().pack(&self.state)
     }
 
     /// What was used counts against the limit that is set now.
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        same(PART, "the resource", &saved.resource.as_str(), &self.resource.words())?;
-        (self.before, self.used) = (saved.used.0, saved.used.0);
+        self.state = self.state_form().unpack(state)?;
+        self.before = self.state.used;
         Ok(())
     }
 
     fn spec(&self) -> Option<PartSpec> {
-        PartSpec::new(PART, &Settings { resource: self.resource, limit: self.limit })
+        PartSpec::new(PART, self)
     }
 
     fn validate(&self) -> Result<(), StopError> {
-        if self.limit.is_finite() && self.limit > 0.0 {
-            return Ok(());
-        }
-        let expected = "finite and above 0, or nothing would ever run";
-        Err(StopError::Setting { rule: PART, setting: "the limit", value: self.limit.to_string(), expected })
+        let (holds, expected) =
+            (self.limit.is_finite() && self.limit > 0.0, "finite and above 0, or nothing would ever run");
+        Ok(Check(PART).require(holds, "the limit", self.limit, expected)?)
     }
 }

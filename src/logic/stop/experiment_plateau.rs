@@ -3,37 +3,47 @@
 use serde::{Deserialize, Serialize};
 
 use super::spread::deviation;
-use super::watched::{Missing, Watched};
-use super::{Progress, StopError, StopReason, StopRule};
+use super::watched::Missing;
+use super::{Progress, StopError, StopReason, StopRule, in_words};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{Float, PartState, StateError, float, pack, same, unpack};
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm, float};
 
 const PART: &str = "experiment_plateau";
 
 /// Ends the whole experiment when the best values have come together. Made by [`experiment_plateau`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct ExperimentPlateau {
-    settings: Settings,
-    metric: Watched,
-    /// The best scores, of which more is better, the best first; at most `top` of them.
-    best: Vec<f64>,
-    /// For how many reports without a break they have lain together.
-    lasted: u64,
-}
-
-/// The settings, as they are said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(super) struct Settings {
+pub struct ExperimentPlateau {
     objective: Objective,
     #[serde(default = "default_std", with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     std: f64,
     #[serde(default = "default_top")]
     top: u32,
     #[serde(default)]
     patience: u32,
+    #[serde(skip)]
+    state: State,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct State {
+    /// The best scores, of which more is better, the best first; at most `top` of them.
+    #[serde(with = "float")]
+    best: Vec<f64>,
+    /// For how many reports without a break they have lain together.
+    lasted: u64,
+    /// With which deviation and patience a plateau was reached, and what was said of it.
+    #[serde(default, with = "float")]
+    std: f64,
+    #[serde(default)]
+    patience: u32,
+    #[serde(default)]
+    reached: Option<StopReason>,
+    missing: Missing,
 }
 
 fn default_std() -> f64 {
@@ -44,18 +54,9 @@ fn default_top() -> u32 {
     10
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    objective: Objective,
-    top: u32,
-    best: Vec<Float>,
-    lasted: u64,
-    missing: Missing,
-}
-
 /// Ends the whole experiment when the [`top`](ExperimentPlateau::top) best values of the objective in all reports of all
-/// trials so far (10 if not said) differ by next to nothing: when their standard deviation is at most
-/// [`std`](ExperimentPlateau::std), 0.001 if not said, for more reports in a row than
+/// trials so far (default 10) differ by next to nothing: when their standard deviation is at most
+/// [`std`](ExperimentPlateau::std), by default 0.001, for more reports in a row than
 /// [`patience`](ExperimentPlateau::patience) asks for. For searches that have found what there is to find.
 ///
 /// All reports count, so a single trial that stands still at the best value is enough; where that isn't meant, see
@@ -71,109 +72,94 @@ struct Saved {
 ///
 /// Source: Ray Tune's `ExperimentPlateauStopper`, with its defaults.
 pub fn experiment_plateau(objective: Objective) -> ExperimentPlateau {
-    let settings = Settings { objective, std: default_std(), top: default_top(), patience: 0 };
-    ExperimentPlateau::of(settings)
+    ExperimentPlateau { objective, std: default_std(), top: default_top(), patience: 0, state: State::default() }
 }
 
 impl ExperimentPlateau {
-    pub(super) fn of(settings: Settings) -> Self {
-        let metric = Watched::new(settings.objective.metric.clone().into());
-        Self { settings, metric, best: Vec::new(), lasted: 0 }
+    fn state_form(&self) -> StateForm {
+        let form = StateForm::new(PART).under("the objective", in_words(&self.objective));
+        form.under("the number of best values", self.top)
     }
 
-    /// The standard deviation up to which the best values are next to equal, in the metric's unit; above 0. Default 0.001.
-    #[must_use]
-    pub fn std(mut self, std: f64) -> Self {
-        self.settings.std = std;
-        self
+    setters! {
+        /// The standard deviation up to which the best values are next to equal, in the metric's unit; above 0. Default 0.001.
+        std(std: f64) => std = std;
+
+        /// How many of the best values are compared; from 2. Default 10.
+        top(top: u32) => top = top;
+
+        /// With how many reports in a row they must have been next to equal; 0, the default, is as good as 1.
+        patience(patience: u32) => patience = patience;
     }
 
-    /// How many of the best values are compared; from 2. Default 10.
-    #[must_use]
-    pub fn top(mut self, top: u32) -> Self {
-        self.settings.top = top;
-        self
-    }
-
-    /// With how many reports in a row they must have been next to equal; 0, the default, is as good as 1.
-    #[must_use]
-    pub fn patience(mut self, patience: u32) -> Self {
-        self.settings.patience = patience;
-        self
+    /// Whoever asks about the experiment asks once for several reports: what is reached in between holds.
+    fn judge(&mut self) {
+        let Self { objective, std, top, patience, .. } = self;
+        if self.state.reached.is_some() || self.state.lasted == 0 || self.state.lasted < u64::from(*patience) {
+            return;
+        }
+        // Scoring is its own inverse.
+        let best = self.state.best.first().map_or(f64::NAN, |score| objective.score(*score));
+        let name = &objective.metric;
+        let reason = format!("the {top} best values of {name}, from {best} on, deviate by no more than {std}");
+        (self.state.std, self.state.patience, self.state.reached) = (*std, *patience, Some(reason.into()));
     }
 
     fn is_flat(&self) -> bool {
-        self.best.len() == self.settings.top as usize && deviation(self.best.iter().copied()) <= self.settings.std
+        self.state.best.len() == self.top as usize && deviation(self.state.best.iter().copied()) <= self.std
     }
 }
 
 impl StopRule for ExperimentPlateau {
     fn check(&mut self, _: TrialId, report: &Report) -> Option<StopReason> {
-        let value = self.metric.number(report, PART).filter(|value| value.is_finite())?;
-        let score = self.settings.objective.score(value);
-        let place = self.best.partition_point(|better| *better >= score);
-        self.best.insert(place, score);
-        self.best.truncate(self.settings.top as usize);
-        self.lasted = if self.is_flat() { self.lasted + 1 } else { 0 };
+        let value =
+            self.state.missing.number(&self.objective.metric, report, PART).filter(|value| value.is_finite())?;
+        let score = self.objective.score(value);
+        let place = self.state.best.partition_point(|better| *better >= score);
+        self.state.best.insert(place, score);
+        self.state.best.truncate(self.top as usize);
+        self.state.lasted = if self.is_flat() { self.state.lasted + 1 } else { 0 };
+        self.judge();
         None
     }
 
     fn check_experiment(&mut self, _: &Progress) -> Option<StopReason> {
-        let Settings { objective, std, top, patience } = &self.settings;
-        if self.lasted == 0 || self.lasted < u64::from(*patience) {
-            return None;
-        }
-        // Scoring is its own inverse.
-        let best = self.best.first().map_or(f64::NAN, |score| objective.score(*score));
-        let name = &objective.metric;
-        Some(format!("the {top} best values of {name}, from {best} on, deviate by no more than {std}").into())
+        self.state.reached.clone()
     }
 
     fn warning(&mut self) -> Option<String> {
-        self.metric.warning()
+        self.state.missing.warning()
+    }
+
+    fn words(&self) -> StopReason {
+        format!("the {} best values of {} within a deviation of {}", self.top, self.objective.metric, self.std).into()
     }
 
     fn save(&self) -> Option<PartState> {
-        let saved = Saved {
-            objective: self.settings.objective.clone(),
-            top: self.settings.top,
-            best: self.best.iter().copied().map(Float).collect(),
-            lasted: self.lasted,
-            missing: self.metric.missing.clone(),
-        };
-        pack(PART, &saved)
+        self.state_form().pack(&self.state)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        let text = |objective: &Objective| format!("{:?} {}", objective.mode, objective.metric);
-        same(PART, "the objective", &text(&saved.objective), &text(&self.settings.objective))?;
-        same(PART, "the number of best values", &saved.top, &self.settings.top)?;
-        self.best = saved.best.iter().map(|score| score.0).collect();
-        self.best.truncate(self.settings.top as usize);
+        self.state = self.state_form().unpack(state)?;
+        self.state.best.truncate(self.top as usize);
         // Another deviation is held against what is known; for how long it has been so isn't known then.
-        self.lasted = if self.is_flat() { saved.lasted.max(1) } else { 0 };
-        self.metric.missing = saved.missing;
+        self.state.lasted = if self.is_flat() { self.state.lasted.max(1) } else { 0 };
+        if (self.state.std, self.state.patience) != (self.std, self.patience) {
+            self.state.reached = None;
+        }
+        self.judge();
         Ok(())
     }
 
     fn spec(&self) -> Option<PartSpec> {
-        PartSpec::new(PART, &self.settings)
+        PartSpec::new(PART, self)
     }
 
     fn validate(&self) -> Result<(), StopError> {
-        let refuse =
-            |setting, value: String, expected| Err(StopError::Setting { rule: PART, setting, value, expected });
-        let Settings { objective, std, top, .. } = &self.settings;
-        if objective.metric.is_empty() {
-            return refuse("the metric", "empty".to_owned(), "a name, as in `loss` or `test/accuracy`");
-        }
-        if std.is_nan() || *std <= 0.0 {
-            return refuse("the standard deviation", std.to_string(), "above 0");
-        }
-        if *top < 2 {
-            return refuse("the number of best values", top.to_string(), "at least 2, as one value is always settled");
-        }
-        Ok(())
+        let check = Check(PART);
+        check.name("the metric", &self.objective.metric, "a name, as in `loss` or `test/accuracy`")?;
+        check.require(self.std > 0.0, "the standard deviation", self.std, "above 0")?;
+        let expected = "at least 2, as one value is always settled";
+        Ok(check.require(self.top >= 2, "the number of best values", self.top, expected)?)
     }
 }

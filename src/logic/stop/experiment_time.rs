@@ -7,16 +7,20 @@ use serde::{Deserialize, Serialize};
 use super::{Progress, StopError, StopReason, StopRule};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
-use crate::logic::spec::PartSpec;
+use crate::logic::spec::{Check, PartSpec};
 use crate::logic::state::{PartState, StateError, nothing};
 use crate::logic::time::Moment;
 
 /// Ends the whole experiment after a span of time. Made by [`experiment_time`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExperimentTime {
+    #[serde(with = "crate::logic::settings::seconds")]
+    #[cfg_attr(feature = "cli", schemars(with = "crate::logic::settings::form::Time"))]
     limit: Duration,
-    #[serde(default)]
+    #[serde(default, with = "crate::logic::settings::seconds")]
+    #[cfg_attr(feature = "cli", schemars(with = "crate::logic::settings::form::Time"))]
     spent: Duration,
 }
 
@@ -35,11 +39,9 @@ pub fn experiment_time(limit: Duration) -> ExperimentTime {
 }
 
 impl ExperimentTime {
-    /// The same rule for a resumed run: `spent` of the limit was used up by the runs before it.
-    #[must_use]
-    pub fn already_spent(mut self, spent: Duration) -> Self {
-        self.spent = spent;
-        self
+    setters! {
+        /// The same rule for a resumed run: `spent` of the limit was used up by the runs before it.
+        already_spent(spent: Duration) => spent = spent;
     }
 }
 
@@ -57,6 +59,10 @@ impl StopRule for ExperimentTime {
         Some(Moment::new(self.limit.saturating_sub(self.spent)))
     }
 
+    fn words(&self) -> StopReason {
+        format!("{} s of the experiment", self.limit.as_secs_f64()).into()
+    }
+
     /// Nothing: a resumed run's clock goes on where it was.
     fn save(&self) -> Option<PartState> {
         Some(PartState::Null)
@@ -71,10 +77,7 @@ impl StopRule for ExperimentTime {
     }
 
     fn validate(&self) -> Result<(), StopError> {
-        if !self.limit.is_zero() {
-            return Ok(());
-        }
         let expected = "longer than zero, or nothing would ever run";
-        Err(StopError::Setting { rule: "experiment_time", setting: "the limit", value: "0 s".to_owned(), expected })
+        Ok(Check("experiment_time").require(!self.limit.is_zero(), "the limit", "0 s", expected)?)
     }
 }

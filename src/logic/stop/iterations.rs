@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use super::{StopError, StopReason, StopRule};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
-use crate::logic::spec::PartSpec;
+use crate::logic::spec::{Check, PartSpec};
 use crate::logic::state::{PartState, StateError, nothing};
 
 /// Ends a trial at the report whose iteration is `limit` or more. Made by [`iterations`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MaxIterations {
     limit: u64,
@@ -38,6 +39,10 @@ impl StopRule for MaxIterations {
             .then(|| format!("iteration {} is the last of {}", report.iteration(), self.limit).into())
     }
 
+    fn words(&self) -> StopReason {
+        format!("{} iterations", self.limit).into()
+    }
+
     fn save(&self) -> Option<PartState> {
         Some(PartState::Null)
     }
@@ -51,10 +56,7 @@ impl StopRule for MaxIterations {
     }
 
     fn validate(&self) -> Result<(), StopError> {
-        if self.limit > 0 {
-            return Ok(());
-        }
         let expected = "at least 1: a trial ends with a report, never before its first";
-        Err(StopError::Setting { rule: "iterations", setting: "the limit", value: "0".to_owned(), expected })
+        Ok(Check("iterations").require(self.limit > 0, "the limit", "0", expected)?)
     }
 }

@@ -1,26 +1,11 @@
-//! What `any` and `all` have in common: the states and settings of several rules.
+//! What `any` and `all` have in common: the states of several rules.
 
-use serde::{Deserialize, Serialize};
-
-use super::StopRule;
-use crate::logic::spec::PartSpec;
+use super::{StopReason, StopRule};
 use crate::logic::state::{PartState, StateError};
-
-/// The settings of a combination: those of its rules.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    pub(super) rules: Vec<PartSpec>,
-}
 
 /// The states of all rules; none if one of them has none.
 pub(super) fn save_all(rules: &[Box<dyn StopRule>]) -> Option<Vec<PartState>> {
     rules.iter().map(|rule| rule.save()).collect()
-}
-
-/// The settings of all rules; none if those of one can't be said.
-pub(super) fn spec_all(rules: &[Box<dyn StopRule>]) -> Option<Vec<PartSpec>> {
-    rules.iter().map(|rule| rule.spec()).collect()
 }
 
 /// Gives each rule its state. If one of them doesn't take it up, those before it get back what they had.
@@ -44,4 +29,13 @@ pub(super) fn restore_all(
         return Err(error);
     }
     Ok(())
+}
+
+/// The words of all rules; those of a combination in brackets.
+pub(super) fn words(rules: &[Box<dyn StopRule>], between: &str) -> StopReason {
+    let each = rules.iter().map(|rule| match rule.words() {
+        words if words.contains(" or ") || words.contains(" and ") => format!("({words})"),
+        words => words.into_owned(),
+    });
+    each.collect::<Vec<_>>().join(between).into()
 }

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::ids::TrialId;
-use super::metrics::Report;
-use super::spec::PartSpec;
+use super::metrics::{Objective, Report};
+use super::spec::{PartSpec, Refused};
 use super::state::{PartState, StateError};
 use super::time::Moment;
 
@@ -35,6 +35,8 @@ pub use experiment_time::{ExperimentTime, experiment_time};
 pub use iterations::{MaxIterations, iterations};
 pub use no_improvement::{NoImprovement, no_improvement};
 pub use rules::Rules;
+#[cfg(feature = "cli")]
+pub(crate) use spec::KINDS;
 pub use spec::from_spec;
 pub use threshold::{Threshold, at_least, at_most};
 pub use trial_plateau::{TrialPlateau, trial_plateau};
@@ -116,6 +118,11 @@ pub trait StopRule: Send {
         None
     }
 
+    /// What ends a trial or the run, as in `loss at most 0.1`: for people. Default: that it is a rule of the program's own.
+    fn words(&self) -> StopReason {
+        "a rule of the program's own".into()
+    }
+
     /// Are the settings ones that can work? Asked once, before anything runs.
     ///
     /// # Errors
@@ -183,6 +190,10 @@ impl<R: StopRule + ?Sized> StopRule for Box<R> {
         (**self).warning()
     }
 
+    fn words(&self) -> StopReason {
+        (**self).words()
+    }
+
     fn validate(&self) -> Result<(), StopError> {
         (**self).validate()
     }
@@ -200,8 +211,14 @@ impl<R: StopRule + ?Sized> StopRule for Box<R> {
     }
 }
 
+impl From<Refused> for StopError {
+    fn from(Refused { part: rule, setting, value, expected }: Refused) -> Self {
+        Self::Setting { rule, setting, value, expected }
+    }
+}
+
 /// A rule that can't work as it is set.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StopError {
     /// A setting is out of its range.
@@ -222,4 +239,11 @@ pub enum StopError {
         /// `any` or `all`.
         rule: &'static str,
     },
+}
+
+crate::logic::failure::debug_as_chain!(StopError);
+
+/// As in `Min loss`.
+fn in_words(objective: &Objective) -> String {
+    format!("{:?} {}", objective.mode, objective.metric)
 }

@@ -1,47 +1,40 @@
 //! The experiment is over when many trials in a row have brought nothing better.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::watched::{Missing, Watched};
-use super::{Progress, StopError, StopReason, StopRule};
-use crate::logic::ids::{RunId, TrialId};
+use super::watched::Missing;
+use super::{Progress, StopError, StopReason, StopRule, in_words};
+use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{Float, PartState, StateError, common_run, float, pack, same, unpack};
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm, float};
 
 const PART: &str = "no_improvement";
 
 /// Ends the whole experiment when many trials in a row have brought no better best. Made by [`no_improvement`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct NoImprovement {
-    settings: Settings,
-    metric: Watched,
-    /// The best value that counts so far, and whose it is.
-    best: Option<(TrialId, f64)>,
-    /// Live trials that were the best at one of their reports.
-    improvers: HashSet<TrialId>,
-    /// How many trials have ended since then that never were.
-    in_vain: u64,
-}
-
-/// The settings, as they are said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(super) struct Settings {
+pub struct NoImprovement {
     objective: Objective,
     trials: u64,
     #[serde(default, with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     min_delta: f64,
+    #[serde(skip)]
+    state: State,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    objective: Objective,
-    run: RunId,
-    best: Option<(u32, Float)>,
-    improvers: Vec<u32>,
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct State {
+    /// The best value that counts so far, and whose it is.
+    #[serde(with = "float")]
+    best: Option<(TrialId, f64)>,
+    /// Live trials that were the best at one of their reports.
+    improvers: BTreeSet<TrialId>,
+    /// How many trials have ended since then that never were.
     in_vain: u64,
     missing: Missing,
 }
@@ -63,52 +56,49 @@ struct Saved {
 /// Source: early stopping by patience, as in Prechelt 1998, "Early Stopping - but when?", over trials instead of epochs;
 /// Hyperopt has it as `no_progress_loss`.
 pub fn no_improvement(objective: Objective, trials: u64) -> NoImprovement {
-    NoImprovement::of(Settings { objective, trials, min_delta: 0.0 })
+    NoImprovement { objective, trials, min_delta: 0.0, state: State::default() }
 }
 
 impl NoImprovement {
-    pub(super) fn of(settings: Settings) -> Self {
-        let metric = Watched::new(settings.objective.metric.clone().into());
-        Self { settings, metric, best: None, improvers: HashSet::new(), in_vain: 0 }
+    fn state_form(&self) -> StateForm {
+        StateForm::new(PART).under("the objective", in_words(&self.objective))
     }
 
-    /// By how much a value must be better than the best before it, in the metric's unit; finite, from 0. Default 0: any
-    /// better value counts.
-    #[must_use]
-    pub fn min_delta(mut self, min_delta: f64) -> Self {
-        self.settings.min_delta = min_delta;
-        self
+    setters! {
+        /// By how much a value must be better than the best before it, in the metric's unit; finite, from 0. Default 0: any
+        /// better value counts.
+        min_delta(min_delta: f64) => min_delta = min_delta;
     }
 
     /// Whether `value` is better than the best so far, by as much as is asked for.
     fn is_better(&self, value: f64) -> bool {
-        let score = |value| self.settings.objective.score(value);
-        match self.best {
+        let score = |value| self.objective.score(value);
+        match self.state.best {
             _ if value.is_nan() => false,
             None => true,
             // The first part for infinities, which differ by NaN from themselves.
-            Some((_, best)) => score(value) > score(best) && score(value) - score(best) > self.settings.min_delta,
+            Some((_, best)) => score(value) > score(best) && score(value) - score(best) > self.min_delta,
         }
     }
 }
 
 impl StopRule for NoImprovement {
     fn check(&mut self, trial: TrialId, report: &Report) -> Option<StopReason> {
-        let value = self.metric.number(report, PART)?;
+        let value = self.state.missing.number(&self.objective.metric, report, PART)?;
         if self.is_better(value) {
-            self.best = Some((trial, value));
-            self.improvers.insert(trial);
-            self.in_vain = 0;
+            self.state.best = Some((trial, value));
+            self.state.improvers.insert(trial);
+            self.state.in_vain = 0;
         }
         None
     }
 
     fn check_experiment(&mut self, _: &Progress) -> Option<StopReason> {
-        if self.in_vain < self.settings.trials {
+        if self.state.in_vain < self.trials {
             return None;
         }
-        let (count, name) = (self.in_vain, self.metric.name());
-        Some(match self.best {
+        let (count, name) = (self.state.in_vain, &self.objective.metric);
+        Some(match self.state.best {
             Some((trial, value)) => {
                 format!("{count} trials in a row have brought no better {name} than {value}, of trial {trial}").into()
             }
@@ -117,60 +107,38 @@ impl StopRule for NoImprovement {
     }
 
     fn forget(&mut self, trial: TrialId) {
-        if !self.improvers.remove(&trial) {
-            self.in_vain += 1;
+        if !self.state.improvers.remove(&trial) {
+            self.state.in_vain += 1;
         }
     }
 
     fn warning(&mut self) -> Option<String> {
-        self.metric.warning()
+        self.state.missing.warning()
+    }
+
+    fn words(&self) -> StopReason {
+        format!("{} trials in a row without a better {}", self.trials, self.objective.metric).into()
     }
 
     fn save(&self) -> Option<PartState> {
-        let best = self.best.map(|(trial, _)| trial);
-        let mut improvers: Vec<u32> = self.improvers.iter().map(|trial| trial.number()).collect();
-        improvers.sort_unstable();
-        let saved = Saved {
-            objective: self.settings.objective.clone(),
-            run: common_run(self.improvers.iter().copied().chain(best))?,
-            best: self.best.map(|(trial, value)| (trial.number(), Float(value))),
-            improvers,
-            in_vain: self.in_vain,
-            missing: self.metric.missing.clone(),
-        };
-        pack(PART, &saved)
+        self.state_form().pack(&self.state)
     }
 
     /// Another number of trials is held against the count so far; another `min_delta` goes for what comes.
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        let text = |objective: &Objective| format!("{:?} {}", objective.mode, objective.metric);
-        same(PART, "the objective", &text(&saved.objective), &text(&self.settings.objective))?;
-        let id = |number| TrialId::new(saved.run, number);
-        self.best = saved.best.map(|(number, value)| (id(number), value.0));
-        self.improvers = saved.improvers.into_iter().map(id).collect();
-        self.in_vain = saved.in_vain;
-        self.metric.missing = saved.missing;
+        self.state = self.state_form().unpack(state)?;
         Ok(())
     }
 
     fn spec(&self) -> Option<PartSpec> {
-        PartSpec::new(PART, &self.settings)
+        PartSpec::new(PART, self)
     }
 
     fn validate(&self) -> Result<(), StopError> {
-        let refuse =
-            |setting, value: String, expected| Err(StopError::Setting { rule: PART, setting, value, expected });
-        let Settings { objective, trials, min_delta } = &self.settings;
-        if objective.metric.is_empty() {
-            return refuse("the metric", "empty".to_owned(), "a name, as in `loss` or `test/accuracy`");
-        }
-        if *trials == 0 {
-            return refuse("the number of trials", trials.to_string(), "at least 1");
-        }
-        if !min_delta.is_finite() || *min_delta < 0.0 {
-            return refuse("min_delta", min_delta.to_string(), "a finite number, at least 0");
-        }
-        Ok(())
+        let check = Check(PART);
+        check.name("the metric", &self.objective.metric, "a name, as in `loss` or `test/accuracy`")?;
+        check.require(self.trials > 0, "the number of trials", self.trials, "at least 1")?;
+        let holds = self.min_delta.is_finite() && self.min_delta >= 0.0;
+        Ok(check.require(holds, "min_delta", self.min_delta, "a finite number, at least 0")?)
     }
 }

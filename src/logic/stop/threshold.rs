@@ -1,43 +1,41 @@
 //! A trial is over when a metric has reached a bound.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 
-use super::watched::{Missing, Watched};
+use super::watched::Missing;
 use super::{StopError, StopReason, StopRule};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Name, Report};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, float, pack, same, unpack};
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm, float};
 
 /// On which side of the bound a trial is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Side {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Side {
+    #[default]
     AtLeast,
     AtMost,
 }
 
 /// Ends a trial when a metric has reached a bound. Made by [`at_least`] and [`at_most`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Threshold {
-    metric: Watched,
-    side: Side,
-    bound: f64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    metric: String,
-    missing: Missing,
-}
-
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    pub(super) metric: Name,
+pub struct Threshold {
+    #[cfg_attr(feature = "cli", schemars(with = "String"))]
+    metric: Name,
     #[serde(with = "float")]
-    pub(super) bound: f64,
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
+    bound: f64,
+    #[serde(skip)]
+    side: Side,
+    #[serde(skip)]
+    state: State,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct State {
+    missing: Missing,
 }
 
 /// Ends a trial at the first report in which `metric` (flattened, as in `test/accuracy`; automatic keys too) is `bound`
@@ -54,7 +52,7 @@ pub(super) struct Settings {
 /// let dictionary = stop::any([stop::at_least("accuracy", 0.99), stop::at_least("test/steps", 1e6)]);
 /// ```
 pub fn at_least(metric: impl Into<Name>, bound: f64) -> Threshold {
-    Threshold { metric: Watched::new(metric.into()), side: Side::AtLeast, bound }
+    Threshold { metric: metric.into(), bound, side: Side::AtLeast, state: State::default() }
 }
 
 /// Ends a trial at the first report in which `metric` is `bound` or less; otherwise as [`at_least`].
@@ -65,7 +63,7 @@ pub fn at_least(metric: impl Into<Name>, bound: f64) -> Threshold {
 /// let good_enough = stop::at_most("loss", 0.1);
 /// ```
 pub fn at_most(metric: impl Into<Name>, bound: f64) -> Threshold {
-    Threshold { metric: Watched::new(metric.into()), side: Side::AtMost, bound }
+    Threshold { side: Side::AtMost, ..at_least(metric, bound) }
 }
 
 impl Side {
@@ -84,48 +82,51 @@ impl Side {
     }
 }
 
+impl Threshold {
+    /// The same on another side.
+    pub(super) fn on(self, side: Side) -> Self {
+        Self { side, ..self }
+    }
+
+    fn state_form(&self) -> StateForm {
+        StateForm::new(self.side.constructor()).under("the metric", &self.metric)
+    }
+}
+
 impl StopRule for Threshold {
     fn check(&mut self, _: TrialId, report: &Report) -> Option<StopReason> {
-        let value = self.metric.number(report, self.side.constructor())?;
+        let value = self.state.missing.number(&self.metric, report, self.side.constructor())?;
         let met = match self.side {
             Side::AtLeast => value >= self.bound,
             Side::AtMost => value <= self.bound,
         };
-        met.then(|| format!("{} {value} is {} {}", self.metric.name(), self.side.in_words(), self.bound).into())
+        met.then(|| format!("{} {value} is {} {}", self.metric, self.side.in_words(), self.bound).into())
     }
 
     fn warning(&mut self) -> Option<String> {
-        self.metric.warning()
+        self.state.missing.warning()
+    }
+
+    fn words(&self) -> StopReason {
+        format!("{} {} {}", self.metric, self.side.in_words(), self.bound).into()
     }
 
     fn save(&self) -> Option<PartState> {
-        let saved = Saved { metric: self.metric.name().to_owned(), missing: self.metric.missing.clone() };
-        pack(self.side.constructor(), &saved)
+        self.state_form().pack(&self.state)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let rule = self.side.constructor();
-        let saved: Saved = unpack(rule, state)?;
-        same(rule, "the metric", &saved.metric.as_str(), &self.metric.name())?;
-        self.metric.missing = saved.missing;
+        self.state = self.state_form().unpack(state)?;
         Ok(())
     }
 
     fn spec(&self) -> Option<PartSpec> {
-        let metric = Cow::Owned(self.metric.name().to_owned());
-        PartSpec::new(self.side.constructor(), &Settings { metric, bound: self.bound })
+        PartSpec::new(self.side.constructor(), self)
     }
 
     fn validate(&self) -> Result<(), StopError> {
-        let rule = self.side.constructor();
-        if self.bound.is_nan() {
-            let expected = "a number, as no value is ever beyond NaN";
-            return Err(StopError::Setting { rule, setting: "the bound", value: "NaN".to_owned(), expected });
-        }
-        if self.metric.name().is_empty() {
-            let expected = "a name, as in `loss` or `test/accuracy`";
-            return Err(StopError::Setting { rule, setting: "the metric", value: "empty".to_owned(), expected });
-        }
-        Ok(())
+        let check = Check(self.side.constructor());
+        check.require(!self.bound.is_nan(), "the bound", "NaN", "a number, as no value is ever beyond NaN")?;
+        Ok(check.name("the metric", &self.metric, "a name, as in `loss` or `test/accuracy`")?)
     }
 }

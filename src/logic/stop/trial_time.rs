@@ -7,13 +7,16 @@ use serde::{Deserialize, Serialize};
 use super::{StopError, StopReason, StopRule};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
-use crate::logic::spec::PartSpec;
+use crate::logic::spec::{Check, PartSpec};
 use crate::logic::state::{PartState, StateError, nothing};
 
 /// Ends a trial that has worked for a span of time. Made by [`trial_time`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TrialTime {
+    #[serde(with = "crate::logic::settings::seconds")]
+    #[cfg_attr(feature = "cli", schemars(with = "crate::logic::settings::form::Time"))]
     limit: Duration,
 }
 
@@ -40,6 +43,10 @@ impl StopRule for TrialTime {
             .then(|| format!("it has worked for {worked:.1} s, of {:.1} s at most", self.limit.as_secs_f64()).into())
     }
 
+    fn words(&self) -> StopReason {
+        format!("{} s of a trial", self.limit.as_secs_f64()).into()
+    }
+
     fn save(&self) -> Option<PartState> {
         Some(PartState::Null)
     }
@@ -53,10 +60,7 @@ impl StopRule for TrialTime {
     }
 
     fn validate(&self) -> Result<(), StopError> {
-        if !self.limit.is_zero() {
-            return Ok(());
-        }
         let expected = "longer than zero, or every trial would end with its first report";
-        Err(StopError::Setting { rule: "trial_time", setting: "the limit", value: "0 s".to_owned(), expected })
+        Ok(Check("trial_time").require(!self.limit.is_zero(), "the limit", "0 s", expected)?)
     }
 }

@@ -28,11 +28,9 @@ where
 }
 
 impl<F> StopWhen<F> {
-    /// The same rule with a reason of its own for logs and results.
-    #[must_use]
-    pub fn because(mut self, reason: impl Into<StopReason>) -> Self {
-        self.reason = reason.into();
-        self
+    setters! {
+        /// The same rule with a reason of its own for logs and results.
+        because(reason: impl Into<StopReason>) => reason = reason.into();
     }
 }
 
@@ -46,6 +44,10 @@ impl<F> StopRule for StopWhen<F>
 where
     F: FnMut(TrialId, &Report) -> bool + Send,
 {
+    fn words(&self) -> StopReason {
+        self.reason.clone()
+    }
+
     fn check(&mut self, trial: TrialId, report: &Report) -> Option<StopReason> {
         (self.function)(trial, report).then(|| self.reason.clone())
     }

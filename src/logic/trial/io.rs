@@ -54,14 +54,10 @@ pub struct TrialPast {
     pub attempt: u32,
     /// The iteration that it stands at.
     pub iteration: u64,
-    /// Its failures so far.
+    /// Its failures so far, in their order.
     pub failures: Vec<FailureKind>,
-    /// Its checkpoints that are kept, in the order in which they were written.
-    pub checkpoints: Vec<Arc<Checkpoint>>,
-    /// How many it has written.
-    pub saves: u32,
-    /// Where it goes on from, if that isn't its own last checkpoint.
-    pub inherited: Option<Inherited>,
+    /// After how many of them a restore worked that had failed before.
+    pub restores: Vec<usize>,
 }
 
 /// Where a trial goes on from that became a copy of another, as long as it has no checkpoint of its own since.

@@ -16,7 +16,7 @@ pub use settings::{Export, Rests, TrialSettings};
 pub use state::{Phase, State, Status};
 pub use table::{public_edges, reachable_states, transition_table};
 pub use talk::{
-    Adopted, AtRest, Batch, BatchEnd, BatchLimits, FirstBatch, Over, PoolFact, PoolOrder, TrialFact, TrialInfo,
+    AtRest, Batch, BatchEnd, BatchLimits, FirstBatch, Launch, Over, PoolFact, PoolOrder, TrialFact, TrialInfo,
     TrialNews, TrialOrder, WorkerFact, WorkerOrder,
 };
 pub use transition::{IllegalTransition, Step, transition};

@@ -1,23 +1,23 @@
-//! The record of one trial around its state: configuration, lease, checkpoints, failures.
+//! The record of one trial around its state: what it was launched with, its lease, its failures.
 
 use std::sync::Arc;
 
 use super::event::{Effect, Event, Origin, Verdict};
-use super::io::{Handled, Inherited, Loaded, TrialInput, TrialOutput, TrialPast};
-use super::settings::{Export, Rests, TrialSettings};
+use super::io::{Handled, TrialInput, TrialOutput, TrialPast};
+use super::settings::{Rests, TrialSettings};
 use super::state::State;
 use super::talk::{
-    Adopted, AtRest, Batch, BatchLimits, FirstBatch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder,
+    AtRest, Batch, BatchLimits, FirstBatch, Launch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder,
     WorkerFact, WorkerOrder,
 };
 use super::transition::transition;
 use super::{Keep, Phase};
-use crate::logic::checkpoint::{Checkpoint, CheckpointId, Shelf};
-use crate::logic::config::Config;
+use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::decision::Decision;
 use crate::logic::failure::{Failure, FailureCounts, FailureKind, Fault, Recovery};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
-use crate::logic::pool::ResourceRequest;
+use crate::logic::mix::{GOLDEN, mix};
+use crate::logic::pool::Slot;
 use crate::logic::time::Moment;
 
 #[derive(Clone, Debug)]
@@ -30,18 +30,15 @@ struct Lease {
 #[derive(Clone, Debug)]
 pub struct Trial {
     id: TrialId,
-    config: Arc<Config>,
-    request: Arc<ResourceRequest>,
     settings: Arc<TrialSettings>,
     state: State,
+    /// What it was launched with last, and what has become of that since.
+    launch: Option<Launch>,
     ticket: u32,
     lease: Option<Lease>,
-    limits: BatchLimits,
     attempt: u32,
     iteration: u64,
     failures: FailureCounts,
-    shelf: Shelf,
-    inherited: Option<Inherited>,
     /// Whether the worker owes an answer.
     asked: bool,
     /// Whether it was told to train together with the start.
@@ -51,38 +48,38 @@ pub struct Trial {
 
 impl Trial {
     /// A trial that waits to be launched.
-    pub fn new(id: TrialId, config: Arc<Config>, request: Arc<ResourceRequest>, settings: Arc<TrialSettings>) -> Self {
+    pub fn new(id: TrialId, settings: Arc<TrialSettings>) -> Self {
         Self {
             id,
-            config,
-            request,
-            shelf: Shelf::new(settings.retention.clone()),
             settings,
             state: State::Queued,
+            launch: None,
             ticket: 0,
             lease: None,
-            limits: BatchLimits::SINGLE,
             attempt: 1,
             iteration: 0,
             failures: FailureCounts::default(),
-            inherited: None,
             asked: false,
             trains_ahead: false,
             keep_checkpoint: false,
         }
     }
 
-    /// The same trial with what it has behind it: it is queued or paused, and goes on from its last checkpoint.
+    /// The same trial with what it has behind it: it is queued or paused.
     #[must_use]
     pub fn with_past(mut self, past: TrialPast) -> Self {
         self.state = if past.state == State::Paused { State::Paused } else { State::Queued };
         self.attempt = past.attempt;
         self.iteration = past.iteration;
-        for kind in past.failures {
-            let _ = self.failures.add(kind, &self.settings.retry);
+        for (count, kind) in past.failures.into_iter().enumerate() {
+            if past.restores.contains(&count) {
+                self.failures.restored();
+            }
+            let _ = self.failures.add(kind, &self.settings.experiment.retry);
+            if past.restores.contains(&(count + 1)) {
+                self.failures.restored();
+            }
         }
-        self.shelf = Shelf::restored(self.settings.retention.clone(), past.checkpoints, past.saves);
-        self.inherited = past.inherited;
         self
     }
 
@@ -101,11 +98,6 @@ impl Trial {
         self.lease.as_ref().map(|lease| lease.id)
     }
 
-    /// Its checkpoints.
-    pub fn shelf(&self) -> &Shelf {
-        &self.shelf
-    }
-
     /// Takes one input, and appends to `out` what is to be said.
     pub fn on(&mut self, input: TrialInput, now: Moment, out: &mut Vec<TrialOutput>) -> Handled {
         match input {
@@ -118,15 +110,18 @@ impl Trial {
 
     fn on_order(&mut self, order: TrialOrder, now: Moment, out: &mut Vec<TrialOutput>) -> Handled {
         match order {
-            TrialOrder::Launch { limits } => {
-                self.limits = limits;
+            TrialOrder::Launch(launch) => {
+                self.launch = Some(launch);
                 self.step(Event::Launch, TrialNews::Moved, out)
             }
-            TrialOrder::Decide { lease, .. } | TrialOrder::Fail { lease, .. } if self.lease() != Some(lease) => {
+            TrialOrder::Decide { lease, .. } | TrialOrder::Fail { lease, .. } | TrialOrder::GoOnFrom { lease, .. }
+                if self.lease() != Some(lease) =>
+            {
                 Handled::Stale
             }
+            TrialOrder::GoOnFrom { from, .. } => self.go_on_from(from, out),
             TrialOrder::Decide { decision, keep, limits, .. } => {
-                self.limits = limits;
+                self.launch.iter_mut().for_each(|launch| launch.limits = limits);
                 self.keep_checkpoint = keep == Keep::Checkpoint;
                 let keep = if self.exports_after(decision) { Keep::Checkpoint } else { keep };
                 self.step(Event::Decide(decision, keep), TrialNews::Moved, out)
@@ -140,19 +135,6 @@ impl Trial {
                 self.hurry(out);
                 self.step(Event::Pause, TrialNews::Moved, out)
             }
-            TrialOrder::LetGo(checkpoint) => {
-                self.shelf.remove(checkpoint);
-                Handled::Done
-            }
-            TrialOrder::Adopt(Adopted { config, request, checkpoint }) => {
-                (self.config, self.request) = (config, request);
-                self.inherited = Some(Inherited { checkpoint, loaded: Loaded::No });
-                Handled::Done
-            }
-            TrialOrder::Resize(request) => {
-                self.request = request;
-                Handled::Done
-            }
             TrialOrder::Stop => self.step(Event::Stop, TrialNews::Moved, out),
         }
     }
@@ -163,7 +145,7 @@ impl Trial {
             State::Running { order, .. } => order,
             _ => Decision::Continue,
         };
-        self.settings.export == Export::AtEnd && decision.max(standing) == Decision::Stop
+        self.settings.experiment.export.is_on() && decision.max(standing) == Decision::Stop
     }
 
     /// Lets a worker that is busy with a batch know that somebody waits.
@@ -181,21 +163,13 @@ impl Trial {
                 Handled::Stale
             }
             PoolFact::Granted { lease, worker, slot, .. } => {
+                let Some(launch) = &self.launch else { return Handled::Stale };
+                let (config, limits, last) = (launch.config.clone(), launch.limits, launch.last.clone());
                 self.lease = Some(Lease { id: lease, worker });
-                let info = TrialInfo {
-                    id: self.id,
-                    experiment: self.settings.experiment.clone(),
-                    attempt: self.attempt,
-                    seed: self.settings.seed ^ spread(self.id.number()),
-                    slot: slot.clone(),
-                    objects: self.settings.objects.clone(),
-                };
-                let first = self
-                    .goes_on_from()
-                    .is_none()
-                    .then(|| FirstBatch { limits: self.limits, spare: self.next_checkpoint() });
+                let info = self.info(slot.clone());
+                let first = self.from().is_none().then(|| FirstBatch { limits, spare: self.next_checkpoint() });
                 self.trains_ahead = first.is_some();
-                self.ask(WorkerOrder::Start { info, config: self.config.clone(), first }, out);
+                self.ask(WorkerOrder::Start { info, config, first, last }, out);
                 let news = TrialNews::Granted { worker, lease, attempt: self.attempt, slot };
                 out.push(TrialOutput::Engine(TrialFact { state: self.state, news }));
                 Handled::Done
@@ -203,6 +177,22 @@ impl Trial {
             PoolFact::Refused { fault, .. } => self.fail(fault, now, out),
             PoolFact::Lost { lease } if self.lease() == Some(lease) => self.lost(now, out),
             PoolFact::Lost { .. } => Handled::Done,
+        }
+    }
+
+    /// What its trainable may know of it.
+    fn info(&self, slot: Arc<Slot>) -> TrialInfo {
+        let settings = &*self.settings;
+        TrialInfo {
+            id: self.id,
+            experiment: settings.experiment.name.clone(),
+            attempt: self.attempt,
+            seed: settings.experiment.seed.unwrap_or_default() ^ mix(u64::from(self.id.number()).wrapping_mul(GOLDEN)),
+            slot,
+            objects: settings.objects.clone(),
+            iteration: self.from().map_or(0, |checkpoint| checkpoint.report.iteration()),
+            restored: self.from().is_some(),
+            directory: settings.directory.as_ref().map(|run| run.join(self.id.to_string())),
         }
     }
 
@@ -214,7 +204,7 @@ impl Trial {
         self.asked = false;
         match fact {
             WorkerFact::Ready => {
-                let origin = self.goes_on_from().map_or(Origin::Fresh, |_| Origin::Checkpoint);
+                let origin = self.from().map_or(Origin::Fresh, |_| Origin::Checkpoint);
                 self.step(Event::Ready(origin), TrialNews::Started, out)
             }
             WorkerFact::ResetFailed(_) if self.state == State::Starting => {
@@ -223,23 +213,51 @@ impl Trial {
                 }
                 Handled::Done
             }
-            WorkerFact::Restored => match self.goes_on_from().cloned() {
+            WorkerFact::Restored => match self.from().cloned() {
                 Some(checkpoint) => {
-                    self.inherited.iter_mut().for_each(|inherited| inherited.loaded = Loaded::Yes);
                     self.failures.restored();
                     self.iteration = checkpoint.report.iteration();
                     self.step(Event::Restored, TrialNews::Restored { checkpoint }, out)
                 }
                 None => Handled::Stale,
             },
+            WorkerFact::CheckpointGone => self.checkpoint_gone(out),
             WorkerFact::Reported(batch) => self.reported(batch, out),
             WorkerFact::Saved(checkpoint) => {
-                let let_go = checkpoint.iter().flat_map(|new| self.register(new)).collect();
-                self.step(Event::Saved, TrialNews::Saved { checkpoint, let_go }, out)
+                self.register(checkpoint.as_ref());
+                self.step(Event::Saved, TrialNews::Saved { checkpoint }, out)
             }
             WorkerFact::Failed(fault) => self.fail(fault, now, out),
             WorkerFact::Gone => self.lost(now, out),
             WorkerFact::Released | WorkerFact::ResetFailed(_) => Handled::Stale,
+        }
+    }
+
+    /// The checkpoint to go on from isn't there any more: the engine says which is.
+    fn checkpoint_gone(&mut self, out: &mut Vec<TrialOutput>) -> Handled {
+        let restores = matches!(self.state, State::Running { phase: Phase::Restoring, .. });
+        let Some((lease, checkpoint)) = self.lease().zip(self.from()).filter(|_| restores) else {
+            return Handled::Stale;
+        };
+        let news = TrialNews::CheckpointGone { lease, checkpoint: checkpoint.id };
+        out.push(TrialOutput::Engine(TrialFact { state: self.state, news }));
+        Handled::Done
+    }
+
+    fn go_on_from(&mut self, from: Option<Arc<Checkpoint>>, out: &mut Vec<TrialOutput>) -> Handled {
+        if !matches!(self.state, State::Running { phase: Phase::Restoring, .. }) {
+            return Handled::Stale;
+        }
+        self.launch.iter_mut().for_each(|launch| launch.from.clone_from(&from));
+        match from {
+            Some(checkpoint) => {
+                self.ask(WorkerOrder::Restore { checkpoint }, out);
+                Handled::Done
+            }
+            None => {
+                self.iteration = 0;
+                self.step(Event::Restored, TrialNews::Moved, out)
+            }
         }
     }
 
@@ -248,18 +266,20 @@ impl Trial {
         if let Some(last) = batch.reports.last() {
             self.iteration = last.iteration();
         }
-        let let_go = batch.handed_in.iter().flat_map(|new| self.register(new)).collect();
-        self.step(Event::Reported, TrialNews::Reported { lease, batch, let_go }, out)
+        self.register(batch.handed_in.as_ref());
+        self.step(Event::Reported, TrialNews::Reported { lease, batch }, out)
     }
 
-    /// Where the next start goes on from.
-    fn goes_on_from(&self) -> Option<&Arc<Checkpoint>> {
-        self.inherited.as_ref().map(|inherited| &inherited.checkpoint).or_else(|| self.shelf.latest())
+    /// Where this attempt goes on from.
+    fn from(&self) -> Option<&Arc<Checkpoint>> {
+        self.launch.as_ref()?.from.as_ref()
     }
 
-    fn register(&mut self, checkpoint: &Arc<Checkpoint>) -> Vec<CheckpointId> {
-        self.inherited.take_if(|inherited| inherited.loaded == Loaded::Yes);
-        self.shelf.register(checkpoint.clone()).iter().map(|gone| gone.id).collect()
+    /// A checkpoint's index is spent.
+    fn register(&mut self, checkpoint: Option<&Arc<Checkpoint>>) {
+        if let (Some(launch), Some(checkpoint)) = (&mut self.launch, checkpoint) {
+            launch.index = launch.index.max(checkpoint.id.index + 1);
+        }
     }
 
     fn fail(&mut self, fault: Fault, now: Moment, out: &mut Vec<TrialOutput>) -> Handled {
@@ -267,7 +287,7 @@ impl Trial {
         if let Err(refusal) = transition(self.state, Event::Failed(Verdict::GiveUp)) {
             return Handled::Refused(refusal);
         }
-        let recovery = self.failures.add(fault.kind, &self.settings.retry);
+        let recovery = self.failures.add(fault.kind, &self.settings.experiment.retry);
         let failure = Arc::new(Failure {
             fault,
             attempt: self.attempt,
@@ -303,27 +323,27 @@ impl Trial {
     fn carry_out(&mut self, effect: Effect, out: &mut Vec<TrialOutput>) {
         match effect {
             Effect::Acquire => {
+                let Some(launch) = &self.launch else { return };
+                let request = launch.request.clone();
                 self.ticket += 1;
-                out.push(TrialOutput::Pool(PoolOrder::Acquire {
-                    trial: self.id,
-                    ticket: self.ticket,
-                    request: self.request.clone(),
-                }));
+                out.push(TrialOutput::Pool(PoolOrder::Acquire { trial: self.id, ticket: self.ticket, request }));
             }
             Effect::Restore => {
-                if let Some(checkpoint) = self.goes_on_from().cloned() {
+                if let Some(checkpoint) = self.from().cloned() {
                     self.ask(WorkerOrder::Restore { checkpoint }, out);
                 }
             }
             Effect::Train if std::mem::take(&mut self.trains_ahead) => self.asked = true,
             Effect::Train => {
                 let spare = self.next_checkpoint();
-                self.ask(WorkerOrder::Train { limits: self.limits, spare }, out);
+                let limits = self.launch.as_ref().map_or(BatchLimits::SINGLE, |launch| launch.limits);
+                self.ask(WorkerOrder::Train { limits, spare }, out);
             }
             Effect::Submit => {}
             Effect::Save => {
                 let checkpoint = self.keep_checkpoint.then(|| self.next_checkpoint());
-                let export = self.exports_after(Decision::Continue);
+                let exports = self.exports_after(Decision::Continue);
+                let export = if exports { self.settings.experiment.export.names() } else { Arc::default() };
                 self.ask(WorkerOrder::Save { checkpoint, export }, out);
             }
             Effect::Release => {
@@ -348,14 +368,6 @@ impl Trial {
     }
 
     fn next_checkpoint(&self) -> CheckpointId {
-        CheckpointId { trial: self.id, index: self.shelf.next_index() }
+        CheckpointId { trial: self.id, index: self.launch.as_ref().map_or(0, |launch| launch.index) }
     }
-}
-
-/// Spreads trial numbers over all 64 bits, so that neighbours get unrelated seeds (Steele et al., SplitMix64).
-fn spread(number: u32) -> u64 {
-    let mut bits = (u64::from(number) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,9 +89,31 @@ pub struct TrialInfo {
     pub slot: Arc<Slot>,
     /// What configurations name and this session has supplied.
     pub objects: Objects,
+    /// The iteration that it goes on from; 0 if it begins anew. A checkpoint that turns out to be gone isn't known by then.
+    pub iteration: u64,
+    /// Whether it goes on from a checkpoint, its own or another trial's, which is restored next.
+    pub restored: bool,
+    /// Its own directory, if the run has one: on threads that of its [files](crate::edge::files) and checkpoints, which is made
+    /// with the first of them; in a process its working directory.
+    pub directory: Option<PathBuf>,
 }
 
 impl TrialInfo {
+    /// Of a trial's first attempt, with no resources and no objects: to call a trainable outside of a run.
+    pub fn new(id: TrialId, experiment: impl Into<Arc<str>>, seed: u64) -> Self {
+        Self {
+            id,
+            experiment: experiment.into(),
+            attempt: 1,
+            seed,
+            slot: Arc::default(),
+            objects: Objects::default(),
+            iteration: 0,
+            restored: false,
+            directory: None,
+        }
+    }
+
     /// The object that a configuration names.
     ///
     /// # Errors
@@ -127,8 +150,10 @@ pub enum WorkerOrder {
         /// What to do once it is ready, without waiting to be told: it is as if this `Train` followed the `Ready`, which
         /// spares every trial one way there and back. None if a checkpoint is to be loaded first.
         first: Option<FirstBatch>,
+        /// Its last report, of an earlier attempt: for a trainable that keeps its own state and goes on after it.
+        last: Option<Arc<Report>>,
     },
-    /// Load a checkpoint. Answer: `Restored` or `Failed`.
+    /// Load a checkpoint. Answer: `Restored`, `CheckpointGone` or `Failed`.
     Restore {
         /// Which.
         checkpoint: Arc<Checkpoint>,
@@ -144,8 +169,8 @@ pub enum WorkerOrder {
     Save {
         /// The checkpoint's name, if one is to be written.
         checkpoint: Option<CheckpointId>,
-        /// Whether to export as well.
-        export: bool,
+        /// The formats to export, by name.
+        export: Arc<[String]>,
     },
     /// End the batch at the next report: somebody waits for it. No answer of its own.
     Yield,
@@ -164,6 +189,8 @@ pub enum WorkerFact {
     ResetFailed(Fault),
     /// The checkpoint is loaded.
     Restored,
+    /// The checkpoint that was to be loaded isn't in the store any more; the trainable is as it was.
+    CheckpointGone,
     /// Work done.
     Reported(Batch),
     /// The checkpoint is complete in the store; none if the trainable has none to give.
@@ -180,10 +207,7 @@ pub enum WorkerFact {
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrialOrder {
     /// Get a worker and run.
-    Launch {
-        /// How reports are to be batched.
-        limits: BatchLimits,
-    },
+    Launch(Launch),
     /// The answer to the batch that was reported under `lease`.
     Decide {
         /// Whose batch it answers.
@@ -202,12 +226,13 @@ pub enum TrialOrder {
         /// Why.
         fault: Fault,
     },
-    /// This checkpoint, which isn't the last, has gone: there was no room for it.
-    LetGo(CheckpointId),
-    /// From its next start on, be this.
-    Adopt(Adopted),
-    /// From its next start on, ask for this.
-    Resize(Arc<ResourceRequest>),
+    /// The answer to the checkpoint that was gone under `lease`: go on from this one; none: from the beginning.
+    GoOnFrom {
+        /// Whose checkpoint was gone.
+        lease: LeaseId,
+        /// The newest that is kept.
+        from: Option<Arc<Checkpoint>>,
+    },
     /// Hand in at the next report: somebody waits for it.
     Hurry,
     /// Leave the worker at the next report.
@@ -216,15 +241,21 @@ pub enum TrialOrder {
     Stop,
 }
 
-/// What a trial becomes that is made a copy of another.
+/// All that a trial needs for its next attempt.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Adopted {
+pub struct Launch {
     /// Its configuration.
     pub config: Arc<Config>,
     /// What it needs.
     pub request: Arc<ResourceRequest>,
-    /// Where it goes on from.
-    pub checkpoint: Arc<Checkpoint>,
+    /// Where it goes on from; none: from the beginning.
+    pub from: Option<Arc<Checkpoint>>,
+    /// Its last report, if it has reported.
+    pub last: Option<Arc<Report>>,
+    /// The index of its next checkpoint.
+    pub index: u32,
+    /// How reports are to be batched.
+    pub limits: BatchLimits,
 }
 
 /// From a trial to the controller: where it stands now, and what brought it there.
@@ -259,21 +290,24 @@ pub enum TrialNews {
         /// Which.
         checkpoint: Arc<Checkpoint>,
     },
+    /// The checkpoint that it was to go on from is gone. It waits to be told from where else.
+    CheckpointGone {
+        /// Under which lease.
+        lease: LeaseId,
+        /// Which is gone.
+        checkpoint: CheckpointId,
+    },
     /// It reported, and waits for a decision.
     Reported {
         /// Under which lease.
         lease: LeaseId,
         /// What.
         batch: Batch,
-        /// Checkpoints that are no longer kept, because the batch brought a newer one.
-        let_go: Vec<CheckpointId>,
     },
     /// A save ended.
     Saved {
         /// The checkpoint, unless the trainable has none to give.
         checkpoint: Option<Arc<Checkpoint>>,
-        /// Those that are no longer kept.
-        let_go: Vec<CheckpointId>,
     },
     /// It failed.
     Failed {

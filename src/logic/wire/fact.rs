@@ -104,6 +104,9 @@ pub struct Hello {
     /// Its process.
     #[serde(default)]
     pub pid: u32,
+    /// The name of the machine that it is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// What it can do.
     #[serde(default)]
     pub abilities: Vec<Ability>,

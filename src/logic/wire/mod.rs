@@ -4,18 +4,18 @@
 //! |---|---|
 //! | `order` | the engine's frames |
 //! | `fact` | the worker's frames |
-//! | `talk` | what may come from a worker, and when |
+//! | `state` | what may come from a worker, and when |
 //! | `lines` | bytes that become lines, bounded |
 
 mod fact;
 mod lines;
 mod order;
-mod talk;
+mod state;
 
 pub use fact::{Ability, Fact, FaultKind, FromWorker, Hello, LogLevel, ResultsEnd, Row};
 pub use lines::{LineTooLong, Lines};
 pub use order::{About, Begin, Order, StepOrder, ToWorker, Welcome};
-pub use talk::{Awaited, Heard, ProtocolError, Talk, lease_number};
+pub use state::{Awaited, Heard, ProtocolError, ProtocolState, lease_number};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;

@@ -43,8 +43,10 @@ pub enum Order {
     },
     /// Write the final product.
     Export {
-        /// The directory to write to.
+        /// The empty directory to write to.
         dir: PathBuf,
+        /// In which format, by its name.
+        format: String,
     },
     /// End the batch with the next result.
     Hurry {},
@@ -110,6 +112,12 @@ pub struct About {
     pub attempt: u32,
     /// A seed of its own.
     pub seed: u64,
+    /// The iteration that it goes on from; 0 if it begins anew.
+    #[serde(default)]
+    pub iteration: u64,
+    /// Whether it goes on from a checkpoint.
+    #[serde(default)]
+    pub restored: bool,
 }
 
 /// How far to work on.

@@ -45,7 +45,11 @@ struct Bench {
 impl Bench {
     fn new(case: &mut BackendCase, worker: u64) -> Self {
         let (sender, said) = channel();
-        let facts = FactSink::new(move |word| drop(sender.send(word)));
+        let elsewhere = case.backend.in_processes();
+        let facts = FactSink::new(move |word| match word {
+            Said::Placed(process) => assert!(elsewhere, "only a worker in a process of its own says {process}"),
+            word => drop(sender.send(word)),
+        });
         let start = WorkerStart {
             worker: WorkerId::new(worker),
             slot: Arc::new(Slot::default()),
@@ -73,15 +77,8 @@ impl Bench {
 
     fn start(&mut self, number: u32, config: &Config, first: Option<FirstBatch>) {
         self.lease += 1;
-        let info = TrialInfo {
-            id: trial(number),
-            experiment: "conformance".into(),
-            attempt: 1,
-            seed: 1,
-            slot: Arc::new(Slot::default()),
-            objects: Default::default(),
-        };
-        self.tell(WorkerOrder::Start { info, config: Arc::new(config.clone()), first });
+        let info = TrialInfo::new(trial(number), "conformance", 1);
+        self.tell(WorkerOrder::Start { info, config: Arc::new(config.clone()), first, last: None });
     }
 
     fn reports(&self, after: &str) -> Vec<u64> {
@@ -140,7 +137,7 @@ pub fn backend(make: impl Fn() -> BackendCase) {
 }
 
 fn save(worker: &mut Bench) -> Option<Arc<Checkpoint>> {
-    worker.tell(WorkerOrder::Save { checkpoint: Some(spare(0)), export: false });
+    worker.tell(WorkerOrder::Save { checkpoint: Some(spare(0)), export: std::sync::Arc::default() });
     match worker.hear("save") {
         WorkerFact::Saved(checkpoint) => checkpoint,
         other => panic!("expected to hear of the save, heard {other:?}"),

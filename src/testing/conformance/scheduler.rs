@@ -1,5 +1,6 @@
 //! What every scheduler must do.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::logic::config::Config;
@@ -7,38 +8,19 @@ use crate::logic::engine::{Engine, EngineSettings, History};
 use crate::logic::event::Ending;
 use crate::logic::failure::{Budget, RetryPolicy};
 use crate::logic::ids::{RunId, TrialId};
-use crate::logic::metrics::{Counters, Metrics, Objective, Report};
-use crate::logic::pool::{Pool, PoolSettings, Resources, Reuse};
-use crate::logic::schedule::{Cohort, Scheduler};
+use crate::logic::metrics::{Counters, Metrics, Objective};
+use crate::logic::pool::{Pool, Resources};
+use crate::logic::schedule::Scheduler;
 use crate::logic::search::Variants;
+use crate::logic::settings::Settings;
 use crate::logic::space::{Space, uniform};
 use crate::logic::stop;
 use crate::logic::trial::{Status, TrialSettings};
-use crate::testing::{Chance, Renewed, Script, Sim};
+use crate::testing::{Chance, Nobody, Renewed, Script, Sim};
 
 const RUN: RunId = RunId::new(0xc0_4f1);
 const RUNS: u64 = 60;
 const RENEWALS: u32 = 8;
-
-struct Nobody;
-
-impl Cohort for Nobody {
-    fn status(&self, _: TrialId) -> Option<Status> {
-        None
-    }
-    fn last_report(&self, _: TrialId) -> Option<&Report> {
-        None
-    }
-    fn count(&self, _: Status) -> usize {
-        0
-    }
-    fn first_pending(&self) -> Option<TrialId> {
-        None
-    }
-    fn first_paused(&self) -> Option<TrialId> {
-        None
-    }
-}
 
 /// Holds what `make` makes against the contract of [`Scheduler`]. It gets an objective called `loss` from the experiment,
 /// and trials of up to 81 iterations, in whole simulated runs with faults. If it [gives its state](Scheduler::save), others
@@ -94,20 +76,22 @@ fn simulate(seed: u64, scheduler: Box<dyn Scheduler>) -> Vec<(Status, u64)> {
         Metrics::from([("loss", if iteration == 7 && x > 0.9 { f64::NAN } else { x + 1.0 / iteration as f64 })])
     };
     let cpus = Resources::cpus(1 + (seed % 6) as u32);
-    let settings = EngineSettings {
+    let experiment = Arc::new(Settings {
+        seed: Some(seed),
         objective: Some(Objective::min("loss")),
+        retry: RetryPolicy::new(Budget::Limited((seed % 3) as u32)),
         history: History::None,
-        ..EngineSettings::new(RUN, "conformance", cpus.clone())
-    };
+        ..Settings::new("conformance")
+    });
+    let settings =
+        EngineSettings { experiment: experiment.clone(), ..EngineSettings::new(RUN, "conformance", cpus.clone()) };
     let space = Space::new().with("x", uniform(0.0, 1.0));
-    let searcher = Variants::new(space, seed).expect("the space is fine").samples(5 + seed % 25);
+    let searcher = Variants::new(space, seed).expect("the space is fine").passes(5 + seed % 25);
     let engine = Engine::new(settings, Box::new(searcher), scheduler, Box::new(stop::iterations(81)));
-    let mut pool = PoolSettings::new(cpus);
-    pool.reuse = Reuse::Yes;
-    let retry = RetryPolicy::new(Budget::Limited((seed % 3) as u32));
-    let trials = TrialSettings { seed, retry, ..TrialSettings::default() };
+    let pool = Pool::new(cpus, experiment.clone());
+    let trials = TrialSettings { experiment, ..TrialSettings::default() };
     let script = Script::new(reports).done_at(81 - seed % 40).chance(chance, seed);
-    let end = match Sim::new(seed, engine, Pool::new(pool), trials, script).at_most(1_000_000).run() {
+    let end = match Sim::new(seed, engine, pool, trials, script).at_most(1_000_000).run() {
         Ok(end) => end,
         Err(error) => panic!("seed {seed}: {error}"),
     };

@@ -3,9 +3,10 @@
 use crate::logic::event::Ending;
 use crate::logic::ids::{RunId, TrialId};
 use crate::logic::metrics::{Counters, Metrics, Objective, Report};
+use crate::logic::mix::mix;
 use crate::logic::search::{Searcher, Suggestion};
+use crate::logic::space::{self, Domain, FloatRange, IntRange, Space};
 use crate::testing::Renewed;
-use crate::testing::script::mix;
 use std::time::Duration;
 
 const RUN: RunId = RunId::new(0xc0_4f0);
@@ -14,6 +15,9 @@ const MANY: u32 = 2_000;
 const SCRAMBLES: u64 = 40;
 const TURNS: u64 = 200;
 const RENEWALS: u32 = 8;
+/// So many searchers have their spaces changed, and are asked and told so often under each of them.
+const CHANGED: u64 = 4;
+const FEW_TURNS: u64 = 40;
 
 fn report(trial: TrialId, iteration: u64, loss: f64) -> Report {
     let mut counters = Counters { training_iteration: iteration - 1, ..Counters::default() };
@@ -39,10 +43,11 @@ fn suggestions(searcher: &mut dyn Searcher) -> (Vec<String>, Suggestion) {
     }
 }
 
-/// Asks, reports and ends as a seed says, with several trials live at a time.
-fn scramble(searcher: &mut dyn Searcher, seed: u64) {
-    let (mut live, mut next) = (Vec::new(), 0);
-    for turn in 0..TURNS {
+/// Asks, reports and ends as a seed says, with several trials live at a time; their numbers begin with `next`. Each suggestion must be
+/// in the domains that `changes` gives.
+fn scramble(searcher: &mut dyn Searcher, seed: u64, turns: u64, mut next: u32, changes: &Space) {
+    let mut live = Vec::new();
+    for turn in 0..turns {
         let chance = mix(seed ^ mix(turn));
         let which = (chance >> 8) as usize % live.len().max(1);
         let loss = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.1]
@@ -53,14 +58,18 @@ fn scramble(searcher: &mut dyn Searcher, seed: u64) {
             (0, Some(trial)) => searcher.on_report(trial, &report(trial, 1 + turn, loss)),
             (1, Some(trial)) => {
                 live.remove(which);
-                let ending =
-                    [Ending::Done, Ending::Error, Ending::Client, Ending::Scheduler][(chance >> 4) as usize % 4];
+                let endings = [Ending::Done, Ending::Error, Ending::Client, Ending::Scheduler, Ending::Withdrawn];
+                let ending = endings[(chance >> 4) as usize % 5];
                 let last = report(trial, 1 + turn, loss);
-                searcher.on_end(trial, ending, (chance & 128 == 0).then_some(&last));
+                let reported = chance & 128 == 0 && ending != Ending::Withdrawn;
+                searcher.on_end(trial, ending, reported.then_some(&last));
             }
             _ => {
                 let trial = TrialId::new(RUN, next);
-                if let Ok(Suggestion::Next(_)) = searcher.suggest(trial) {
+                if let Ok(Suggestion::Next(config)) = searcher.suggest(trial) {
+                    if let Some(outside) = changes.shuts_out(&config) {
+                        panic!("the space was changed, and it suggests {config}: {outside}");
+                    }
                     live.push(trial);
                     next += 1;
                 }
@@ -69,8 +78,68 @@ fn scramble(searcher: &mut dyn Searcher, seed: u64) {
     }
 }
 
+/// Narrows and widens the space of a searcher that takes up another one.
+fn changes_its_space(searcher: &mut dyn Searcher, space: &Space, seed: u64) {
+    let mut changes = Space::new();
+    for turn in 0..4 {
+        scramble(searcher, mix(seed ^ turn), FEW_TURNS, turn as u32 * 1_000, &changes);
+        let chance = mix(seed ^ mix(turn));
+        let next = if turn == 2 { Space::new() } else { changed(space, chance) };
+        let with = searcher.space_with(&next);
+        assert_eq!(with.ok(), space.changed(&next).ok(), "its space is the one that it was made with, changed");
+        searcher.set_space(&next);
+        changes = next;
+    }
+    scramble(searcher, seed, FEW_TURNS, 4_000, &changes);
+    let back = searcher.space_with(&Space::new()).ok();
+    assert_eq!(back.as_ref(), Some(space), "no changes mean the space that it was made with");
+}
+
+/// Some of the values with other ranges and options.
+fn changed(space: &Space, chance: u64) -> Space {
+    let mut changes = Space::new();
+    for (index, (name, domain)) in (0_u64..).zip(space.iter()) {
+        let chance = mix(chance ^ mix(index));
+        if !chance.is_multiple_of(3)
+            && let Some(domain) = changed_domain(domain, chance >> 8)
+        {
+            changes = changes.with(name, domain);
+        }
+    }
+    changes
+}
+
+fn changed_domain(domain: &Domain, chance: u64) -> Option<Domain> {
+    let wide = chance.is_multiple_of(4);
+    let options = |options: &[Domain]| {
+        let kept = options.iter().enumerate().filter(|(index, _)| *index == 0 || chance >> index & 1 == 1);
+        let mut kept: Vec<Domain> = kept.map(|(_, option)| option.clone()).collect();
+        kept.extend(wide.then(|| Domain::from("another")));
+        if chance & 2 == 2 {
+            kept.reverse();
+        }
+        kept
+    };
+    match domain {
+        Domain::Float(range) if range.quantum.is_none() => {
+            let middle = range.low / 2.0 + range.high / 2.0;
+            let (low, high) = if chance & 1 == 1 { (range.low, middle) } else { (middle, range.high) };
+            let high = if wide { range.high + (range.high - range.low).abs() } else { high };
+            Some(FloatRange { low, high, ..*range }.into())
+        }
+        Domain::Int(range) if range.quantum.is_none() => {
+            let end = if wide { range.end.saturating_add(3) } else { (range.low + 1).max(range.end - 1) };
+            Some(IntRange { end, ..*range }.into())
+        }
+        Domain::Choice(all) => Some(space::choice(options(all))),
+        Domain::Grid(grid) => Some(space::grid(options(grid.options()))),
+        _ => None,
+    }
+}
+
 /// Holds what `make` makes against the contract of [`Searcher`]. Each call must make an equal searcher, with an objective
-/// that is called `loss`, if it has one. If it [gives its state](Searcher::save), others take that up on the way.
+/// that is called `loss`, if it has one. If it [gives its state](Searcher::save), others take that up on the way. If it
+/// [takes up other spaces](Searcher::space_with), it must suggest nothing outside of them.
 ///
 /// # Panics
 /// If a rule is broken; the message names it.
@@ -104,7 +173,14 @@ pub fn searcher(make: impl Fn() -> Box<dyn Searcher>) {
     for seed in 0..SCRAMBLES {
         let spares: Vec<Box<dyn Searcher>> = (0..RENEWALS).map(|_| fresh()).collect();
         let mut renewed = Renewed::new(fresh(), spares, seed);
-        scramble(&mut renewed, seed);
+        scramble(&mut renewed, seed, TURNS, 0, &Space::new());
+    }
+
+    if let Ok(space) = fresh().space_with(&Space::new()) {
+        for seed in 0..CHANGED {
+            let spares: Vec<Box<dyn Searcher>> = (0..RENEWALS).map(|_| fresh()).collect();
+            changes_its_space(&mut Renewed::new(fresh(), spares, seed), &space, seed);
+        }
     }
 
     let mut hostile = fresh();

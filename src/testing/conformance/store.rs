@@ -192,10 +192,19 @@ fn threads_do_not_meet(store: &dyn Store) {
 
 fn exports_have_a_place(store: &dyn Store) {
     let trial = TrialId::new(RUN, 0);
-    let place = store.export_directory(trial).expect("there is a place to export to");
-    fs::write(place.join("model"), b"exported").expect("it can be written to");
-    store.exported(trial).expect("it can be kept");
+    let begin = || store.export_directory(trial, "model").expect("there is a place to export to");
+    let there = || store.export(trial, "model").map(|place| fs::read(place.join("file")).expect("it is there"));
+    fs::write(begin().join("file"), b"half").expect("it can be written to");
+    assert_eq!(there(), None, "what isn't whole isn't found");
+    let place = begin();
+    assert_eq!(fs::read_dir(&place).expect("it can be listed").count(), 0, "it is empty");
+    fs::write(place.join("file"), b"first").expect("it can be written to");
+    store.exported(trial, "model").expect("it can be kept");
     sweep(store, &[]);
-    let place = store.export_directory(trial).expect("the place stays");
-    assert_eq!(fs::read(place.join("model")).expect("a sweep doesn't touch exports"), b"exported");
+    let first = there();
+    assert!(first.as_deref().is_none_or(|bytes| bytes == b"first"), "a sweep doesn't touch exports");
+    fs::write(begin().join("file"), b"second").expect("it can be written to");
+    assert_eq!(there(), first, "it stays until another is kept");
+    store.exported(trial, "model").expect("it can be kept");
+    assert!(there().is_none_or(|bytes| bytes == b"second"), "the new one takes its place");
 }

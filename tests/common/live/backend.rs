@@ -54,6 +54,7 @@ impl<B: Backend> Backend for Spied<B> {
                 }
                 facts.fact(lease, fact);
             }
+            Said::Placed(process) => facts.placed((*process).clone()),
             Said::Gone => facts.gone(),
         });
         self.inner.spawn(WorkerStart { facts, ..start })

@@ -104,13 +104,13 @@ impl Script {
     /// An experiment on one worker, reports one by one.
     pub(crate) fn experiment(self, name: &str) -> Experiment {
         self.install(name);
-        Experiment::new(name, stepwise::<Mock>()).workers(1).batching(Batching::Single)
+        Experiment::new(name, stepwise::<Mock>()).seed(0).workers(1).batching(Batching::Single)
     }
 
     /// The same on an arbiter.
     pub(crate) fn async_experiment(self, name: &str) -> Experiment {
         self.install(name);
-        Experiment::new(name, async_stepwise::<AsyncMock>()).workers(1).batching(Batching::Single)
+        Experiment::new(name, async_stepwise::<AsyncMock>()).seed(0).workers(1).batching(Batching::Single)
     }
 }
 
@@ -150,6 +150,7 @@ impl Mock {
 
 impl Trainable for Mock {
     type Config = Config;
+    const EXPORTS: &'static [&'static str] = &["model", "text"];
 
     fn setup(config: Config, trial: &TrialInfo) -> Result<Self, TrialError> {
         let script = SCRIPTS.lock().unwrap()[&*trial.experiment].clone();
@@ -193,7 +194,7 @@ impl Trainable for Mock {
         self.call(|script| script.stop.clone()).expect("clean-ups have no errors");
     }
 
-    fn export(&mut self, directory: &Path) -> Result<(), TrialError> {
+    fn export(&mut self, _: &str, directory: &Path) -> Result<(), TrialError> {
         match self.script.export.clone() {
             Some(export) => export(self, directory),
             None => Err(tryout::ports::error::Unsupported("export").into()),
@@ -204,7 +205,7 @@ impl Trainable for Mock {
     fn default_resources(config: &Config) -> Option<ResourceRequest> {
         let names = ["cpu", "gpu", "a"];
         let said = names.iter().filter_map(|name| Some((*name, config.number(name)?)));
-        let resources = said.fold(Resources::new(), |all, (name, value)| all.with(name, value).unwrap());
+        let resources = said.fold(Resources::new(), |all, (name, value)| all.with(name, value));
         ResourceRequest::single(resources).ok()
     }
 }
@@ -220,6 +221,7 @@ pub(crate) struct AsyncMock(Mock);
 
 impl AsyncTrainable for AsyncMock {
     type Config = Config;
+    const EXPORTS: &'static [&'static str] = Mock::EXPORTS;
 
     async fn setup(config: Config, trial: &TrialInfo) -> Result<Self, TrialError> {
         Mock::setup(config, trial).map(Self)
@@ -245,7 +247,7 @@ impl AsyncTrainable for AsyncMock {
         self.0.stop();
     }
 
-    async fn export(&mut self, directory: &Path) -> Result<(), TrialError> {
-        self.0.export(directory)
+    async fn export(&mut self, format: &str, directory: &Path) -> Result<(), TrialError> {
+        self.0.export(format, directory)
     }
 }

@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
-use tryout::actors::messages::PoolStatus;
 use tryout::logic::pool::PoolCounts;
 use tryout::prelude::*;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::child::{Child, End, Input};
-use super::limits::Clocks;
+use super::clocks::Clocks;
 use super::output::{LastWords, Stream};
 use super::shared::{Shared, cannot};
 use crate::logic::failure::Fault;

@@ -9,17 +9,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use process_wrap::std::{ChildWrapper, CommandWrap, ProcessSession};
-use rustix::process::{Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process_group, pidfd_open, prlimit};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::guard::Guard;
-use super::kernel;
+use crate::edge::deadline;
+use crate::edge::system::{self, Watch};
 
 /// What a child's standard input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
     /// Nothing.
     Empty,
-    /// A socket to its attendant.
+    /// A socket to its supervisor.
     Socket,
 }
 
@@ -53,10 +54,10 @@ pub(super) struct End {
 pub(super) struct Child {
     inner: Box<dyn ChildWrapper>,
     pid: Pid,
-    watch: OwnedFd,
+    watch: Watch,
     stage: Stage,
     guard: Arc<Guard>,
-    memory: kernel::OutOfMemory,
+    memory: system::Memory,
     pub(super) socket: Option<Arc<UnixStream>>,
     pub(super) stdout: Option<OwnedFd>,
     pub(super) stderr: Option<OwnedFd>,
@@ -77,12 +78,13 @@ impl Child {
             }
         };
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        guard.mark(&mut command);
         let mut inner = CommandWrap::from(command).wrap(ProcessSession).spawn()?.into_inner();
         // It can't be reaped by anybody else, so its number is its own from here on.
         let pid = i32::try_from(inner.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("the system gave a process number that isn't one"))?;
         guard.watch(pid);
-        let watched = pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from);
+        let watched = Watch::over(pid);
         let (stdout, stderr) = (inner.stdout().take().map(OwnedFd::from), inner.stderr().take().map(OwnedFd::from));
         let ready = watched.and_then(|watch| {
             [&stdout, &stderr].into_iter().flatten().try_for_each(set_nonblocking)?;
@@ -90,7 +92,7 @@ impl Child {
         });
         match ready {
             Ok(watch) => {
-                let (memory, guard) = (kernel::OutOfMemory::watch(pid), guard.clone());
+                let (memory, guard) = (system::Memory::watch(pid), guard.clone());
                 Ok(Self { inner, pid, watch, stage: Stage::Alive, guard, memory, socket, stdout, stderr })
             }
             Err(error) => {
@@ -102,6 +104,11 @@ impl Child {
         }
     }
 
+    /// Its process's number.
+    pub(super) fn id(&self) -> u32 {
+        self.inner.id()
+    }
+
     /// Readable when it has ended.
     pub(super) fn watch(&self) -> BorrowedFd<'_> {
         self.watch.as_fd()
@@ -109,28 +116,25 @@ impl Child {
 
     /// It may use so much address space; nothing that it has already is taken away.
     pub(super) fn limit_memory(&self, bytes: u64) -> io::Result<()> {
-        Ok(prlimit(Some(self.pid), Resource::As, both(bytes)).map(drop)?)
+        system::limit_memory(self.pid, bytes)
     }
 
     /// It may use so much more processor time, in whole seconds: then the kernel ends it.
     pub(super) fn limit_cpu(&self, more: Duration) -> io::Result<()> {
         let used = self.cpu().unwrap_or_default();
-        let soft = (used + more).as_secs_f64().ceil() as u64;
-        // Whoever catches SIGXCPU is killed a little later.
-        let limit = Rlimit { current: Some(soft), maximum: None };
-        Ok(prlimit(Some(self.pid), Resource::Cpu, limit).map(drop)?)
+        system::limit_cpu(self.pid, used.saturating_add(more).as_secs_f64().ceil() as u64)
     }
 
     /// Processor time that it has used itself, in all its threads.
     pub(super) fn cpu(&self) -> Option<Duration> {
-        kernel::cpu_time(self.pid)
+        system::cpu_time(self.pid)
     }
 
     /// Asks the kernel to end it, with all of its group: SIGTERM now, SIGKILL after `wait`.
     pub(super) fn terminate(&mut self, now: Instant, wait: Duration) {
         if self.stage == Stage::Alive {
             self.signal(Signal::TERM);
-            self.stage = Stage::Terminated { until: now + wait };
+            self.stage = Stage::Terminated { until: deadline::after(now, wait) };
         }
     }
 
@@ -172,7 +176,7 @@ impl Child {
         let status = self.bury()?;
         let signalled = status.signal().is_some();
         let ours = asked && signalled;
-        Ok(End { status, ours, starved: !ours && signalled && self.memory.has_struck(), cpu })
+        Ok(End { status, ours, starved: !ours && signalled && self.memory.ran_out(), cpu })
     }
 
     fn bury(&mut self) -> io::Result<ExitStatus> {
@@ -191,10 +195,6 @@ impl Drop for Child {
             let _ = self.bury();
         }
     }
-}
-
-fn both(bytes: u64) -> Rlimit {
-    Rlimit { current: Some(bytes), maximum: Some(bytes) }
 }
 
 fn set_nonblocking(pipe: &OwnedFd) -> io::Result<()> {

@@ -2,13 +2,13 @@
 //!
 //! | file | what it does |
 //! |---|---|
-//! | `worker` | the attendant of a worker that speaks the protocol, a thread for each |
-//! | `ahead` | workers that are started before they are wanted |
-//! | `command` | the attendant of a program that knows nothing of tryout |
+//! | `worker` | the supervisor of a worker that speaks the protocol, a thread for each |
+//! | `prestart` | workers that are started before they are wanted |
+//! | `command` | the supervisor of a program that knows nothing of tryout |
 //! | `child`, `guard` | a process in a session of its own; who ends it if the engine dies |
 //! | `body`, `watch` | a process with its streams and clocks; waiting for all of them at once |
-//! | `mailbox`, `express` | orders on their way to an attendant; a step on its way past it |
-//! | `limits`, `verdict` | how long it may work; what its end means |
+//! | `mailbox`, `fast_path` | orders on their way to a supervisor; a step on its way past it |
+//! | `clocks`, `verdict` | how long it may work; what its end means |
 //! | `output`, `place` | what it prints, and where it works |
 //! | `program`, `shared` | what is run, and how |
 
@@ -87,19 +87,17 @@ macro_rules! settings_of_processes {
         }
     };
 }
-mod adopt;
-mod ahead;
-mod batch;
 mod body;
 mod child;
+mod clocks;
 mod command;
-mod express;
+mod fast_path;
 mod guard;
-mod kernel;
-mod limits;
+mod import_checkpoint;
 mod mailbox;
 mod output;
 mod place;
+mod prestart;
 mod program;
 mod shared;
 mod verdict;
@@ -113,21 +111,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use command::{CommandBackend, MetricsFrom, NoSuchValue, command};
-pub use limits::Limits;
+pub use crate::logic::worker::Limits;
+pub use command::{CommandBackend, MetricsFrom, PlaceError, command};
 pub use output::Output;
 pub use program::Environment;
 
-use self::ahead::Spares;
 use self::mailbox::ProcessHandle;
 use self::place::Place;
+use self::prestart::Prestarted;
 use self::program::Program;
 use self::shared::{Heartbeat, Settings, Shared};
 use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::pool::Resources;
 use crate::logic::trial::Rests;
 use crate::ports::backend::{Backend, WorkerHandle, WorkerStart};
 
-/// How much room an attendant's thread has: it calls no user's code.
+/// How much room a supervisor's thread has: it calls no user's code.
 const STACK: usize = 512 << 10;
 
 /// Runs trials in worker processes, one after another in each: programs that speak the worker protocol
@@ -137,13 +136,13 @@ const STACK: usize = 512 << 10;
 /// life as a thread's, and can be ended: a worker that doesn't end within the experiment's grace period gets SIGTERM, and
 /// SIGKILL a little later, with all processes that it has started. If the engine's process dies, its workers do.
 ///
-/// Made by [`process`]. Linux only.
+/// Made by [`process`]. On Unix; see [`Limits`] for what only Linux has.
 pub struct ProcessBackend {
     name: String,
     settings: Settings,
     /// Made when it is first needed: until then settings may change.
     shared: Option<Arc<Shared>>,
-    spares: Spares,
+    prestarted: Prestarted,
 }
 
 /// A backend whose workers are processes of `program`, which is looked for in `PATH` if it is a bare name.
@@ -165,7 +164,12 @@ pub struct ProcessBackend {
 /// ```
 pub fn process(program: impl AsRef<OsStr>) -> ProcessBackend {
     let program = Program::new(program.as_ref());
-    ProcessBackend { name: program.name(), settings: Settings::new(program), shared: None, spares: Spares::default() }
+    ProcessBackend {
+        name: program.name(),
+        settings: Settings::new(program),
+        shared: None,
+        prestarted: Prestarted::default(),
+    }
 }
 
 impl fmt::Debug for ProcessBackend {
@@ -207,22 +211,22 @@ impl ProcessBackend {
         self
     }
 
-    /// So many workers are started before anybody asks for them; none unless it is said. A worker that has begun already is there at
+    /// Starts so many workers before anybody asks for them; the default is none. A worker that has begun already is there at
     /// once for a trial that needs a fresh one: after a failure, or always if workers aren't reused. They are begun when
     /// the first worker is asked for, in the environment of its lease, and take memory while they wait.
     #[must_use]
-    pub fn ahead(mut self, workers: usize) -> Self {
-        self.spares = Spares::new(workers);
+    pub fn prestart(mut self, workers: usize) -> Self {
+        self.prestarted = Prestarted::new(workers);
         self
     }
 }
 
 impl Backend for ProcessBackend {
     fn spawn(&mut self, start: WorkerStart) -> Result<Box<dyn WorkerHandle>, Fault> {
-        self.settings.limits.check().map_err(|why| Fault::new(FailureKind::SetupFailed, why))?;
+        self.settings.check_limits().map_err(|why| Fault::new(FailureKind::SetupFailed, why))?;
         let (handle, mail) = ProcessHandle::new()?;
         let shared = self.shared();
-        self.spares.hand_over(&shared, (start, mail))?;
+        self.prestarted.hand_over(&shared, (start, mail))?;
         Ok(Box::new(handle))
     }
 
@@ -234,12 +238,29 @@ impl Backend for ProcessBackend {
         Rests::WhenReleased
     }
 
-    fn settle(&mut self, directory: &Path) -> io::Result<()> {
-        self.shared().settle(Place::Run(std::path::absolute(directory)?));
+    fn program(&self) -> Vec<OsString> {
+        self.settings.program.words()
+    }
+
+    fn in_processes(&self) -> bool {
+        true
+    }
+
+    fn set_resources(&mut self, total: &Resources) {
+        self.shared().set_resources(total);
+    }
+
+    fn set_run_dir(&mut self, directory: &Path) -> io::Result<()> {
+        self.shared().set_place(Place::Run(std::path::absolute(directory)?));
         Ok(())
     }
 
     fn check(&self) -> Result<(), String> {
-        self.settings.limits.check()
+        self.settings.check_limits()?;
+        self.settings.program.check()
+    }
+
+    fn takes_objects(&self) -> bool {
+        false
     }
 }

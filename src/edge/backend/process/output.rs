@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use super::child::read_some;
+use crate::edge::plain_file;
 
 /// So many lines are part of an error.
 const LAST_LINES: usize = 100;
@@ -66,7 +67,7 @@ struct Rotating {
 
 impl Rotating {
     fn open(path: PathBuf, settings: Output) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(&path)?;
+        let file = plain_file::open(&path, OpenOptions::new().create(true).append(true))?;
         let bytes = file.metadata()?.len();
         Ok(Self { path, file, bytes, settings })
     }

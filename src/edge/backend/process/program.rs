@@ -2,8 +2,9 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use crate::edge::gpus::VisibleGpus;
 use crate::logic::pool::Slot;
 
 /// What a process knows of its engine's environment.
@@ -24,6 +25,14 @@ pub(super) struct Program {
     pub(super) environment: Environment,
     pub(super) added: Vec<(OsString, OsString)>,
     pub(super) removed: Vec<OsString>,
+    visible: VisibleGpus,
+}
+
+/// Whether the run counts GPUs, so that a worker without one must see none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GpusCounted {
+    Yes,
+    No,
 }
 
 /// How many threads numerical libraries start, by the variables that they read.
@@ -36,8 +45,8 @@ const THREADS: [&str; 6] = [
     "RAYON_NUM_THREADS",
 ];
 
-/// Which GPUs are seen, by the variables that CUDA and ROCm read.
-const GPUS: [&str; 3] = ["CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"];
+/// Whether a program is there and may be run; what has no path is a part of the shell, and there as well.
+const SEEK: &str = r#"p=$(command -v -- "$1") || exit 1; case $p in /*) [ -f "$p" ] && [ -x "$p" ];; esac"#;
 
 impl Program {
     /// A path that is relative is one from here, wherever the process works later.
@@ -48,6 +57,7 @@ impl Program {
             environment: Environment::default(),
             added: Vec::new(),
             removed: Vec::new(),
+            visible: VisibleGpus::inherited(),
         }
     }
 
@@ -56,18 +66,55 @@ impl Program {
         Path::new(&self.path).file_name().unwrap_or(&self.path).to_string_lossy().into_owned()
     }
 
-    /// What depends on the slot in a process's environment.
-    pub(super) fn of_slot(&self, slot: &Slot) -> Vec<(OsString, OsString)> {
-        of_slot(slot).map(|(name, value)| (name.into(), value.into())).collect()
+    /// The program and its arguments.
+    pub(super) fn words(&self) -> Vec<OsString> {
+        std::iter::once(&self.path).chain(&self.arguments).cloned().collect()
     }
 
-    /// A command with its environment, and no arguments yet. What is added by hand goes before what the lease says.
-    pub(super) fn command(&self, slot: &Slot) -> Command {
-        let mut command = Command::new(&self.path);
+    /// What depends on the slot in a process's environment. A slot without GPUs says nothing of them where none are counted.
+    pub(super) fn of_slot(&self, slot: &Slot, counted: GpusCounted) -> Vec<(OsString, OsString)> {
+        let (cpus, gpus) = (cpus(slot).to_string(), gpus(slot));
+        let threads = THREADS.iter().map(|name| (*name, cpus.clone()));
+        let seen = match (gpus.as_slice(), counted) {
+            ([], GpusCounted::No) => Vec::new(),
+            (gpus, _) => self.visible.variables(gpus),
+        };
+        threads.chain(seen).map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    /// The GPUs of a slot, as they are named in the environment that was inherited.
+    pub(super) fn gpu_names(&self, slot: &Slot) -> Vec<String> {
+        self.visible.names(&gpus(slot))
+    }
+
+    /// Whether it is there and may be run: the shell looks for it where the system will. If there is no shell, nobody knows.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let mut shell = self.with_environment(OsStr::new("/bin/sh"), &Slot::default(), GpusCounted::No);
+        shell.args(["-c", SEEK, "sh"]).arg(&self.path).stdout(Stdio::null()).stderr(Stdio::null());
+        shell.stdin(Stdio::null());
+        match shell.status() {
+            Ok(status) if !status.success() => {
+                let name = self.path.to_string_lossy();
+                Err(format!(
+                    "the program `{name}` isn't there, or may not be run: give its path, or a name that is in `PATH`"
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A command with its environment, and no arguments yet.
+    pub(super) fn command(&self, slot: &Slot, counted: GpusCounted) -> Command {
+        self.with_environment(&self.path, slot, counted)
+    }
+
+    /// What is added by hand goes before what the lease says.
+    fn with_environment(&self, program: &OsStr, slot: &Slot, counted: GpusCounted) -> Command {
+        let mut command = Command::new(program);
         if self.environment == Environment::Empty {
             command.env_clear();
         }
-        command.envs(of_slot(slot));
+        command.envs(self.of_slot(slot, counted));
         self.removed.iter().for_each(|name| {
             command.env_remove(name);
         });
@@ -95,30 +142,27 @@ pub(super) fn gpus(slot: &Slot) -> Vec<u32> {
     gpus
 }
 
-/// What a slot says to the libraries of a process. One without GPUs says nothing of them: the experiment doesn't count any.
-fn of_slot(slot: &Slot) -> impl Iterator<Item = (&'static str, String)> {
-    let (cpus, gpus) = (cpus(slot).to_string(), gpus(slot));
-    let seen = gpus.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-    let gpus = GPUS.iter().filter(move |_| !gpus.is_empty()).map(move |name| (*name, seen.clone()));
-    THREADS.iter().map(move |name| (*name, cpus.clone())).chain(gpus)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::logic::pool::Resources;
 
-    fn slot(cpus: f64, gpus: &[u32]) -> Slot {
-        let bundle = Resources::new().with("cpu", cpus).expect("cpus");
-        Slot { bundles: vec![bundle], gpus: vec![gpus.to_vec()] }
-    }
-
     #[test]
     fn a_slot_says_how_many_threads_and_which_gpus() {
-        let said: Vec<_> = of_slot(&slot(1.5, &[3, 5])).collect();
-        assert!(said.contains(&("OMP_NUM_THREADS", "2".to_owned())), "{said:?}");
-        assert!(said.contains(&("CUDA_VISIBLE_DEVICES", "3,5".to_owned())), "{said:?}");
-        assert!(of_slot(&slot(0.5, &[])).all(|(name, value)| THREADS.contains(&name) && value == "1"));
+        let program = Program { visible: VisibleGpus::default(), ..Program::new(OsStr::new("work")) };
+        let said = |cpus: f64, gpus: &[u32], counted| {
+            let bundle = Resources::new().with("cpu", cpus);
+            let said = program.of_slot(&Slot { bundles: vec![bundle], gpus: vec![gpus.to_vec()] }, counted);
+            move |name: &str| {
+                said.iter().find(|(said, _)| said == name).and_then(|(_, value)| value.to_str().map(str::to_owned))
+            }
+        };
+        let two = said(1.5, &[3, 5], GpusCounted::Yes);
+        assert_eq!(two("OMP_NUM_THREADS").as_deref(), Some("2"));
+        assert_eq!(two("CUDA_VISIBLE_DEVICES").as_deref(), Some("3,5"));
+        let none = said(0.5, &[], GpusCounted::No);
+        assert_eq!((none("OMP_NUM_THREADS").as_deref(), none("CUDA_VISIBLE_DEVICES")), (Some("1"), None));
+        assert_eq!(said(1.0, &[], GpusCounted::Yes)("CUDA_VISIBLE_DEVICES").as_deref(), Some("-1"));
     }
 
     #[test]

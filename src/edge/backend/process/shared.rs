@@ -1,14 +1,17 @@
 //! What all workers of one backend have in common.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use super::guard::Guard;
-use super::limits::Limits;
 use super::output::Output;
 use super::place::Place;
-use super::program::Program;
+use super::program::{GpusCounted, Program};
+use crate::edge::system::can_limit;
 use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::pool::{Amount, Resources};
+use crate::logic::worker::Limits;
 
 /// Settings of a backend that runs processes.
 #[derive(Clone, Debug)]
@@ -44,6 +47,12 @@ impl Settings {
         }
     }
 
+    /// What is wrong with the limits, if anything is: as such, or on this system.
+    pub(super) fn check_limits(&self) -> Result<(), String> {
+        self.limits.check()?;
+        if self.limits.needs_system() { can_limit() } else { Ok(()) }
+    }
+
     /// How often a worker is to give a sign of life: so that a step's limit is noticed within a quarter of it.
     pub(super) fn sign_every(&self) -> Option<Duration> {
         let beat = self.heartbeat.map(|heartbeat| heartbeat.every);
@@ -58,14 +67,24 @@ pub(super) struct Shared {
     pub(super) settings: Settings,
     place: RwLock<Option<Arc<Place>>>,
     guard: OnceLock<Arc<Guard>>,
+    counts_gpus: AtomicBool,
 }
 
 impl Shared {
     pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, place: RwLock::default(), guard: OnceLock::new() }
+        Self { settings, place: RwLock::default(), guard: OnceLock::new(), counts_gpus: AtomicBool::new(false) }
     }
 
-    pub(super) fn settle(&self, place: Place) {
+    /// What there is to run on.
+    pub(super) fn set_resources(&self, total: &Resources) {
+        self.counts_gpus.store(total.get("gpu") > Amount::ZERO, Ordering::Relaxed);
+    }
+
+    pub(super) fn gpus_counted(&self) -> GpusCounted {
+        if self.counts_gpus.load(Ordering::Relaxed) { GpusCounted::Yes } else { GpusCounted::No }
+    }
+
+    pub(super) fn set_place(&self, place: Place) {
         *self.place.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(place));
     }
 

@@ -2,36 +2,38 @@
 
 use std::os::unix::process::ExitStatusExt;
 
+use rustix::process::Signal;
+
 use super::child::End;
-use super::limits::Limits;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::limit::OnLimit;
+use crate::logic::worker::Limits;
 
-/// Signals by their numbers, as every Linux on the usual machines has them.
-const SIGNALS: [(i32, &str); 16] = [
-    (1, "SIGHUP"),
-    (2, "SIGINT"),
-    (3, "SIGQUIT"),
-    (4, "SIGILL"),
-    (5, "SIGTRAP"),
-    (6, "SIGABRT"),
-    (7, "SIGBUS"),
-    (8, "SIGFPE"),
-    (9, "SIGKILL"),
-    (10, "SIGUSR1"),
-    (11, "SIGSEGV"),
-    (12, "SIGUSR2"),
-    (13, "SIGPIPE"),
-    (14, "SIGALRM"),
-    (15, "SIGTERM"),
-    (24, "SIGXCPU"),
+/// What signals are called.
+const SIGNALS: [(Signal, &str); 16] = [
+    (Signal::HUP, "SIGHUP"),
+    (Signal::INT, "SIGINT"),
+    (Signal::QUIT, "SIGQUIT"),
+    (Signal::ILL, "SIGILL"),
+    (Signal::TRAP, "SIGTRAP"),
+    (Signal::ABORT, "SIGABRT"),
+    (Signal::BUS, "SIGBUS"),
+    (Signal::FPE, "SIGFPE"),
+    (Signal::KILL, "SIGKILL"),
+    (Signal::USR1, "SIGUSR1"),
+    (Signal::SEGV, "SIGSEGV"),
+    (Signal::USR2, "SIGUSR2"),
+    (Signal::PIPE, "SIGPIPE"),
+    (Signal::ALARM, "SIGALRM"),
+    (Signal::TERM, "SIGTERM"),
+    (Signal::XCPU, "SIGXCPU"),
 ];
-const ABORT: i32 = 6;
-const KILL: i32 = 9;
-const CPU: i32 = 24;
+const ABORT: i32 = Signal::ABORT.as_raw();
+const KILL: i32 = Signal::KILL.as_raw();
+const CPU: i32 = Signal::XCPU.as_raw();
 
 fn named(signal: i32) -> String {
-    let name = SIGNALS.iter().find(|(number, _)| *number == signal).map(|(_, name)| *name);
+    let name = SIGNALS.iter().find(|(known, _)| known.as_raw() == signal).map(|(_, name)| *name);
     name.map_or_else(|| format!("signal {signal}"), str::to_owned)
 }
 

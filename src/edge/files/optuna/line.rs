@@ -4,10 +4,10 @@
 //! is the form since Optuna 3.1. Whatever isn't finite is a bare token, as Python writes and reads it.
 
 use super::super::date::iso;
-use super::super::row::{write_int, write_json_float, write_plain};
+use super::super::row::{write_json, write_json_float, write_plain};
 use super::domain::{Distribution, Domains};
-use super::trial::{Stand, Told};
-use crate::logic::metrics::{Mode, Objective, Value};
+use super::trial::{Stand, TrialEntry};
+use crate::logic::metrics::{Mode, Objective};
 
 const CREATE_STUDY: i64 = 0;
 const SET_STUDY_ATTRIBUTE: i64 = 2;
@@ -24,7 +24,7 @@ impl<'a> Object<'a> {
 
     fn operation(out: &'a mut Vec<u8>, code: i64, worker: &str) -> Self {
         let mut line = Self::begin(out);
-        write_int(code, line.key("op_code"));
+        write_plain(&code, line.key("op_code"));
         write_plain(worker, line.key("worker_id"));
         line
     }
@@ -41,13 +41,6 @@ impl<'a> Object<'a> {
 
     fn end(self) {
         self.0.push(b'}');
-    }
-}
-
-fn write_value(value: &Value, out: &mut Vec<u8>) {
-    match value {
-        Value::Float(value) => write_json_float(*value, out),
-        value => write_plain(value, out),
     }
 }
 
@@ -68,7 +61,7 @@ pub(super) fn write_study(worker: &str, name: &str, objective: Option<&Objective
 /// Sets an attribute of the study.
 pub(super) fn write_study_attribute(worker: &str, name: &str, value: &str, out: &mut Vec<u8>) {
     let mut line = Object::operation(out, SET_STUDY_ATTRIBUTE, worker);
-    write_int(0, line.key("study_id"));
+    write_plain(&0, line.key("study_id"));
     let mut attribute = Object::begin(line.key("user_attr"));
     write_plain(value, attribute.key(name));
     attribute.end();
@@ -77,25 +70,25 @@ pub(super) fn write_study_attribute(worker: &str, name: &str, value: &str, out: 
 }
 
 /// Creates a trial with all that is known of it.
-pub(super) fn write_trial(worker: &str, told: &Told, domains: &Domains, out: &mut Vec<u8>) {
+pub(super) fn write_trial(worker: &str, entry: &TrialEntry, domains: &Domains, out: &mut Vec<u8>) {
     let mut line = Object::operation(out, CREATE_TRIAL, worker);
-    write_int(0, line.key("study_id"));
-    write_int(told.stand as i64, line.key("state"));
-    match &told.value {
-        Some(value) => write_value(value, line.key("value")),
+    write_plain(&0, line.key("study_id"));
+    write_plain(&(entry.stand as i64), line.key("state"));
+    match &entry.value {
+        Some(value) => write_json(value.into(), line.key("value")),
         None => write_plain(&(), line.key("value")),
     }
     write_plain(&(), line.key("values"));
-    let finished = matches!(told.stand, Stand::Complete | Stand::Pruned | Stand::Fail);
-    let start = told.start.or(told.complete.filter(|_| finished));
+    let finished = matches!(entry.stand, Stand::Complete | Stand::Pruned | Stand::Fail);
+    let start = entry.start.or(entry.complete.filter(|_| finished));
     write_plain(&start.map(iso), line.key("datetime_start"));
-    if let Some(complete) = told.complete.filter(|_| finished) {
+    if let Some(complete) = entry.complete.filter(|_| finished) {
         write_plain(&iso(complete), line.key("datetime_complete"));
     }
-    write_params(told, domains, &mut line);
+    write_params(entry, domains, &mut line);
     let mut steps = Object::begin(line.key("intermediate_values"));
-    for (step, value) in &told.steps {
-        write_value(value, steps.key(&step.to_string()));
+    for (step, value) in &entry.steps {
+        write_json(value.into(), steps.key(&step.to_string()));
     }
     steps.end();
     Object::begin(line.key("system_attrs")).end();
@@ -103,9 +96,9 @@ pub(super) fn write_trial(worker: &str, told: &Told, domains: &Domains, out: &mu
     out.push(b'\n');
 }
 
-fn write_params(told: &Told, domains: &Domains, line: &mut Object<'_>) {
+fn write_params(entry: &TrialEntry, domains: &Domains, line: &mut Object<'_>) {
     let known = |name: &str| !matches!(domains.of(name), Distribution::None);
-    let (params, others): (Vec<_>, Vec<_>) = told.params.iter().partition(|(name, _)| known(name));
+    let (params, others): (Vec<_>, Vec<_>) = entry.params.iter().partition(|(name, _)| known(name));
     let bare = |name: &'_ str| name.strip_prefix("config/").unwrap_or(name).to_owned();
     let mut distributions = Object::begin(line.key("distributions"));
     for (name, _) in &params {
@@ -121,17 +114,17 @@ fn write_params(told: &Told, domains: &Domains, line: &mut Object<'_>) {
         match domains.of(name) {
             Distribution::Choice(choices) => {
                 let place = choices.iter().position(|choice| choice == value).unwrap_or_default();
-                write_int(place as i64, out);
+                write_plain(&(place as i64), out);
             }
-            _ => write_value(value, out),
+            _ => write_json(value.into(), out),
         }
     }
     values.end();
     let mut attributes = Object::begin(line.key("user_attrs"));
-    write_plain(&told.trial, attributes.key("trial_id"));
-    let told = told.attributes.iter().filter(|(name, _)| name != "trial_id");
-    for (name, value) in others.into_iter().chain(told) {
-        write_value(value, attributes.key(name));
+    write_plain(&entry.trial, attributes.key("trial_id"));
+    let own = entry.attributes.iter().filter(|(name, _)| name != "trial_id");
+    for (name, value) in others.into_iter().chain(own) {
+        write_json(value.into(), attributes.key(name));
     }
     attributes.end();
 }
@@ -147,10 +140,10 @@ fn write_distribution(distribution: &Distribution<'_>, out: &mut Vec<u8>) {
     let mut attributes = Object::begin(whole.key("attributes"));
     match distribution {
         Distribution::Int(low, high) => {
-            write_int(*low, attributes.key("low"));
-            write_int(*high, attributes.key("high"));
+            write_plain(low, attributes.key("low"));
+            write_plain(high, attributes.key("high"));
             write_plain(&false, attributes.key("log"));
-            write_int(1, attributes.key("step"));
+            write_plain(&1, attributes.key("step"));
         }
         Distribution::Float(low, high) => {
             write_json_float(*low, attributes.key("low"));

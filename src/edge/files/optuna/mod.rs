@@ -1,59 +1,47 @@
 //! `optuna.log`: the run as a study in Optuna's journal storage, for Optuna's own tools and dashboard.
 
 mod domain;
+mod ended;
 mod line;
-mod shelf;
 mod trial;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use self::domain::Domains;
-use self::shelf::Shelf;
-use self::trial::{Stand, Told};
+use self::ended::EndedTrials;
+use self::trial::{Stand, TrialEntry};
+use super::disk;
 use super::error::FileError;
-use super::experiment_csv::Stage;
+use super::observer::{When, Writer};
+use super::pace::Pace;
 use super::row::Subject;
 use super::tensorboard::now;
-use super::{ROOM, disk, missed};
-use crate::logic::event::{Ending, EventKind, ExperimentEvent, Outcome};
+use crate::edge::plain_file;
+use crate::logic::event::{Change, Ending, ExperimentEvent, Exploit, Outcome};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report, Value};
 use crate::logic::trial::Status;
-use crate::ports::error::ObserverError;
-use crate::ports::observer::{Observer, Past};
 
-/// Writes `<run>/optuna.log` at the end of the run: the file of an `optuna.storages.journal.JournalFileBackend` that holds
-/// one study of the experiment's name. Open it with `optuna.load_study` or `optuna-dashboard`.
-///
-/// * A trial is COMPLETE with its last value of the objective; PRUNED if the scheduler ended it; FAIL if it failed or has no
-///   finite value. One that isn't finished is RUNNING, or WAITING if it never ran. Without an objective no trial has a value.
-/// * Parameters are the leaves of the configuration, as in `net/hidden`, a list as its JSON text. Their distributions are the
-///   ranges, or the choices, that were seen in the run: the search space itself is not told to observers. A parameter that
-///   isn't a number and has more than 256 values is an attribute of the trial.
-/// * The objective's values are the intermediate values. Of a trial with more than 16,384 results it is every second, fourth,
-///   and so on. The other metrics of the last result are attributes, as are the trial's id and why it ended.
-///
-/// Until the end, finished trials are in a hidden file beside it. A resumed run writes it anew, the earlier trials included.
+/// Writes `<run>/optuna.log` at the end of the run. Until then, ended trials are in a hidden file beside it.
 #[derive(Debug)]
-pub struct OptunaJournal {
+pub(super) struct OptunaJournal {
     path: PathBuf,
     run: String,
     name: String,
     objective: Option<Objective>,
-    live: BTreeMap<u32, Told>,
-    ended: Shelf,
+    live: BTreeMap<u32, TrialEntry>,
+    ended: EndedTrials,
     domains: Domains,
     /// The last known time, in seconds since 1970.
     clock: f64,
-    stage: Stage,
 }
 
 impl OptunaJournal {
     pub(super) fn new(root: &Path) -> Self {
         let path = root.join("optuna.log");
         Self {
-            ended: Shelf::new(disk::aside(&path, "trials")),
+            ended: EndedTrials::new(plain_file::aside(&path, "trials")),
             path,
             run: String::new(),
             name: String::new(),
@@ -61,55 +49,35 @@ impl OptunaJournal {
             live: BTreeMap::new(),
             domains: Domains::default(),
             clock: 0.0,
-            stage: Stage::Idle,
         }
-    }
-
-    fn take(&mut self, event: &ExperimentEvent) -> Result<(), FileError> {
-        match &event.kind {
-            EventKind::Started { run, name, objective, .. } => {
-                (self.run, self.name) = (run.to_string(), name.to_string());
-                self.objective.clone_from(objective);
-            }
-            EventKind::Added { trial, config, .. } | EventKind::Returned { trial, config, .. } => {
-                let subject = Subject::new(*trial, config);
-                let told = self.told(*trial)?;
-                told.params = subject.leaves;
-            }
-            EventKind::Revived { trial, .. } => self.told(*trial)?.go_on(),
-            EventKind::Launched { trial, .. } => self.told(*trial)?.stand = Stand::Running,
-            EventKind::Reported { report } => self.report(report)?,
-            EventKind::Failed { trial, failure, .. } => {
-                self.told(*trial)?.note("failure", Value::from(failure.to_string()));
-            }
-            EventKind::Ended { trial, status, ending, reason, last } => {
-                self.end(*trial, (*status, *ending), reason.as_deref(), last)?;
-            }
-            EventKind::Finished { outcome } => self.finish(outcome)?,
-            _ => {}
-        }
-        Ok(())
     }
 
     /// What is known of a trial, one that had ended included.
-    fn told(&mut self, trial: TrialId) -> Result<&mut Told, FileError> {
-        if self.stage == Stage::Idle {
-            self.ended.clear()?;
-            self.stage = Stage::Growing;
-        }
+    fn entry(&mut self, trial: TrialId) -> Result<&mut TrialEntry, FileError> {
         let number = trial.number();
         if !self.live.contains_key(&number)
-            && let Some(told) = self.ended.take(number)?
+            && let Some(entry) = self.ended.take(number)?
         {
-            self.live.insert(number, told);
+            self.live.insert(number, entry);
         }
-        Ok(self.live.entry(number).or_insert_with(|| Told::new(trial)))
+        Ok(self.live.entry(number).or_insert_with(|| TrialEntry::new(trial)))
+    }
+
+    /// A trial goes on as a copy of another, from an iteration that may be earlier: later values are of its old
+    /// configuration.
+    fn become_copy(&mut self, trial: TrialId, exploit: &Exploit) -> Result<(), FileError> {
+        let subject = Subject::new(trial, &exploit.config);
+        let entry = self.entry(trial)?;
+        entry.params = subject.leaves;
+        entry.forget_after(exploit.checkpoint.report.iteration());
+        entry.note("copy_of", Value::from(exploit.donor.to_string()));
+        Ok(())
     }
 
     fn report(&mut self, report: &Report) -> Result<(), FileError> {
         self.clock = self.clock.max(report.timestamp);
         let value = self.objective.as_ref().and_then(|objective| report.number(&objective.metric));
-        self.told(report.trial)?.report(report, value);
+        self.entry(report.trial)?.report(report, value);
         Ok(())
     }
 
@@ -122,19 +90,18 @@ impl OptunaJournal {
     ) -> Result<(), FileError> {
         let objective = self.objective.clone();
         let clock = if last.timestamp > 0.0 { last.timestamp } else { self.clock };
-        let told = self.told(trial)?;
-        told.end(status, ending, reason, last, objective.as_ref());
-        told.complete = Some(clock);
-        if let Some(told) = self.live.remove(&trial.number()) {
-            self.domains.add(&told.params);
-            self.ended.put(&told)?;
+        let entry = self.entry(trial)?;
+        entry.end(status, ending, reason, last, objective.as_ref());
+        entry.complete = Some(clock);
+        if let Some(entry) = self.live.remove(&trial.number()) {
+            self.domains.add(&entry.params);
+            self.ended.put(&entry)?;
         }
         Ok(())
     }
 
-    fn finish(&mut self, outcome: &Outcome) -> Result<(), FileError> {
-        self.stage = Stage::Over;
-        self.live.values().for_each(|told| self.domains.add(&told.params));
+    fn write(&mut self, outcome: &Outcome) -> Result<(), FileError> {
+        self.live.values().for_each(|entry| self.domains.add(&entry.params));
         let mut numbers: Vec<u32> = self.live.keys().copied().chain(self.ended.numbers()).collect();
         numbers.sort_unstable();
         self.ended.flush()?;
@@ -147,11 +114,11 @@ impl OptunaJournal {
             line::write_study_attribute(&worker, "outcome", &words(outcome), &mut text);
             for number in numbers {
                 let read = match self.live.get(&number) {
-                    Some(told) => Ok(Some(told.clone())),
+                    Some(entry) => Ok(Some(entry.clone())),
                     None => self.ended.read(number),
                 };
                 match read {
-                    Ok(Some(told)) => line::write_trial(&worker, &told, &self.domains, &mut text),
+                    Ok(Some(entry)) => line::write_trial(&worker, &entry, &self.domains, &mut text),
                     Ok(None) => {}
                     Err(error) => {
                         failed = Some(error);
@@ -166,13 +133,6 @@ impl OptunaJournal {
         failed.map_or(written, Err)?;
         self.ended.clear()
     }
-
-    fn noted(&mut self, done: Result<(), FileError>) -> Result<(), ObserverError> {
-        if done.is_err() {
-            self.stage = Stage::Over;
-        }
-        Ok(done?)
-    }
 }
 
 fn words(outcome: &Outcome) -> String {
@@ -185,38 +145,47 @@ fn words(outcome: &Outcome) -> String {
     }
 }
 
-impl Observer for OptunaJournal {
-    fn on_event(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
-        if matches!(event.kind, EventKind::Ended { .. }) {
-            self.clock = now();
-        }
-        let done = self.take(event);
-        self.noted(done)
+impl Writer for OptunaJournal {
+    const NAME: &'static str = "optuna.log";
+    const CONTINUES: bool = false;
+
+    fn begin(&mut self) -> Result<(), FileError> {
+        self.ended.clear()
     }
 
-    fn on_missed(&mut self, events: u64) -> Result<(), ObserverError> {
-        missed(self.name(), events);
+    fn take(&mut self, event: &ExperimentEvent, when: When, _: &mut Pace) -> Result<(), FileError> {
+        if when == When::Now && matches!(event.kind.change(), Change::Ended { .. }) {
+            self.clock = now();
+        }
+        match event.kind.change() {
+            Change::Began { run, name, objective, .. } => {
+                (self.run, self.name) = (run.to_string(), name.to_string());
+                self.objective = objective.cloned();
+            }
+            Change::Added { trial, config, .. } | Change::Returned { trial, config, .. } => {
+                let subject = Subject::new(trial, config);
+                self.entry(trial)?.params = subject.leaves;
+            }
+            Change::Revived { trial } => self.entry(trial)?.go_on(),
+            Change::Launched { trial, .. } => self.entry(trial)?.stand = Stand::Running,
+            Change::Reconfigured { trial, exploit } => self.become_copy(trial, exploit)?,
+            Change::Reported { report } => self.report(report)?,
+            Change::Failed { trial, failure, .. } => {
+                self.entry(trial)?.note("failure", Value::from(failure.to_string()));
+            }
+            Change::Ended { trial, status, ending, reason, last } => {
+                self.end(trial, (status, ending), reason.map(|reason| &**reason), last)?;
+            }
+            Change::Moved { .. }
+            | Change::Worker { .. }
+            | Change::Restored { .. }
+            | Change::Finished { .. }
+            | Change::Other => {}
+        }
         Ok(())
     }
 
-    fn on_past(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
-        // An earlier session's end isn't this one's.
-        if matches!(event.kind, EventKind::Finished { .. }) {
-            return Ok(());
-        }
-        let done = self.take(event);
-        self.noted(done)
-    }
-
-    fn wants_past(&self) -> Past {
-        Past::Wanted
-    }
-
-    fn room(&self) -> Option<usize> {
-        Some(ROOM)
-    }
-
-    fn name(&self) -> &str {
-        "optuna.log"
+    fn finish(&mut self, outcome: Option<&Outcome>) -> Result<(), FileError> {
+        outcome.map_or(Ok(()), |outcome| self.write(outcome))
     }
 }

@@ -20,9 +20,9 @@ pub(super) enum Stand {
     Waiting = 4,
 }
 
-/// One trial. It can be put aside as JSON.
+/// One trial. It can be kept in a file as JSON.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Told {
+pub(super) struct TrialEntry {
     pub(super) trial: TrialId,
     pub(super) stand: Stand,
     pub(super) value: Option<Value>,
@@ -36,7 +36,7 @@ pub(super) struct Told {
     stride: u64,
 }
 
-impl Told {
+impl TrialEntry {
     pub(super) fn new(trial: TrialId) -> Self {
         Self {
             trial,
@@ -93,6 +93,11 @@ impl Told {
         for (name, value) in last.metrics.iter() {
             self.note(name, value.clone());
         }
+    }
+
+    /// Drops the intermediate values after this iteration.
+    pub(super) fn forget_after(&mut self, iteration: u64) {
+        self.steps.retain(|(step, _)| *step <= iteration);
     }
 
     /// It goes on after its end.

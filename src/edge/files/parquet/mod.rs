@@ -6,114 +6,78 @@ mod write;
 use std::path::{Path, PathBuf};
 
 use self::spill::Spill;
+use super::disk;
 use super::error::FileError;
-use super::experiment_csv::Stage;
-use super::row::Host;
+use super::observer::{When, Writer};
+use super::pace::Pace;
+use super::row::{Cell, Host};
 use super::subjects::Subjects;
-use super::{ROOM, disk, missed};
-use crate::logic::event::{EventKind, ExperimentEvent};
-use crate::logic::metrics::Report;
-use crate::ports::error::ObserverError;
-use crate::ports::observer::{Observer, Past};
+use crate::edge::plain_file;
+use crate::logic::event::{EventKind, ExperimentEvent, Outcome};
 
-/// Writes `<run>/results.parquet` at the end of the run: the rows and columns of `results.csv` (feature `parquet`).
-///
-/// A column holds 64-bit floats, 64-bit integers, truth values or texts; integers and floats together are floats, any other
-/// mixture is text. What a row doesn't have is null. Until the end the rows are in a hidden file beside it: about
-/// a second for a million rows is needed then, so `Experiment::patience` should be longer for tens of millions. A resumed run
-/// writes it anew, the earlier results included.
+/// Writes `<run>/results.parquet`.
 #[derive(Debug)]
-pub struct ParquetFile {
+pub(super) struct ParquetFile {
     path: PathBuf,
     spill: Spill,
     subjects: Subjects,
     host: Host,
-    stage: Stage,
 }
 
 impl ParquetFile {
     pub(super) fn new(root: &Path) -> Self {
         let path = root.join("results.parquet");
-        Self {
-            spill: Spill::new(disk::aside(&path, "rows")),
-            path,
-            subjects: Subjects::default(),
-            host: Host::here(),
-            stage: Stage::Idle,
-        }
+        let spill = Spill::new(plain_file::aside(&path, "rows"));
+        Self { spill, path, subjects: Subjects::default(), host: Host::here() }
+    }
+}
+
+impl Writer for ParquetFile {
+    const NAME: &'static str = "results.parquet";
+    const CONTINUES: bool = false;
+
+    fn begin(&mut self) -> Result<(), FileError> {
+        disk::remove(self.spill.path())
     }
 
-    fn take(&mut self, event: &ExperimentEvent) -> Result<(), FileError> {
+    fn take(&mut self, event: &ExperimentEvent, _: When, _: &mut Pace) -> Result<(), FileError> {
         self.subjects.note(&event.kind);
-        match &event.kind {
-            EventKind::Reported { report } => self.report(report),
-            EventKind::Finished { .. } => self.finish(),
-            _ => Ok(()),
-        }
-    }
-
-    fn report(&mut self, report: &Report) -> Result<(), FileError> {
-        if self.stage == Stage::Idle {
-            disk::remove(self.spill.path())?;
-        }
-        self.stage = Stage::Growing;
+        self.host.note(&event.kind);
+        let EventKind::Reported { report } = &event.kind else { return Ok(()) };
         let (spill, subject) = (&mut self.spill, self.subjects.of(report.trial));
         spill.begin();
         self.host.cells(report, subject, |name, cell| spill.put(name, cell));
         spill.end()
     }
 
-    fn finish(&mut self) -> Result<(), FileError> {
-        if self.stage == Stage::Growing {
-            self.stage = Stage::Over;
-            self.spill.flush()?;
-            write::write(&self.spill, &self.path)?;
-            disk::remove(self.spill.path())?;
+    fn finish(&mut self, _: Option<&Outcome>) -> Result<(), FileError> {
+        if self.spill.columns().len() == 0 {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    fn noted(&mut self, done: Result<(), FileError>) -> Result<(), ObserverError> {
-        if done.is_err() {
-            self.stage = Stage::Over;
-        }
-        Ok(done?)
+        self.spill.flush()?;
+        write::write(&self.spill, &self.path)?;
+        disk::remove(self.spill.path())
     }
 }
 
-impl Observer for ParquetFile {
-    fn on_event(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
-        let done = self.take(event);
-        self.noted(done)
+/// Writes rows that are in memory.
+pub(super) fn write_rows<'a, R>(path: &Path, rows: impl Iterator<Item = R>) -> Result<(), FileError>
+where
+    R: Iterator<Item = (&'a str, Cell<'a>)>,
+{
+    let mut spill = Spill::new(plain_file::aside(path, "rows"));
+    disk::remove(spill.path())?;
+    for row in rows {
+        spill.begin();
+        row.for_each(|(name, cell)| spill.put(name, cell));
+        spill.end()?;
     }
-
-    fn on_missed(&mut self, events: u64) -> Result<(), ObserverError> {
-        missed(self.name(), events);
-        Ok(())
+    if spill.columns().len() == 0 {
+        let nothing = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the table has no rows");
+        return Err(FileError::io("write", path)(nothing));
     }
-
-    fn on_past(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
-        // An earlier session's end isn't this one's.
-        if matches!(event.kind, EventKind::Finished { .. }) { Ok(()) } else { self.on_event(event) }
-    }
-
-    fn wants_past(&self) -> Past {
-        Past::Wanted
-    }
-
-    fn room(&self) -> Option<usize> {
-        Some(ROOM)
-    }
-
-    fn name(&self) -> &str {
-        "results.parquet"
-    }
-}
-
-impl Drop for ParquetFile {
-    fn drop(&mut self) {
-        if let Err(error) = self.finish() {
-            log::warn!(target: "tryout", "rows are lost: {error}");
-        }
-    }
+    spill.flush()?;
+    let written = write::write(&spill, path);
+    disk::remove(spill.path())?;
+    written
 }

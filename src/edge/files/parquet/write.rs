@@ -13,7 +13,7 @@ use parquet::schema::types::Type;
 
 use super::super::disk;
 use super::super::error::FileError;
-use super::super::row::{write_int, write_json_float};
+use super::super::row::{write_json_float, write_plain};
 use super::spill::{Kind, Owned, Rows, Spill};
 
 /// A row group's rows, and its cells, at most: what is in memory at once.
@@ -168,7 +168,7 @@ fn text(cell: Owned) -> Vec<u8> {
     match cell {
         Owned::Text(text) => return text,
         Owned::Bool(value) => text.extend_from_slice(if value { b"True" } else { b"False" }),
-        Owned::Int(value) => write_int(value, &mut text),
+        Owned::Int(value) => write_plain(&value, &mut text),
         Owned::Float(value) => write_json_float(value, &mut text),
     }
     text

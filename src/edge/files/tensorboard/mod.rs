@@ -6,41 +6,32 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use self::event::{Scalars, SessionEnd};
 use self::past::Found;
-use super::disk::Before;
+use super::disk::{self, Before};
 use super::error::FileError;
-use super::pace::{Due, FULL, Pace};
+use super::observer::{When, Writer};
+use super::pace::{FULL, Pace};
 use super::row::{Cell, Host, Subject, metrics};
-use super::trial_files::{Health, make_directory};
-use super::{ROOM, disk, missed};
+use super::trial_files::make_directory;
+use crate::edge::host;
 use crate::logic::config::Config;
-use crate::logic::event::{EventKind, ExperimentEvent};
+use crate::logic::event::{Change, ExperimentEvent};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
 use crate::logic::trial::Status;
-use crate::ports::error::ObserverError;
-use crate::ports::observer::{Observer, Past};
 
-/// Writes TensorBoard's event files into `<run>/<trial>/`, one for each session of the run: `tensorboard --logdir <run>`.
-///
-/// Every number that a trial reports is a scalar under the metric's own name, in single precision, as TensorBoard shows
-/// them; its step is the iteration. A trial's configuration and its end are there for the page HPARAMS. In a resumed run a
-/// trial that goes on gets a file of its own for that session; what a killed session wrote beyond the journal is marked as
-/// void, as TensorFlow does after a restart.
+/// Writes the event files of each trial.
 #[derive(Debug)]
-pub struct TensorBoard {
+pub(super) struct TensorBoard {
     root: PathBuf,
     host: String,
-    live: BTreeMap<TrialId, Live>,
+    live: HashMap<TrialId, Live>,
     scalars: Scalars,
-    pace: Pace,
-    health: Health,
 }
 
 #[derive(Debug)]
@@ -55,31 +46,15 @@ struct Live {
 
 impl TensorBoard {
     pub(super) fn new(root: &Path) -> Self {
-        let host = Host::here().name.unwrap_or_default();
+        let host = Host::here();
+        let host = host.name().unwrap_or_default();
         let safe = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
         Self {
             root: root.to_owned(),
             host: host.chars().filter(safe).take(64).collect(),
-            live: BTreeMap::new(),
+            live: HashMap::new(),
             scalars: Scalars::default(),
-            pace: Pace::default(),
-            health: Health::Good,
         }
-    }
-
-    fn take(&mut self, event: &ExperimentEvent) -> Result<(), FileError> {
-        match &event.kind {
-            EventKind::Added { trial, config, .. } => {
-                self.find(*trial)?.subject = Some(Subject::new(*trial, config));
-            }
-            EventKind::Returned { trial, config, iteration, .. } => self.bring_back(*trial, config, *iteration)?,
-            EventKind::Revived { trial, .. } => self.find(*trial)?.found.ended = false,
-            EventKind::Reported { report } => self.report(report)?,
-            EventKind::Ended { trial, status, .. } => self.end(*trial, *status)?,
-            EventKind::Finished { .. } => self.flush()?,
-            _ => {}
-        }
-        if self.pace.due(event) == Due::Now { self.flush() } else { Ok(()) }
     }
 
     /// A trial that is new in this session. What a killed process left of one that the journal never heard of goes.
@@ -118,9 +93,9 @@ impl TensorBoard {
         Ok(())
     }
 
-    fn report(&mut self, report: &Report) -> Result<(), FileError> {
+    fn report(&mut self, report: &Report, pace: &mut Pace) -> Result<(), FileError> {
         self.find(report.trial)?;
-        let Self { live, scalars, host, pace, .. } = self;
+        let Self { live, scalars, host, .. } = self;
         let Some(live) = live.get_mut(&report.trial).filter(|live| report.iteration() > live.found.step) else {
             return Ok(());
         };
@@ -153,18 +128,6 @@ impl TensorBoard {
         live.flush()?;
         self.live.remove(&trial);
         Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), FileError> {
-        self.pace.done();
-        self.live.values_mut().try_for_each(Live::flush)
-    }
-
-    fn noted(&mut self, done: Result<(), FileError>) -> Result<(), ObserverError> {
-        if done.is_err() {
-            self.health = Health::Broken;
-        }
-        Ok(done?)
     }
 }
 
@@ -206,62 +169,41 @@ impl Live {
 
 /// In seconds since 1970.
 pub(super) fn now() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
+    host::since_1970().as_secs_f64()
 }
 
-impl Observer for TensorBoard {
-    fn on_event(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
-        let done = match &event.kind {
-            EventKind::Added { trial, config, .. } => self.begin(*trial, config),
-            // Its curve goes on from there, in the same file.
-            EventKind::Exploited { trial, exploit } => self.find(*trial).map(|live| {
-                live.found.step = exploit.checkpoint.report.iteration();
-            }),
-            _ => self.take(event),
-        };
-        self.noted(done)
-    }
+impl Writer for TensorBoard {
+    const NAME: &'static str = "tensorboard";
+    const CONTINUES: bool = true;
 
-    fn on_missed(&mut self, events: u64) -> Result<(), ObserverError> {
-        missed(self.name(), events);
+    fn take(&mut self, event: &ExperimentEvent, when: When, pace: &mut Pace) -> Result<(), FileError> {
+        match event.kind.change() {
+            Change::Added { trial, config, .. } => match when {
+                When::Now => self.begin(trial, config)?,
+                When::Before => self.find(trial)?.subject = Some(Subject::new(trial, config)),
+            },
+            // Its curve goes on from there, in the same file.
+            Change::Reconfigured { trial, exploit } if when == When::Now => {
+                self.find(trial)?.found.step = exploit.checkpoint.report.iteration();
+            }
+            Change::Returned { trial, config, iteration, .. } => self.bring_back(trial, config, iteration)?,
+            Change::Revived { trial } => self.find(trial)?.found.ended = false,
+            Change::Reported { report } => self.report(report, pace)?,
+            Change::Ended { trial, status, .. } => self.end(trial, status)?,
+            Change::Began { .. }
+            | Change::Moved { .. }
+            | Change::Launched { .. }
+            | Change::Worker { .. }
+            | Change::Restored { .. }
+            | Change::Reconfigured { .. }
+            | Change::Failed { .. }
+            | Change::Finished { .. }
+            | Change::Other => {}
+        }
         Ok(())
     }
 
-    fn on_quiet(&mut self) -> Result<(), ObserverError> {
-        let done = self.flush();
-        self.noted(done)
-    }
-
-    /// The files hold the state: that there is some says that everything so far is in them.
-    fn save(&mut self) -> Option<serde_json::Value> {
-        let done = self.flush();
-        self.noted(done).ok().map(|()| serde_json::json!({}))
-    }
-
-    fn on_past(&mut self, event: &ExperimentEvent) -> Result<(), ObserverError> {
-        let done = self.take(event);
-        self.noted(done)
-    }
-
-    fn wants_past(&self) -> Past {
-        Past::Wanted
-    }
-
-    fn room(&self) -> Option<usize> {
-        Some(ROOM)
-    }
-
-    fn name(&self) -> &str {
-        "tensorboard"
-    }
-}
-
-impl Drop for TensorBoard {
-    fn drop(&mut self) {
-        if self.health == Health::Good
-            && let Err(error) = self.flush()
-        {
-            log::warn!(target: "tryout", "events are lost: {error}");
-        }
+    fn flush(&mut self) -> Result<(), FileError> {
+        self.live.values_mut().try_for_each(Live::flush)
     }
 }

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::logic::event::{AddedBy, Ending};
+use crate::edge::files::observer::FileObserver;
+use crate::logic::event::{AddedBy, Ending, EventKind};
 use crate::logic::ids::RunId;
 use crate::logic::metrics::{Counters, Metrics};
 use crate::logic::time::Moment;
+use crate::ports::observer::Observer;
 
 fn trial() -> TrialId {
     TrialId::new(RunId::new(1), 0)
@@ -18,7 +20,14 @@ fn event(kind: EventKind) -> ExperimentEvent {
 }
 
 fn added() -> ExperimentEvent {
-    event(EventKind::Added { trial: trial(), config: Arc::new(Config::new().with("lr", 0.5)), by: AddedBy::Searcher })
+    event(EventKind::Added {
+        trial: trial(),
+        config: Arc::new(Config::new().with("lr", 0.5)),
+        request: Arc::default(),
+        by: AddedBy::Searcher,
+        from: None,
+        rank: None,
+    })
 }
 
 fn row(iteration: u64) -> ExperimentEvent {
@@ -28,7 +37,14 @@ fn row(iteration: u64) -> ExperimentEvent {
 }
 
 fn returned(iteration: u64) -> ExperimentEvent {
-    event(EventKind::Returned { trial: trial(), config: Arc::default(), status: Status::Pending, iteration })
+    event(EventKind::Returned {
+        trial: trial(),
+        config: Arc::default(),
+        status: Status::Pending,
+        iteration,
+        request: Arc::default(),
+        rank: 0,
+    })
 }
 
 fn ended() -> ExperimentEvent {
@@ -58,7 +74,7 @@ fn seen(root: &Path) -> (Vec<u64>, usize, usize) {
 fn every_step_counts_once_wherever_a_session_was_killed() {
     let whole = {
         let dir = tempfile::tempdir().expect("a directory");
-        let mut board = TensorBoard::new(dir.path());
+        let mut board = FileObserver::new(TensorBoard::new(dir.path()));
         [added(), row(1), row(2), row(3), row(4)]
             .iter()
             .for_each(|event| board.on_event(event).expect("it is written"));
@@ -73,7 +89,7 @@ fn every_step_counts_once_wherever_a_session_was_killed() {
             std::fs::create_dir(&directory).expect("it can be made");
             std::fs::write(directory.join("events.out.tfevents.0000000007.host"), &whole[..length])
                 .expect("it is written");
-            let mut board = TensorBoard::new(dir.path());
+            let mut board = FileObserver::new(TensorBoard::new(dir.path()));
             board.on_past(&added()).expect("it is written");
             (1..=journaled).for_each(|step| board.on_past(&row(step)).expect("it is written"));
             board.on_event(&returned(journaled)).expect("it is written");

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream;
 use object_store::path::Path as Location;
-use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
 use super::driver::{Answer, Driver};
+use crate::edge::plain_file;
 use crate::ports::store::{StoreError, Sum};
 
 /// Files of more bytes than this travel in parts of that size; the stores ask for 5 MiB at least.
@@ -25,7 +26,7 @@ type Asked<T> = Result<T, object_store::Error>;
 
 /// The blocking side of an object store.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(in crate::edge) struct Client {
     objects: Arc<dyn ObjectStore>,
     driver: Driver,
 }
@@ -48,12 +49,12 @@ fn told<T>(action: &'static str, location: &Location, answer: io::Result<Asked<T
 }
 
 /// Whether this error says that there is no such object.
-pub(super) fn is_missing(error: &StoreError) -> bool {
+pub(in crate::edge) fn is_missing(error: &StoreError) -> bool {
     matches!(error, StoreError::Io { source, .. } if source.kind() == ErrorKind::NotFound)
 }
 
 impl Client {
-    pub(super) fn start(objects: Arc<dyn ObjectStore>) -> io::Result<Self> {
+    pub(in crate::edge) fn start(objects: Arc<dyn ObjectStore>) -> io::Result<Self> {
         Ok(Self { objects, driver: Driver::start()? })
     }
 
@@ -67,17 +68,40 @@ impl Client {
     }
 
     /// Writes an object, all at once.
-    pub(super) fn put(&self, to: &Location, bytes: &[u8]) -> Result<Sum, StoreError> {
+    pub(in crate::edge) fn put(&self, to: &Location, bytes: &[u8]) -> Result<Sum, StoreError> {
         let sum = Sum { bytes: bytes.len() as u64, crc32: crc32fast::hash(bytes) };
         let (location, payload) = (to.clone(), PutPayload::from(bytes.to_vec()));
         let answer = self.ask(|objects| async move { objects.put(&location, payload).await });
         told("write the object", to, answer).map(|_| sum)
     }
 
+    /// Writes an object that isn't there yet. Answers whether it was written.
+    pub(in crate::edge) fn create(&self, to: &Location, bytes: &[u8]) -> Result<bool, StoreError> {
+        let (location, payload) = (to.clone(), PutPayload::from(bytes.to_vec()));
+        let answer = self.ask(|objects| async move {
+            match objects.put_opts(&location, payload, PutMode::Create.into()).await {
+                Ok(_) => Ok(true),
+                Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(false),
+                Err(error) => Err(error),
+            }
+        });
+        told("create the object", to, answer)
+    }
+
+    /// Whether there is such an object.
+    pub(in crate::edge) fn exists(&self, at: &Location) -> Result<bool, StoreError> {
+        let location = at.clone();
+        let answer = self.ask(|objects| async move { objects.head(&location).await });
+        match told("look at the object", at, answer) {
+            Err(error) if is_missing(&error) => Ok(false),
+            seen => seen.map(|_| true),
+        }
+    }
+
     /// Writes an object from a file, in parts if it is large: nobody sees it before it is whole.
-    pub(super) fn upload(&self, to: &Location, from: &std::path::Path) -> Result<Sum, StoreError> {
+    pub(in crate::edge) fn upload(&self, to: &Location, from: &std::path::Path) -> Result<Sum, StoreError> {
         let failed = || StoreError::io("read the file", from);
-        let mut file = File::open(from).map_err(failed())?;
+        let mut file = plain_file::read(from).map_err(failed())?;
         let bytes = file.metadata().map_err(failed())?.len();
         if bytes <= PART {
             let mut all = Vec::new();
@@ -131,14 +155,14 @@ impl Client {
     }
 
     /// Reads a whole object, of whatever size.
-    pub(super) fn get(&self, from: &Location) -> Result<Vec<u8>, StoreError> {
+    pub(in crate::edge) fn get(&self, from: &Location) -> Result<Vec<u8>, StoreError> {
         let location = from.clone();
         let answer = self.ask(|objects| async move { objects.get(&location).await?.bytes().await });
         told("read the object", from, answer).map(|bytes| bytes.to_vec())
     }
 
     /// Reads an object of `bytes` bytes into `to`, in parts if it is large. Answers what came.
-    pub(super) fn fetch(&self, from: &Location, bytes: u64, to: &mut dyn Write) -> Result<Sum, StoreError> {
+    pub(in crate::edge) fn fetch(&self, from: &Location, bytes: u64, to: &mut dyn Write) -> Result<Sum, StoreError> {
         let (mut sum, mut crc) = (Sum::default(), crc32fast::Hasher::new());
         let mut take = |part: &[u8]| {
             crc.update(part);
@@ -164,14 +188,14 @@ impl Client {
     }
 
     /// The names of the "directories" just below `prefix`.
-    pub(super) fn directories(&self, prefix: &Location) -> Result<Vec<Location>, StoreError> {
+    pub(in crate::edge) fn directories(&self, prefix: &Location) -> Result<Vec<Location>, StoreError> {
         let below = prefix.clone();
         let answer = self.ask(|objects| async move { objects.list_with_delimiter(Some(&below)).await });
         told("list the objects below", prefix, answer).map(|list| list.common_prefixes)
     }
 
     /// All objects below `prefix`.
-    pub(super) fn list(&self, prefix: &Location) -> Result<Vec<Location>, StoreError> {
+    pub(in crate::edge) fn list(&self, prefix: &Location) -> Result<Vec<Location>, StoreError> {
         let below = prefix.clone();
         let answer = self.ask(|objects| async move {
             let all: Vec<Asked<_>> = objects.list(Some(&below)).collect().await;
@@ -181,7 +205,7 @@ impl Client {
     }
 
     /// Deletes objects, many at a time where the store can. What isn't there is no error.
-    pub(super) fn delete(&self, all: Vec<Location>) -> Result<(), StoreError> {
+    pub(in crate::edge) fn delete(&self, all: Vec<Location>) -> Result<(), StoreError> {
         let Some(first) = all.first().cloned() else { return Ok(()) };
         let answer = self.ask(|objects| async move {
             let deleted: Vec<Asked<Location>> =

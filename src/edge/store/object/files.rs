@@ -3,10 +3,10 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::client::{Client, is_missing};
 use super::manifest::{self, Manifest, Place};
+use crate::edge::host;
 use crate::edge::store::scratch::{Scratch, unique};
 use crate::edge::store::tree::Tree;
 use crate::ports::store::{Draft, StoreError, Stored};
@@ -34,8 +34,7 @@ pub(super) struct ObjectDraft {
 impl ObjectDraft {
     pub(super) fn new(client: Arc<Client>, place: Place) -> Self {
         // No other process on another machine may get the same name, so it says when it was made.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let draft = format!("{:x}-{}", now.as_nanos(), unique());
+        let draft = format!("{:x}-{}", host::since_1970().as_nanos(), unique());
         Self { client, place, manifest: Manifest::new(draft), tried: Vec::new(), scratch: None, stage: Stage::Open }
     }
 

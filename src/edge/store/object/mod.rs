@@ -1,6 +1,6 @@
 //! Checkpoints in an object store: files first, then the manifest that makes a checkpoint of them (feature `cloud`).
 
-mod client;
+pub(super) mod client;
 mod driver;
 mod files;
 mod manifest;
@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use object_store::ObjectStore;
 use object_store::path::Path as Location;
 
-use super::scratch::Scratch;
+use super::exports::Exports;
 use super::tree::Tree;
 use crate::logic::checkpoint::CheckpointId;
 use crate::logic::ids::{RunId, TrialId};
@@ -42,7 +42,7 @@ use manifest::{Manifest, Place};
 /// use std::sync::Arc;
 ///
 /// use object_store::memory::InMemory;
-/// use tryout::edge::store::ObjectCheckpoints;
+/// use tryout::store::ObjectCheckpoints;
 /// use tryout::prelude::*;
 ///
 /// # fn example(experiment: Experiment) -> Result<(), Box<dyn std::error::Error>> {
@@ -56,7 +56,7 @@ use manifest::{Manifest, Place};
 pub struct ObjectCheckpoints {
     client: Arc<Client>,
     prefix: Location,
-    exports: Arc<Mutex<BTreeMap<TrialId, Arc<Scratch>>>>,
+    exports: Exports,
 }
 
 impl fmt::Debug for ObjectCheckpoints {
@@ -75,7 +75,7 @@ impl ObjectCheckpoints {
         let refused = |error| std::io::Error::new(ErrorKind::InvalidInput, error);
         let location = Location::parse(prefix).map_err(refused).map_err(StoreError::io("use the prefix", prefix))?;
         let client = Client::start(objects).map_err(StoreError::io("start a thread for the objects below", prefix))?;
-        Ok(Self { client: Arc::new(client), prefix: location, exports: Arc::default() })
+        Ok(Self { client: Arc::new(client), prefix: location, exports: Exports::default() })
     }
 
     fn trial(&self, trial: TrialId) -> Location {
@@ -180,27 +180,28 @@ impl Store for ObjectCheckpoints {
     }
 
     /// A temporary directory, which is deleted with the store; its content is uploaded once the trial has exported.
-    fn export_directory(&self, trial: TrialId) -> Result<PathBuf, StoreError> {
-        let mut exports = self.exports.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(scratch) = exports.get(&trial) {
-            return Ok(scratch.path().to_owned());
-        }
-        let scratch = Arc::new(Scratch::create()?);
-        exports.insert(trial, scratch.clone());
-        Ok(scratch.path().to_owned())
+    fn export_directory(&self, trial: TrialId, format: &str) -> Result<PathBuf, StoreError> {
+        self.exports.begin(trial, format)
     }
 
-    fn exported(&self, trial: TrialId) -> Result<(), StoreError> {
-        let exports = self.exports.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(scratch) = exports.get(&trial).cloned() else { return Ok(()) };
-        drop(exports);
-        let to = self.trial(trial).join("export");
+    fn exported(&self, trial: TrialId, format: &str) -> Result<(), StoreError> {
+        let Some(scratch) = self.exports.keep(trial, format) else { return Ok(()) };
+        let to = self.trial(trial).join("export").join(format);
         for (path, _) in Tree::below(scratch.path())?.files {
             let name = manifest::name(&path)?;
             let location = name.split('/').fold(to.clone(), |location, part| location.join(part));
             self.client.upload(&location, &scratch.path().join(path))?;
         }
         Ok(())
+    }
+
+    /// As long as this value lives; afterwards it is below the store's root alone.
+    fn export(&self, trial: TrialId, format: &str) -> Option<PathBuf> {
+        self.exports.find(trial, format)
+    }
+
+    fn root(&self) -> Option<String> {
+        Some(self.prefix.to_string())
     }
 
     fn sweep(&self, run: RunId, keep: &dyn Fn(CheckpointId) -> bool) -> Result<Swept, StoreError> {

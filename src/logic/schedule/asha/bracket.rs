@@ -1,10 +1,10 @@
 //! One bracket: a ladder of rungs, and the exact times at which they stand.
 
-use super::rung::Rung;
 use crate::logic::schedule::number::snapped;
+use crate::logic::schedule::quantile::Quantile;
 
 /// More rungs than this are refused: no factor that is of any use gives them.
-pub(in crate::logic::schedule) const MOST_RUNGS: usize = 1000;
+pub(super) const MOST_RUNGS: usize = 1000;
 
 /// What a bracket says of a score that was reported.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +24,13 @@ pub(super) enum Judgement {
     },
 }
 
+/// A milestone, and the scores that trials had there.
+#[derive(Clone, Debug)]
+pub(super) struct Rung {
+    milestone: f64,
+    pub(super) scores: Quantile,
+}
+
 /// A ladder of rungs, the lowest first.
 #[derive(Clone, Debug)]
 pub(super) struct Bracket {
@@ -33,25 +40,33 @@ pub(super) struct Bracket {
 impl Bracket {
     /// A bracket with a rung at each of `milestones`, which ascend.
     pub(super) fn new(milestones: &[f64], reduction_factor: f64) -> Self {
-        Self { rungs: milestones.iter().map(|milestone| Rung::new(*milestone, reduction_factor)).collect() }
+        // All but the best `1 / reduction_factor` are to fall short of a rung's cut-off.
+        let percent = (1.0 - 1.0 / reduction_factor) * 100.0;
+        let rung = |milestone: &f64| Rung { milestone: *milestone, scores: Quantile::new(percent) };
+        Self { rungs: milestones.iter().map(rung).collect() }
+    }
+
+    /// How many rungs `time` has reached.
+    pub(super) fn reached(&self, time: f64) -> usize {
+        self.rungs.partition_point(|rung| rung.milestone <= time)
     }
 
     /// Judges `score`, where more is better, at the highest rung that `time` has reached, and records it there.
     /// `passed` is how many rungs the trial has behind it; rungs that it jumped over count as passed.
     pub(super) fn judge(&mut self, passed: &mut u32, time: f64, score: f64) -> Judgement {
-        let reached = self.rungs.partition_point(|rung| rung.milestone() <= time);
+        let reached = self.reached(time);
         if reached <= *passed as usize {
             return Judgement::NoRung;
         }
         *passed = reached as u32;
         let rung = &mut self.rungs[reached - 1];
-        let judgement = match rung.cut_off() {
+        let judgement = match rung.scores.cut_off() {
             Some(cut_off) if score < cut_off => {
-                Judgement::Bad { milestone: rung.milestone(), cut_off, seen: rung.seen() }
+                Judgement::Bad { milestone: rung.milestone, cut_off, seen: rung.scores.seen() }
             }
             _ => Judgement::Good,
         };
-        rung.record(score);
+        rung.scores.record(score);
         judgement
     }
 }

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::bracket::milestones;
 use self::bracket::{Bracket, Judgement};
-pub(super) use self::bracket::{MOST_RUNGS, milestones};
 use self::promotion::{Answer, Promotion};
 pub(super) use self::reason::share;
 use self::run::Run;
 pub use self::settings::AshaForm;
+pub(super) use self::settings::ladder;
 use super::{AtMaxT, Buffering, Cohort, ScheduleError, Scheduler, settle_objective};
 use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
@@ -22,9 +23,8 @@ mod gate;
 mod promotion;
 mod reason;
 mod run;
-mod rung;
-mod saved;
 mod settings;
+mod state;
 
 /// A run, in either form.
 #[derive(Clone, Debug)]
@@ -77,17 +77,19 @@ enum Going {
 /// Source: Li et al. 2020, "A System for Massively Parallel Hyperparameter Tuning", MLSys, algorithm 2, for the promotion
 /// form; the stopping form and the brackets are those of Ray Tune's `AsyncHyperBandScheduler`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Asha {
     max_t: u64,
     grace_period: u64,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     reduction_factor: f64,
     brackets: u32,
     at_max_t: AtMaxT,
     time_attr: String,
     objective: Option<Objective>,
-    seed: u64,
+    seed: Option<u64>,
     form: AshaForm,
     #[serde(skip)]
     run: Option<Going>,
@@ -103,7 +105,7 @@ impl Default for Asha {
             at_max_t: AtMaxT::Stop,
             time_attr: "training_iteration".to_owned(),
             objective: None,
-            seed: 0,
+            seed: None,
             form: AshaForm::Stopping,
             run: None,
         }
@@ -116,70 +118,36 @@ impl Asha {
         Self::default()
     }
 
-    /// The time at which a trial is over, and where the last rung may stand; from 1. Default 100.
-    #[must_use]
-    pub fn max_t(mut self, max_t: u64) -> Self {
-        self.max_t = max_t;
-        self
-    }
+    setters! {
+        /// The time at which a trial is over, and where the last rung may stand; from 1. Default 100.
+        max_t(max_t: u64) => max_t = max_t;
 
-    /// The time of the first rung: nobody stops before it. From 1 to `max_t`. Default 1.
-    #[must_use]
-    pub fn grace_period(mut self, grace_period: u64) -> Self {
-        self.grace_period = grace_period;
-        self
-    }
+        /// The time of the first rung: nobody stops before it. From 1 to `max_t`. Default 1.
+        grace_period(grace_period: u64) => grace_period = grace_period;
 
-    /// One in how many goes on at a rung, and the ratio of a rung's time to that of the one below. Above 1, and large
-    /// enough to give no more than 1000 rungs. Default 4.
-    #[must_use]
-    pub fn reduction_factor(mut self, reduction_factor: f64) -> Self {
-        self.reduction_factor = reduction_factor;
-        self
-    }
+        /// One in how many goes on at a rung, and the ratio of a rung's time to that of the one below. Above 1, and large
+        /// enough to give no more than 1000 rungs. Default 4.
+        reduction_factor(reduction_factor: f64) => reduction_factor = reduction_factor;
 
-    /// How many brackets there are; from 1. Those that would have no rung are left out. Default 1.
-    #[must_use]
-    pub fn brackets(mut self, brackets: u32) -> Self {
-        self.brackets = brackets;
-        self
-    }
+        /// How many brackets there are; from 1. Those that would have no rung are left out. Default 1.
+        brackets(brackets: u32) => brackets = brackets;
 
-    /// What becomes of a trial that reaches `max_t`. Default [`AtMaxT::Stop`].
-    #[must_use]
-    pub fn at_max_t(mut self, at_max_t: AtMaxT) -> Self {
-        self.at_max_t = at_max_t;
-        self
-    }
+        /// What becomes of a trial that reaches `max_t`. Default [`AtMaxT::Stop`].
+        at_max_t(at_max_t: AtMaxT) => at_max_t = at_max_t;
 
-    /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
-    /// `training_iteration`.
-    #[must_use]
-    pub fn time_attr(mut self, time_attr: impl Into<String>) -> Self {
-        self.time_attr = time_attr.into();
-        self
-    }
+        /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
+        /// `training_iteration`.
+        time_attr(time_attr: impl Into<String>) => time_attr = time_attr.into();
 
-    /// What counts. Not needed if the experiment has an objective.
-    #[must_use]
-    pub fn objective(mut self, objective: Objective) -> Self {
-        self.objective = Some(objective);
-        self
-    }
+        /// What counts. Not needed if the experiment has an objective.
+        objective(objective: Objective) => objective = Some(objective);
 
-    /// The seed of the draw of brackets; the same seed and the same order of trials give the same brackets. Without
-    /// effect on a single bracket. Default 0.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
+        /// The seed of the draw of brackets; the same seed and the same order of trials give the same brackets. Without
+        /// effect on a single bracket. Default: that of the experiment.
+        seed(seed: u64) => seed = Some(seed);
 
-    /// What becomes of those that aren't among the best at a rung. Default [`AshaForm::Stopping`].
-    #[must_use]
-    pub fn form(mut self, form: AshaForm) -> Self {
-        self.form = form;
-        self
+        /// What becomes of those that aren't among the best at a rung. Default [`AshaForm::Stopping`].
+        form(form: AshaForm) => form = form;
     }
 
     /// The bracket of a trial, from 0, until the trial is over.
@@ -228,6 +196,20 @@ impl Scheduler for Asha {
             Some(Going::Stopping(run)) => run.add(trial),
             Some(Going::Promotion(promotion)) => promotion.run.add(trial),
         }
+    }
+
+    fn on_revive(&mut self, trial: TrialId, _: &Config, last: Option<&Report>) {
+        // Before it reported, it had reached nothing.
+        let time = last.and_then(|report| report.number(&self.time_attr)).unwrap_or(f64::NEG_INFINITY);
+        match &mut self.run {
+            None => {}
+            Some(Going::Stopping(run)) => run.rejoin(trial, |bracket| bracket.reached(time)),
+            Some(Going::Promotion(promotion)) => promotion.rejoin(trial, time),
+        }
+    }
+
+    fn take_seed(&mut self, seed: u64) {
+        self.seed.get_or_insert(seed);
     }
 
     /// Records the trial's last report at the rung it reached, if it isn't recorded there, and forgets the trial.
@@ -282,12 +264,16 @@ impl Scheduler for Asha {
         self.objective.as_slice()
     }
 
+    fn time_attr(&self) -> Option<&str> {
+        Some(&self.time_attr)
+    }
+
     fn save(&self) -> Option<PartState> {
-        self.saved()
+        self.state()
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        self.take_up(state)
+        self.load_state(state)
     }
 
     fn spec(&self) -> Option<PartSpec> {

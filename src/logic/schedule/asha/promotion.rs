@@ -79,6 +79,11 @@ impl Promotion {
         Some(Held { bracket, gate, rank: self.run.brackets[bracket][gate].record(score) })
     }
 
+    /// A trial that had ended goes on after that time.
+    pub(super) fn rejoin(&mut self, trial: TrialId, time: f64) {
+        self.run.rejoin(trial, |gates| gates.partition_point(|gate| gate.milestone() <= time));
+    }
+
     /// A trial ended after a last report that may be new.
     pub(super) fn end(&mut self, trial: TrialId, last: Option<(f64, f64)>) {
         if let Some((time, score)) = last {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::bracket::{Bracket, Judgement};
 use crate::logic::ids::TrialId;
@@ -18,7 +19,7 @@ pub(super) struct Run<B> {
 }
 
 /// A trial's place.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Member {
     pub(super) bracket: u32,
     /// How many rungs, from below, the trial has behind it.
@@ -39,6 +40,14 @@ impl<B> Run<B> {
     /// A trial joins, unless it has already.
     pub(super) fn add(&mut self, trial: TrialId) {
         self.join(trial);
+    }
+
+    /// A trial that was over goes on. What it has behind it, as `reached` counts the rungs of its bracket, isn't judged again.
+    pub(super) fn rejoin(&mut self, trial: TrialId, reached: impl Fn(&B) -> usize) {
+        let member = self.join(trial);
+        let reached = self.brackets.get(member.bracket as usize).map_or(0, reached);
+        let passed = member.passed.max(u32::try_from(reached).unwrap_or(u32::MAX));
+        self.members.insert(trial, Member { passed, ..member });
     }
 
     /// Drops the trial's place; what it recorded stays.

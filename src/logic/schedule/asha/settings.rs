@@ -8,9 +8,11 @@ use super::promotion::Promotion;
 use super::run::Run;
 use super::{Asha, Going};
 use crate::logic::schedule::ScheduleError;
+use crate::logic::spec::Check;
 
 /// What becomes of a trial that isn't among the best at a rung.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AshaForm {
     /// It is stopped. Nobody is ever paused, and nobody comes back. The first one at a rung always goes on.
@@ -30,6 +32,21 @@ impl std::fmt::Display for AshaForm {
     }
 }
 
+/// Holds the settings of rungs against what can work.
+pub(in crate::logic::schedule) fn ladder(
+    check: Check,
+    max_t: u64,
+    grace_period: u64,
+    reduction_factor: f64,
+) -> Result<(), ScheduleError> {
+    check.halving(max_t, reduction_factor)?;
+    let holds = (1..=max_t).contains(&grace_period);
+    check.require(holds, "grace_period", grace_period, "at least 1 and at most `max_t`")?;
+    let few = milestones(grace_period, max_t, reduction_factor).len() <= MOST_RUNGS;
+    let expected = "so far above 1 that there are no more than 1000 rungs up to `max_t`";
+    Ok(check.require(few, "reduction_factor", reduction_factor, expected)?)
+}
+
 impl Asha {
     /// The times of the rungs of each bracket, ascending, as the settings stand.
     pub fn rungs(&self) -> Vec<Vec<f64>> {
@@ -46,38 +63,19 @@ impl Asha {
     }
 
     pub(super) fn check(&self) -> Result<(), ScheduleError> {
-        let refuse = |setting, value: String, expected| {
-            Err(ScheduleError::Setting { scheduler: "Asha", setting, value, expected })
-        };
-        if self.max_t == 0 {
-            return refuse("max_t", self.max_t.to_string(), "at least 1");
-        }
-        if self.grace_period == 0 || self.grace_period > self.max_t {
-            return refuse("grace_period", self.grace_period.to_string(), "at least 1 and at most `max_t`");
-        }
-        if !self.reduction_factor.is_finite() || self.reduction_factor <= 1.0 {
-            return refuse("reduction_factor", self.reduction_factor.to_string(), "a finite number above 1");
-        }
-        if milestones(self.grace_period, self.max_t, self.reduction_factor).len() > MOST_RUNGS {
-            let expected = "so far above 1 that there are no more than 1000 rungs up to `max_t`";
-            return refuse("reduction_factor", self.reduction_factor.to_string(), expected);
-        }
-        if self.brackets == 0 {
-            return refuse("brackets", self.brackets.to_string(), "at least 1");
-        }
-        if self.time_attr.is_empty() {
-            return refuse("time_attr", "empty".to_owned(), "the name of a metric, as in `training_iteration`");
-        }
-        Ok(())
+        let check = Check("Asha");
+        ladder(check, self.max_t, self.grace_period, self.reduction_factor)?;
+        check.require(self.brackets > 0, "brackets", self.brackets, "at least 1")?;
+        Ok(check.time_attr(&self.time_attr)?)
     }
 
     /// A run in which nobody has reported.
     pub(super) fn begin(&self) -> Going {
-        let (rungs, odds) = (self.rungs(), self.bracket_odds());
+        let (rungs, odds, seed) = (self.rungs(), self.bracket_odds(), self.seed.unwrap_or_default());
         match self.form {
             AshaForm::Stopping => {
                 let brackets = rungs.iter().map(|times| Bracket::new(times, self.reduction_factor)).collect();
-                Going::Stopping(Run::new(brackets, odds, self.seed))
+                Going::Stopping(Run::new(brackets, odds, seed))
             }
             AshaForm::Promotion => {
                 // Nobody waits at the end.
@@ -85,7 +83,7 @@ impl Asha {
                 let gates = |times: &Vec<f64>| -> Vec<Gate> {
                     times.iter().filter(below).map(|time| Gate::new(*time, self.reduction_factor)).collect()
                 };
-                Going::Promotion(Promotion::new(Run::new(rungs.iter().map(gates).collect(), odds, self.seed)))
+                Going::Promotion(Promotion::new(Run::new(rungs.iter().map(gates).collect(), odds, seed)))
             }
         }
     }

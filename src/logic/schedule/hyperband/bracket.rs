@@ -3,22 +3,27 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::plan::{Plan, Start};
 use crate::logic::ids::TrialId;
 use crate::logic::schedule::AtMaxT;
+use crate::logic::state::float;
 
 /// A trial in a bracket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Member {
     pub(super) trial: TrialId,
     /// The time of its last report, 0 before the first.
+    #[serde(with = "float")]
     pub(super) time: f64,
     /// Its last score, of which more is better.
+    #[serde(with = "float")]
     pub(super) score: f64,
 }
 
 /// A trial that leaves its bracket.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Leaver {
     pub(super) seat: u64,
     pub(super) member: Member,
@@ -26,10 +31,17 @@ pub(super) struct Leaver {
 }
 
 /// Why a trial leaves its bracket.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Why {
     /// It wasn't among the best `kept` of `of` at `milestone`, the worst of which has `least`.
-    Behind { milestone: u64, kept: u64, of: usize, least: f64 },
+    Behind {
+        milestone: u64,
+        kept: u64,
+        of: usize,
+        #[serde(with = "float")]
+        least: f64,
+    },
     /// The bracket is over.
     Over { milestone: u64 },
 }

@@ -21,8 +21,8 @@ use crate::logic::state::{PartState, StateError, float};
 mod bracket;
 mod plan;
 mod run;
-mod saved;
 mod settings;
+mod state;
 
 /// Halves groups of trials together, and hedges over how early they may be judged: synchronous HyperBand.
 ///
@@ -64,10 +64,12 @@ mod settings;
 /// searchers that model: Falkner et al. 2018, "BOHB: Robust and Efficient Hyperparameter Optimization at Scale", ICML,
 /// and Ray Tune's `HyperBandForBOHB`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct HyperBand {
     max_t: u64,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     reduction_factor: f64,
     at_max_t: AtMaxT,
     filling: Filling,
@@ -104,49 +106,27 @@ impl HyperBand {
         Self::new().filling(Filling::LargestFirst)
     }
 
-    /// The time at which the last trials of a bracket are over; from 1. Default 81.
-    #[must_use]
-    pub fn max_t(mut self, max_t: u64) -> Self {
-        self.max_t = max_t;
-        self
-    }
+    setters! {
+        /// The time at which the last trials of a bracket are over; from 1. Default 81.
+        max_t(max_t: u64) => max_t = max_t;
 
-    /// One in how many goes on at a milestone, and the ratio of a milestone to the one before; Li's *eta*. Above 1, and
-    /// large enough to give no more than 1000 halvings. Default 3.
-    #[must_use]
-    pub fn reduction_factor(mut self, reduction_factor: f64) -> Self {
-        self.reduction_factor = reduction_factor;
-        self
-    }
+        /// One in how many goes on at a milestone, and the ratio of a milestone to the one before; Li's *eta*. Above 1, and
+        /// large enough to give no more than 1000 halvings. Default 3.
+        reduction_factor(reduction_factor: f64) => reduction_factor = reduction_factor;
 
-    /// What becomes of the trials that reach the last milestone. With [`AtMaxT::RunOn`] those that got over the last
-    /// halving are never paused again. Default [`AtMaxT::Stop`].
-    #[must_use]
-    pub fn at_max_t(mut self, at_max_t: AtMaxT) -> Self {
-        self.at_max_t = at_max_t;
-        self
-    }
+        /// What becomes of the trials that reach the last milestone. With [`AtMaxT::RunOn`] those that got over the last
+        /// halving are never paused again. Default [`AtMaxT::Stop`].
+        at_max_t(at_max_t: AtMaxT) => at_max_t = at_max_t;
 
-    /// In which order brackets are filled, and when one may be halved. Default [`Filling::SmallestFirst`].
-    #[must_use]
-    pub fn filling(mut self, filling: Filling) -> Self {
-        self.filling = filling;
-        self
-    }
+        /// In which order brackets are filled, and when one may be halved. Default [`Filling::SmallestFirst`].
+        filling(filling: Filling) => filling = filling;
 
-    /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
-    /// `training_iteration`.
-    #[must_use]
-    pub fn time_attr(mut self, time_attr: impl Into<String>) -> Self {
-        self.time_attr = time_attr.into();
-        self
-    }
+        /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
+        /// `training_iteration`.
+        time_attr(time_attr: impl Into<String>) => time_attr = time_attr.into();
 
-    /// What counts. Not needed if the experiment has an objective.
-    #[must_use]
-    pub fn objective(mut self, objective: Objective) -> Self {
-        self.objective = Some(objective);
-        self
+        /// What counts. Not needed if the experiment has an objective.
+        objective(objective: Objective) => objective = Some(objective);
     }
 
     /// The brackets of a band as the settings stand, in the order in which they are filled; of each its rounds: how many
@@ -254,12 +234,16 @@ impl Scheduler for HyperBand {
         Buffering::Refused
     }
 
+    fn time_attr(&self) -> Option<&str> {
+        Some(&self.time_attr)
+    }
+
     fn save(&self) -> Option<PartState> {
-        self.saved()
+        self.state()
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        self.take_up(state)
+        self.load_state(state)
     }
 
     fn spec(&self) -> Option<PartSpec> {

@@ -1,10 +1,7 @@
 //! The plan of a band: how many trials each bracket takes, and until when they run, in exact arithmetic.
 
-use super::settings::Filling;
+use super::settings::{Filling, MOST_HALVINGS};
 use crate::logic::schedule::number::snapped;
-
-/// More halvings than this in a bracket are refused: no factor that is of any use gives them.
-pub(super) const MOST_HALVINGS: u32 = 1000;
 
 /// How a bracket begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,11 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::HyperBand;
-use super::plan::MOST_HALVINGS;
 use crate::logic::schedule::ScheduleError;
+use crate::logic::spec::Check;
+
+/// More halvings than this in a bracket are refused: no factor that is of any use gives them.
+pub(super) const MOST_HALVINGS: u32 = 1000;
 
 /// In which order the brackets of a band are filled, and when one may be halved.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Filling {
     /// From the one with the fewest trials on. A bracket is halved as soon as all the trials it has are at the milestone.
@@ -30,22 +34,11 @@ impl std::fmt::Display for Filling {
 
 impl HyperBand {
     pub(super) fn check(&self) -> Result<(), ScheduleError> {
-        let refuse = |setting, value: String, expected| {
-            Err(ScheduleError::Setting { scheduler: "HyperBand", setting, value, expected })
-        };
-        if self.max_t == 0 {
-            return refuse("max_t", self.max_t.to_string(), "at least 1");
-        }
-        if !self.reduction_factor.is_finite() || self.reduction_factor <= 1.0 {
-            return refuse("reduction_factor", self.reduction_factor.to_string(), "a finite number above 1");
-        }
-        if self.plan().brackets() > MOST_HALVINGS + 1 {
-            let expected = "so far above 1 that there are no more than 1000 halvings up to `max_t`";
-            return refuse("reduction_factor", self.reduction_factor.to_string(), expected);
-        }
-        if self.time_attr.is_empty() {
-            return refuse("time_attr", "empty".to_owned(), "the name of a metric, as in `training_iteration`");
-        }
-        Ok(())
+        let check = Check("HyperBand");
+        check.halving(self.max_t, self.reduction_factor)?;
+        let few = self.plan().brackets() <= MOST_HALVINGS + 1;
+        let expected = "so far above 1 that there are no more than 1000 halvings up to `max_t`";
+        check.require(few, "reduction_factor", self.reduction_factor, expected)?;
+        Ok(check.time_attr(&self.time_attr)?)
     }
 }

@@ -1,23 +1,32 @@
 //! What one trial reported, boiled down to its running means.
 
+use serde::{Deserialize, Serialize};
+
 use crate::logic::ids::TrialId;
+use crate::logic::state::float;
 
 /// The running means of one trial, and its best score.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct History {
     /// Whose it is, unless that is forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) trial: Option<TrialId>,
     /// Time, and the mean of the scores from the grace period's end up to then; ascending.
+    #[serde(with = "float")]
     pub(super) means: Vec<(f64, f64)>,
     /// How many scores the last mean is of.
     pub(super) count: u64,
     /// The best of all its scores; NaN as long as it had none.
+    #[serde(with = "float")]
     pub(super) best: f64,
     /// The time up to which its reports are recorded.
+    #[serde(with = "float")]
     pub(super) last: f64,
     /// When it was paused last to make room for others.
-    pub(super) yielded: f64,
+    #[serde(default, with = "float", skip_serializing_if = "Option::is_none")]
+    pub(super) yielded: Option<f64>,
     /// It was paused because it was behind, and isn't judged again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) condemned: bool,
 }
 
@@ -29,7 +38,7 @@ impl History {
             count: 0,
             best: f64::NAN,
             last: f64::NEG_INFINITY,
-            yielded: f64::NEG_INFINITY,
+            yielded: None,
             condemned: false,
         }
     }

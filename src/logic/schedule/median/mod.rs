@@ -4,23 +4,23 @@ use serde::{Deserialize, Serialize};
 
 use self::run::{Others, Run};
 use super::number::{short, told_apart};
-use super::{Cohort, ScheduleError, Scheduler, settle_objective, steps};
+use super::{Cohort, ScheduleError, Scheduler, scored, settle_objective, steps};
 use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, float};
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm, float};
 use crate::logic::trial::Status;
 
 mod history;
 mod middle;
 mod run;
-mod saved;
 
 /// What becomes of a trial that is behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WhenBehind {
     /// It is stopped.
@@ -62,14 +62,14 @@ pub enum WhenBehind {
 /// use tryout::prelude::*;
 ///
 /// # let trainable = function("slope", |config: Config, trial| {
-/// #     for step in 1..=10 { trial.report([("score", config.number("slope").unwrap_or(0.0) * f64::from(step))])?; }
+/// #     for step in 1..=10 { trial.report([("score", config.get::<f64>("slope")? * f64::from(step))])?; }
 /// #     Ok(())
 /// # });
 /// let results = Experiment::new("slopes", trainable)
 ///     .space(Space::new().with("slope", grid([3.0, 2.0, 1.0])))
 ///     .concurrency(1)
 ///     .objective(Objective::max("score"))
-///     .scheduler(MedianStopping::new().time_attr("training_iteration").grace_period(3.0).min_samples(1))
+///     .scheduler(MedianStopping::new().grace_period(3.0).min_samples(1))
 ///     .run()?;
 /// # let iterations: Vec<_> = results.trials().iter().map(|trial| trial.last.as_ref().map_or(0, |last| last.iteration())).collect();
 /// assert_eq!(iterations, [10, 3, 3]);
@@ -79,13 +79,16 @@ pub enum WhenBehind {
 /// Source: Golovin et al. 2017, "Google Vizier: A Service for Black-Box Optimization", section 3.2; the grace period,
 /// the time slices and the trials that are compared are those of Ray Tune's `MedianStoppingRule`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct MedianStopping {
     time_attr: String,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     grace_period: f64,
     min_samples: u32,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     min_time_slice: f64,
     when_behind: WhenBehind,
     objective: Option<Objective>,
@@ -96,8 +99,8 @@ pub struct MedianStopping {
 impl Default for MedianStopping {
     fn default() -> Self {
         Self {
-            time_attr: "time_total_s".to_owned(),
-            grace_period: 60.0,
+            time_attr: "training_iteration".to_owned(),
+            grace_period: 1.0,
             min_samples: 3,
             min_time_slice: 0.0,
             when_behind: WhenBehind::Stop,
@@ -108,70 +111,43 @@ impl Default for MedianStopping {
 }
 
 impl MedianStopping {
-    /// With the defaults: `grace_period` 60, by `time_total_s`, with at least 3 others.
+    /// With the defaults: `grace_period` 1, by `training_iteration`, with at least 3 others.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
-    /// `time_total_s`.
-    #[must_use]
-    pub fn time_attr(mut self, time_attr: impl Into<String>) -> Self {
-        self.time_attr = time_attr.into();
-        self
+    setters! {
+        /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
+        /// `training_iteration`.
+        time_attr(time_attr: impl Into<String>) => time_attr = time_attr.into();
+
+        /// The time from which on trials are judged and their scores count in their means; from 0. Default 1.
+        grace_period(grace_period: f64) => grace_period = grace_period;
+
+        /// How many others must have got as far for a trial to be judged; from 1. Default 3.
+        min_samples(min_samples: u32) => min_samples = min_samples;
+
+        /// The time that a trial runs at least before it makes room again; from 0. Default 0.
+        min_time_slice(min_time_slice: f64) => min_time_slice = min_time_slice;
+
+        /// What becomes of a trial that is behind. Default [`WhenBehind::Stop`].
+        when_behind(when_behind: WhenBehind) => when_behind = when_behind;
+
+        /// What counts. Not needed if the experiment has an objective.
+        objective(objective: Objective) => objective = Some(objective);
     }
 
-    /// The time from which on trials are judged and their scores count in their means; from 0. Default 60.
-    #[must_use]
-    pub fn grace_period(mut self, grace_period: f64) -> Self {
-        self.grace_period = grace_period;
-        self
-    }
-
-    /// How many others must have got as far for a trial to be judged; from 1. Default 3.
-    #[must_use]
-    pub fn min_samples(mut self, min_samples: u32) -> Self {
-        self.min_samples = min_samples;
-        self
-    }
-
-    /// The time that a trial runs at least before it makes room again; from 0. Default 0.
-    #[must_use]
-    pub fn min_time_slice(mut self, min_time_slice: f64) -> Self {
-        self.min_time_slice = min_time_slice;
-        self
-    }
-
-    /// What becomes of a trial that is behind. Default [`WhenBehind::Stop`].
-    #[must_use]
-    pub fn when_behind(mut self, when_behind: WhenBehind) -> Self {
-        self.when_behind = when_behind;
-        self
-    }
-
-    /// What counts. Not needed if the experiment has an objective.
-    #[must_use]
-    pub fn objective(mut self, objective: Objective) -> Self {
-        self.objective = Some(objective);
-        self
+    /// The means begin where the grace period ended when they were made.
+    fn state_form(&self) -> StateForm {
+        scored("MedianStopping", &self.time_attr, self.objective.as_ref()).under("grace_period", self.grace_period)
     }
 
     fn check(&self) -> Result<(), ScheduleError> {
-        let refuse = |setting, value: String, expected| {
-            Err(ScheduleError::Setting { scheduler: "MedianStopping", setting, value, expected })
-        };
-        for (setting, time) in [("grace_period", self.grace_period), ("min_time_slice", self.min_time_slice)] {
-            if !time.is_finite() || time < 0.0 {
-                return refuse(setting, time.to_string(), "a finite number from 0 on");
-            }
-        }
-        if self.min_samples == 0 {
-            return refuse("min_samples", self.min_samples.to_string(), "at least 1");
-        }
-        if self.time_attr.is_empty() {
-            return refuse("time_attr", "empty".to_owned(), "the name of a metric, as in `training_iteration`");
-        }
-        Ok(())
+        let check = Check("MedianStopping");
+        check.not_negative("grace_period", self.grace_period)?;
+        check.not_negative("min_time_slice", self.min_time_slice)?;
+        check.require(self.min_samples > 0, "min_samples", self.min_samples, "at least 1")?;
+        Ok(check.time_attr(&self.time_attr)?)
     }
 
     /// The time and the score (more is better) in `report`, if it has both.
@@ -208,8 +184,8 @@ impl Scheduler for MedianStopping {
         let history = run.history(place);
         let Some(median) = median.filter(|_| count >= self.min_samples as usize) else {
             let waits = || cohort.count(Status::Pending) > 0 || cohort.first_paused().is_some();
-            if time - history.yielded > self.min_time_slice && waits() {
-                history.yielded = time;
+            if history.yielded.is_none_or(|yielded| time - yielded > self.min_time_slice) && waits() {
+                history.yielded = Some(time);
                 run.pause(place);
                 let (attr, time, needed) = (&self.time_attr, short(time), self.min_samples);
                 return Verdict::pause(format!(
@@ -279,12 +255,22 @@ impl Scheduler for MedianStopping {
         self.objective.as_slice()
     }
 
+    fn time_attr(&self) -> Option<&str> {
+        Some(&self.time_attr)
+    }
+
     fn save(&self) -> Option<PartState> {
-        self.saved()
+        self.state_form().pack(self.run.as_ref()?)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        self.take_up(state)
+        let before: Run = self.state_form().unpack(state)?;
+        let count = before.histories.len();
+        if let Some(place) = before.paused.last().filter(|place| **place >= count) {
+            return Err(self.state_form().wrong("the last of `paused`", place, format_args!("less than {count}")));
+        }
+        self.run = Some(Run::new(self.grace_period).since(before));
+        Ok(())
     }
 
     fn spec(&self) -> Option<PartSpec> {

@@ -3,24 +3,31 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Bound::{Excluded, Included};
 
+use serde::{Deserialize, Serialize};
+
 use super::history::History;
 use super::middle::{Middle, median_of};
 use crate::logic::ids::TrialId;
 use crate::logic::schedule::Cohort;
 use crate::logic::schedule::number::Ordered;
 
-/// What is known once the settings are fixed.
-#[derive(Clone, Debug)]
+/// What is known once the settings are fixed. What trials reported is kept between sessions; all else follows from that.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Run {
+    #[serde(skip)]
     grace_period: f64,
+    #[serde(skip)]
     places: HashMap<TrialId, usize>,
     /// One a trial, in the order in which they came.
     pub(super) histories: Vec<History>,
     /// At times that were asked for more than once: the mean up to then of every trial that got there.
+    #[serde(skip)]
     columns: BTreeMap<Ordered, Middle>,
     /// The times that were asked for, by their bits.
+    #[serde(skip)]
     asked: HashSet<u64>,
     /// The latest time of any trial.
+    #[serde(skip)]
     front: f64,
     /// Trials that were paused.
     pub(super) paused: BTreeSet<usize>,
@@ -35,19 +42,12 @@ pub(super) struct Others {
 
 impl Run {
     pub(super) fn new(grace_period: f64) -> Self {
-        Self {
-            grace_period,
-            places: HashMap::new(),
-            histories: Vec::new(),
-            columns: BTreeMap::new(),
-            asked: HashSet::new(),
-            front: f64::NEG_INFINITY,
-            paused: BTreeSet::new(),
-        }
+        Self { grace_period, front: f64::NEG_INFINITY, ..Self::default() }
     }
 
     /// Goes on with what trials have reported in an earlier session, and with those of them that were paused.
-    pub(super) fn since(self, histories: Vec<History>, paused: BTreeSet<usize>) -> Self {
+    pub(super) fn since(self, before: Self) -> Self {
+        let Self { histories, paused, .. } = before;
         let whose = |(place, history): (usize, &History)| Some((history.trial?, place));
         let places = histories.iter().enumerate().filter_map(whose).collect();
         let front = histories.iter().map(|history| history.last).fold(self.front, f64::max);

@@ -5,19 +5,18 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use self::rung::{Rung, Standing};
-use super::asha::{MOST_RUNGS, milestones, share};
+use super::asha::{ladder, milestones, share};
 use super::number::short;
-use super::{AtMaxT, Cohort, ScheduleError, Scheduler};
+use super::{AtMaxT, Cohort, ScheduleError, Scheduler, in_words};
 use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report, pareto};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, float};
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm, float};
 
 mod rung;
-mod saved;
 
 const PART: &str = "MoAsha";
 
@@ -53,20 +52,26 @@ const PART: &str = "MoAsha";
 /// stopping form. Theirs fills the last front by an epsilon-net and compares with all trials; here it is the crowding distance
 /// of NSGA-II, which needs no scale, and the memory bounds what a report costs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct MoAsha {
     objectives: Vec<Objective>,
     max_t: u64,
     grace_period: u64,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     reduction_factor: f64,
     memory: u32,
     at_max_t: AtMaxT,
     time_attr: String,
     #[serde(skip)]
+    state: State,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
     rungs: Vec<Rung>,
-    /// How many rungs, from below, each trial has behind it.
-    #[serde(skip)]
+    /// How many rungs, from below, each trial that hasn't ended has behind it.
     passed: HashMap<TrialId, u32>,
 }
 
@@ -80,8 +85,7 @@ impl Default for MoAsha {
             memory: 256,
             at_max_t: AtMaxT::Stop,
             time_attr: "training_iteration".to_owned(),
-            rungs: Vec::new(),
-            passed: HashMap::new(),
+            state: State::default(),
         }
     }
 }
@@ -93,48 +97,26 @@ impl MoAsha {
         Self { objectives: objectives.into_iter().collect(), ..Self::default() }
     }
 
-    /// The time at which a trial is over, and where the last rung may stand; from 1. Default 100.
-    #[must_use]
-    pub fn max_t(mut self, max_t: u64) -> Self {
-        self.max_t = max_t;
-        self
-    }
+    setters! {
+        /// The time at which a trial is over, and where the last rung may stand; from 1. Default 100.
+        max_t(max_t: u64) => max_t = max_t;
 
-    /// The time of the first rung: nobody stops before it. From 1 to `max_t`. Default 1.
-    #[must_use]
-    pub fn grace_period(mut self, grace_period: u64) -> Self {
-        self.grace_period = grace_period;
-        self
-    }
+        /// The time of the first rung: nobody stops before it. From 1 to `max_t`. Default 1.
+        grace_period(grace_period: u64) => grace_period = grace_period;
 
-    /// One in how many goes on at a rung, and the ratio of a rung's time to that of the one below. Above 1, and large
-    /// enough to give no more than 1000 rungs. Default 4.
-    #[must_use]
-    pub fn reduction_factor(mut self, reduction_factor: f64) -> Self {
-        self.reduction_factor = reduction_factor;
-        self
-    }
+        /// One in how many goes on at a rung, and the ratio of a rung's time to that of the one below. Above 1, and large
+        /// enough to give no more than 1000 rungs. Default 4.
+        reduction_factor(reduction_factor: f64) => reduction_factor = reduction_factor;
 
-    /// With how many of those that were at a rung before it a trial is compared, the latest; from 2 to 10,000. Default 256.
-    #[must_use]
-    pub fn memory(mut self, memory: u32) -> Self {
-        self.memory = memory;
-        self
-    }
+        /// With how many of those that were at a rung before it a trial is compared, the latest; from 2 to 10,000. Default 256.
+        memory(memory: u32) => memory = memory;
 
-    /// What becomes of a trial that reaches `max_t`. Default [`AtMaxT::Stop`].
-    #[must_use]
-    pub fn at_max_t(mut self, at_max_t: AtMaxT) -> Self {
-        self.at_max_t = at_max_t;
-        self
-    }
+        /// What becomes of a trial that reaches `max_t`. Default [`AtMaxT::Stop`].
+        at_max_t(at_max_t: AtMaxT) => at_max_t = at_max_t;
 
-    /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
-    /// `training_iteration`.
-    #[must_use]
-    pub fn time_attr(mut self, time_attr: impl Into<String>) -> Self {
-        self.time_attr = time_attr.into();
-        self
+        /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
+        /// `training_iteration`.
+        time_attr(time_attr: impl Into<String>) => time_attr = time_attr.into();
     }
 
     /// The times of the rungs, ascending, as the settings stand.
@@ -143,41 +125,23 @@ impl MoAsha {
     }
 
     fn check(&self) -> Result<(), ScheduleError> {
-        let refuse = |setting, value: String, expected| {
-            Err(ScheduleError::Setting { scheduler: PART, setting, value, expected })
-        };
-        if self.objectives.iter().any(|objective| objective.metric.is_empty()) {
-            return refuse(
-                "objectives",
-                "a metric without a name".to_owned(),
-                "names, as in `loss` or `test/accuracy`",
-            );
-        }
-        if self.max_t == 0 {
-            return refuse("max_t", self.max_t.to_string(), "at least 1");
-        }
-        if self.grace_period == 0 || self.grace_period > self.max_t {
-            return refuse("grace_period", self.grace_period.to_string(), "at least 1 and at most `max_t`");
-        }
-        if !self.reduction_factor.is_finite() || self.reduction_factor <= 1.0 {
-            return refuse("reduction_factor", self.reduction_factor.to_string(), "a finite number above 1");
-        }
-        if self.rungs().len() > MOST_RUNGS {
-            let expected = "so far above 1 that there are no more than 1000 rungs up to `max_t`";
-            return refuse("reduction_factor", self.reduction_factor.to_string(), expected);
-        }
-        if !(2..=10_000).contains(&self.memory) {
-            return refuse("memory", self.memory.to_string(), "from 2 to 10,000");
-        }
-        if self.time_attr.is_empty() {
-            return refuse("time_attr", "empty".to_owned(), "the name of a metric, as in `training_iteration`");
-        }
-        Ok(())
+        let check = Check(PART);
+        let named = self.objectives.iter().all(|objective| !objective.metric.is_empty());
+        check.require(named, "objectives", "a metric without a name", "names, as in `loss` or `test/accuracy`")?;
+        ladder(check, self.max_t, self.grace_period, self.reduction_factor)?;
+        check.require((2..=10_000).contains(&self.memory), "memory", self.memory, "from 2 to 10,000")?;
+        Ok(check.time_attr(&self.time_attr)?)
     }
 
     /// A run in which nobody has reported.
-    fn begin(&self) -> Vec<Rung> {
-        self.rungs().into_iter().map(Rung::new).collect()
+    fn begin(&self) -> State {
+        State { rungs: self.rungs().into_iter().map(Rung::new).collect(), passed: HashMap::new() }
+    }
+
+    fn state_form(&self) -> StateForm {
+        let objectives: Vec<String> = self.objectives.iter().map(in_words).collect();
+        let form = StateForm::new(PART).under("time_attr", &self.time_attr).under("objectives", objectives.join(", "));
+        form.under("grace_period", self.grace_period).under("reduction_factor", self.reduction_factor)
     }
 
     /// The time and the scores in `report`, if it has all of them.
@@ -190,13 +154,13 @@ impl MoAsha {
     /// Records a trial at the highest rung that it has reached, if it hasn't passed that. Answers how many were recorded there
     /// before, and where it stands.
     fn judge(&mut self, trial: TrialId, time: f64, scores: Vec<f64>) -> Option<(f64, u64, Standing)> {
-        let reached = self.rungs.partition_point(|rung| rung.milestone <= time);
-        let passed = self.passed.entry(trial).or_insert(0);
+        let reached = self.state.rungs.partition_point(|rung| rung.milestone <= time);
+        let passed = self.state.passed.entry(trial).or_insert(0);
         if reached <= *passed as usize {
             return None;
         }
         *passed = u32::try_from(reached).unwrap_or(u32::MAX);
-        let rung = self.rungs.get_mut(reached.checked_sub(1)?)?;
+        let rung = self.state.rungs.get_mut(reached.checked_sub(1)?)?;
         if !pareto::is_complete(&scores) {
             return None;
         }
@@ -228,7 +192,15 @@ impl Scheduler for MoAsha {
     }
 
     fn on_add(&mut self, trial: TrialId, _: &Config) {
-        self.passed.entry(trial).or_insert(0);
+        self.state.passed.entry(trial).or_insert(0);
+    }
+
+    /// The rungs that it has behind it are passed.
+    fn on_revive(&mut self, trial: TrialId, _: &Config, last: Option<&Report>) {
+        let time = last.and_then(|report| report.number(&self.time_attr)).unwrap_or(f64::NEG_INFINITY);
+        let reached = self.state.rungs.partition_point(|rung| rung.milestone <= time);
+        let passed = self.state.passed.entry(trial).or_insert(0);
+        *passed = u32::try_from(reached).unwrap_or(u32::MAX).max(*passed);
     }
 
     /// Records the trial's last report at the rung it reached, if it isn't recorded there, and forgets the trial, but not one
@@ -240,7 +212,7 @@ impl Scheduler for MoAsha {
         if let Some((time, scores)) = last.and_then(|report| self.read(report)) {
             self.judge(trial, time, scores);
         }
-        self.passed.remove(&trial);
+        self.state.passed.remove(&trial);
         Vec::new()
     }
 
@@ -254,8 +226,7 @@ impl Scheduler for MoAsha {
         if self.objectives.is_empty() {
             return Err(ScheduleError::NoObjective { scheduler: PART });
         }
-        self.rungs = self.begin();
-        self.passed.clear();
+        self.state = self.begin();
         Ok(())
     }
 
@@ -263,12 +234,31 @@ impl Scheduler for MoAsha {
         &self.objectives
     }
 
-    fn save(&self) -> Option<PartState> {
-        self.saved()
+    fn time_attr(&self) -> Option<&str> {
+        Some(&self.time_attr)
     }
 
+    fn save(&self) -> Option<PartState> {
+        self.state_form().pack(&self.state)
+    }
+
+    /// Another `max_t` moves the end of the ladder: the rungs that stand in both keep their points. With a smaller memory the
+    /// latest are kept.
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        self.take_up(state)
+        let (form, before) = (self.state_form(), self.state_form().unpack::<State>(state)?);
+        let mut state = State { passed: before.passed, ..self.begin() };
+        for (rung, before) in state.rungs.iter_mut().zip(before.rungs) {
+            for point in before.recent {
+                if point.len() != self.objectives.len() {
+                    let found = format!("{} scores", point.len());
+                    return Err(form.wrong("a point at a rung", found, self.objectives.len()));
+                }
+                rung.record(point, self.memory as usize);
+            }
+            rung.seen = before.seen;
+        }
+        self.state = state;
+        Ok(())
     }
 
     fn spec(&self) -> Option<PartSpec> {

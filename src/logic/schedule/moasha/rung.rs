@@ -2,15 +2,19 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::logic::metrics::pareto;
+use crate::logic::state::float;
 
 /// A milestone and the points recorded at it: a score for each objective, more is better.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Rung {
     pub(super) milestone: f64,
     /// How many points were ever recorded.
     pub(super) seen: u64,
     /// The last of them.
+    #[serde(with = "float")]
     pub(super) recent: VecDeque<Vec<f64>>,
 }
 

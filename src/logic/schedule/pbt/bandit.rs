@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::mutate::Mutations;
 use crate::logic::config::Config;
-use crate::logic::ids::{RunId, TrialId};
+use crate::logic::ids::TrialId;
 use crate::logic::search::{Kernel, Posterior};
-use crate::logic::state::Float;
+use crate::logic::state::{Float, float};
 
 /// So many intervals are remembered, the newest; and so many are needed before anything is chosen by them.
 const MEMORY: usize = 100;
@@ -35,25 +35,19 @@ pub(super) struct Gain {
 }
 
 /// From where a member's next gain counts.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Mark {
+    #[serde(with = "float")]
     time: f64,
+    #[serde(with = "float")]
     score: f64,
 }
 
 /// What the population has seen.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Bandit {
     gains: Vec<Gain>,
     marks: BTreeMap<TrialId, Mark>,
-}
-
-/// All of it, for a later session.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct SavedBandit {
-    gains: Vec<Gain>,
-    /// The trial, and the time and the score from which its next gain counts.
-    marks: Vec<(u32, Float, Float)>,
 }
 
 impl Bandit {
@@ -83,6 +77,16 @@ impl Bandit {
             Some(mark) => drop(self.marks.insert(trial, mark)),
             None => drop(self.marks.remove(&trial)),
         }
+    }
+
+    /// The numbers have other ranges: gains are kept where they were made, also beyond those.
+    pub(super) fn moved(&mut self, old: &Mutations, new: &Mutations) {
+        self.gains.retain_mut(|gain| {
+            let parts: Vec<f64> = gain.parts.iter().map(|part| part.0).collect();
+            let moved = new.moved(old, &parts);
+            gain.parts = moved.iter().flatten().map(|part| Float(*part)).collect();
+            moved.is_some()
+        });
     }
 
     pub(super) fn ended(&mut self, trial: TrialId) {
@@ -129,20 +133,6 @@ impl Bandit {
         let kernel = Kernel::new(size + 1).fitted(&points[newest..], &values[newest..], ROUNDS);
         Some((Posterior::new(kernel, points, &values)?, when(time)))
     }
-
-    pub(super) fn saved(&self) -> SavedBandit {
-        let mark = |(trial, mark): (&TrialId, &Mark)| (trial.number(), Float(mark.time), Float(mark.score));
-        SavedBandit { gains: self.gains.clone(), marks: self.marks.iter().map(mark).collect() }
-    }
-
-    pub(super) fn of(saved: SavedBandit, run: RunId) -> Self {
-        let mark = |(number, time, score): (u32, Float, Float)| {
-            (TrialId::new(run, number), Mark { time: time.0, score: score.0 })
-        };
-        let mut gains = saved.gains;
-        gains.drain(..gains.len().saturating_sub(MEMORY));
-        Self { gains, marks: saved.marks.into_iter().map(mark).collect() }
-    }
 }
 
 #[cfg(test)]
@@ -150,6 +140,7 @@ mod tests {
     use rand::SeedableRng;
 
     use super::*;
+    use crate::logic::ids::RunId;
     use crate::logic::space::{Space, uniform};
 
     fn trial(number: u32) -> TrialId {

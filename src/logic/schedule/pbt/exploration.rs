@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a copy's numbers are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Exploration {
@@ -33,7 +34,7 @@ pub enum Exploration {
     ///     .perturbation_interval(5.0)
     ///     .mutations(Space::new().with("lr", log_uniform(1e-4, 1e-1)))
     ///     .exploration(Exploration::Bandit);
-    /// # let trainable = function("t", |config: Config, trial| { trial.report([("loss", config.number("lr").unwrap_or(0.0))])?; Ok(()) });
+    /// # let trainable = function("t", |config: Config, trial| { trial.report([("loss", config.get::<f64>("lr")?)])?; Ok(()) });
     /// let experiment = Experiment::new("four", trainable)
     ///     .space(Space::new().with("lr", log_uniform(1e-4, 1e-1)))
     ///     .samples(4)

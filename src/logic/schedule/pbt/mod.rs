@@ -1,6 +1,5 @@
 //! Population-based training: the weak go on as mutated copies of the strong.
 
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,10 +10,11 @@ use super::{Buffering, Cohort, ScheduleError, Scheduler, settle_objective, steps
 use crate::logic::config::Config;
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
+use crate::logic::function::Function;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
-use crate::logic::space::Space;
-use crate::logic::spec::PartSpec;
+use crate::logic::space::{Space, SpaceError};
+use crate::logic::spec::{Check, PartSpec};
 use crate::logic::state::{PartState, StateError, float};
 
 #[cfg(feature = "gp")]
@@ -23,7 +23,7 @@ mod exploration;
 mod mutate;
 mod policy;
 mod population;
-mod saved;
+mod state;
 mod turn;
 
 pub use exploration::Exploration;
@@ -33,6 +33,7 @@ const NAME: &str = "Pbt";
 
 /// When the members of a population are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Rounds {
     /// Each at its own intervals, with what the others have reported by then. Nobody waits for anybody.
@@ -42,8 +43,18 @@ pub enum Rounds {
     Synchronous,
 }
 
+fn wrong_mutations(refusal: Refusal) -> ScheduleError {
+    let (value, expected) = match refusal {
+        Refusal::Space(error) => (format!("wrong: {error}"), "a space that can be drawn from"),
+        Refusal::Kind(path, found) => {
+            (format!("{found} at `{path}`"), "a range, a choice of plain values, or a map of these")
+        }
+    };
+    ScheduleError::Setting { scheduler: NAME, setting: "mutations", value, expected }
+}
+
 /// A function that has the last word on a copy's configuration.
-type Explore = Arc<dyn Fn(Config) -> Config + Send + Sync>;
+type Explore = Function<dyn Fn(Config) -> Config + Send + Sync>;
 
 /// Population-based training: at intervals, a trial in the worse part of the population becomes a copy of one in the
 /// better part, takes over its checkpoint, and goes on with a configuration that differs a little.
@@ -65,6 +76,8 @@ type Explore = Arc<dyn Fn(Config) -> Config + Send + Sync>;
 /// - With fewer places than trials, the least trained go first, each for an interval.
 /// - In [synchronous rounds](Rounds::Synchronous) each trial pauses at the end of a round. The last one to get there, or
 ///   to end, lets all be compared.
+/// - Where a client changes the space while the run goes on, the mutations of the same names change with it. Trials keep the values
+///   that they have until they become copies.
 /// - NaN is no score. A report without the time attribute changes nothing; each report must have the metric.
 ///
 /// Costs O(log n) a report with n members, and O(log n) for each member at the end of a synchronous round.
@@ -76,7 +89,7 @@ type Explore = Arc<dyn Fn(Config) -> Config + Send + Sync>;
 ///     .time_attr("training_iteration")
 ///     .perturbation_interval(5.0)
 ///     .mutations(Space::new().with("lr", log_uniform(1e-4, 1e-1)).with("batch", choice([16, 32, 64])));
-/// # let trainable = function("t", |config: Config, trial| { trial.report([("loss", config.number("lr").unwrap_or(0.0))])?; Ok(()) });
+/// # let trainable = function("t", |config: Config, trial| { trial.report([("loss", config.get::<f64>("lr")?)])?; Ok(()) });
 /// let experiment = Experiment::new("schedules", trainable)
 ///     .space(Space::new().with("lr", log_uniform(1e-4, 1e-1)).with("batch", 32))
 ///     .samples(8)
@@ -88,23 +101,28 @@ type Explore = Arc<dyn Fn(Config) -> Config + Send + Sync>;
 ///
 /// Source: Jaderberg et al. 2017, "Population Based Training of Neural Networks"; intervals, quantiles, factors and
 /// rounds are those of Ray Tune's `PopulationBasedTraining`. Unlike there, a number never leaves its range.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Pbt {
     time_attr: String,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     perturbation_interval: f64,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     burn_in: f64,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     quantile_fraction: f64,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     resample_probability: f64,
     perturbation_factors: (f64, f64),
     rounds: Rounds,
     exploration: Exploration,
     mutations: Space,
-    seed: u64,
+    seed: Option<u64>,
     objective: Option<Objective>,
     #[serde(skip)]
     explore: Option<Explore>,
@@ -112,17 +130,11 @@ pub struct Pbt {
     run: Option<Run>,
 }
 
-impl fmt::Debug for Pbt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(NAME).field("rounds", &self.rounds).field("run", &self.run).finish_non_exhaustive()
-    }
-}
-
 impl Default for Pbt {
     fn default() -> Self {
         Self {
-            time_attr: "time_total_s".to_owned(),
-            perturbation_interval: 60.0,
+            time_attr: "training_iteration".to_owned(),
+            perturbation_interval: 10.0,
             burn_in: 0.0,
             quantile_fraction: 0.25,
             resample_probability: 0.25,
@@ -130,7 +142,7 @@ impl Default for Pbt {
             rounds: Rounds::Asynchronous,
             exploration: Exploration::Perturb,
             mutations: Space::new(),
-            seed: 0,
+            seed: None,
             objective: None,
             explore: None,
             run: None,
@@ -139,149 +151,92 @@ impl Default for Pbt {
 }
 
 impl Pbt {
-    /// With the defaults: intervals of 60 by `time_total_s`, quarters, asynchronous. [`mutations`](Pbt::mutations) or
+    /// With the defaults: intervals of 10 by `training_iteration`, quarters, asynchronous. [`mutations`](Pbt::mutations) or
     /// [`explore`](Pbt::explore) must be given.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The name of the metric or automatic key that is a trial's time, in whatever unit. Default `time_total_s`.
-    #[must_use]
-    pub fn time_attr(mut self, time_attr: impl Into<String>) -> Self {
-        self.time_attr = time_attr.into();
-        self
-    }
+    setters! {
+        /// The name of the metric or automatic key that is a trial's time, in whatever unit. Default `training_iteration`.
+        time_attr(time_attr: impl Into<String>) => time_attr = time_attr.into();
 
-    /// How long a trial is trained before it is compared again; above 0. Default 60.
-    #[must_use]
-    pub fn perturbation_interval(mut self, interval: f64) -> Self {
-        self.perturbation_interval = interval;
-        self
-    }
+        /// How long a trial is trained before it is compared again; above 0. Default 10.
+        perturbation_interval(interval: f64) => perturbation_interval = interval;
 
-    /// The time before which no trial is compared; from 0. Default 0.
-    #[must_use]
-    pub fn burn_in(mut self, burn_in: f64) -> Self {
-        self.burn_in = burn_in;
-        self
-    }
+        /// The time before which no trial is compared; from 0. Default 0.
+        burn_in(burn_in: f64) => burn_in = burn_in;
 
-    /// How much of the population the better part is, and the worse; from 0 to 0.5. Default 0.25.
-    #[must_use]
-    pub fn quantile_fraction(mut self, fraction: f64) -> Self {
-        self.quantile_fraction = fraction;
-        self
-    }
+        /// How much of the population the better part is, and the worse; from 0 to 0.5. Default 0.25.
+        quantile_fraction(fraction: f64) => quantile_fraction = fraction;
 
-    /// How often a value is drawn anew instead of moved; from 0 to 1. Default 0.25.
-    #[must_use]
-    pub fn resample_probability(mut self, probability: f64) -> Self {
-        self.resample_probability = probability;
-        self
-    }
+        /// How often a value is drawn anew instead of moved; from 0 to 1. Default 0.25.
+        resample_probability(probability: f64) => resample_probability = probability;
 
-    /// What a number is multiplied by, one or the other. Default 1.2 and 0.8.
-    #[must_use]
-    pub fn perturbation_factors(mut self, up: f64, down: f64) -> Self {
-        self.perturbation_factors = (up, down);
-        self
-    }
+        /// What a number is multiplied by, one or the other. Default 1.2 and 0.8.
+        perturbation_factors(up: f64, down: f64) => perturbation_factors = (up, down);
 
-    /// When the members are compared. Default [`Rounds::Asynchronous`].
-    #[must_use]
-    pub fn rounds(mut self, rounds: Rounds) -> Self {
-        self.rounds = rounds;
-        self
-    }
+        /// When the members are compared. Default [`Rounds::Asynchronous`].
+        rounds(rounds: Rounds) => rounds = rounds;
 
-    /// How a copy's numbers are chosen. Default [`Exploration::Perturb`].
-    #[must_use]
-    pub fn exploration(mut self, exploration: Exploration) -> Self {
-        self.exploration = exploration;
-        self
-    }
+        /// How a copy's numbers are chosen. Default [`Exploration::Perturb`].
+        exploration(exploration: Exploration) => exploration = exploration;
 
-    /// The values that differ in a copy, by the same names and nesting as in the configuration: ranges, and choices among
-    /// plain values.
-    #[must_use]
-    pub fn mutations(mut self, mutations: Space) -> Self {
-        self.mutations = mutations;
-        self
-    }
+        /// The values that differ in a copy, by the same names and nesting as in the configuration: ranges, and choices among
+        /// plain values.
+        mutations(mutations: Space) => mutations = mutations;
 
-    /// Has the last word on a copy's configuration, once for each copy. With it the settings can't be
-    /// [said as data](Scheduler::spec).
-    #[must_use]
-    pub fn explore(mut self, explore: impl Fn(Config) -> Config + Send + Sync + 'static) -> Self {
-        self.explore = Some(Arc::new(explore));
-        self
-    }
+        /// Has the last word on a copy's configuration, once for each copy. With it the settings can't be
+        /// [said as data](Scheduler::spec).
+        explore(explore: impl Fn(Config) -> Config + Send + Sync + 'static) => explore = Some(Function(Arc::new(explore)));
 
-    /// What all draws follow from. Default 0.
-    #[must_use]
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.seed = seed;
-        self
-    }
+        /// What all draws follow from. Default: the seed of the experiment.
+        seed(seed: u64) => seed = Some(seed);
 
-    /// What counts. Not needed if the experiment has an objective.
-    #[must_use]
-    pub fn objective(mut self, objective: Objective) -> Self {
-        self.objective = Some(objective);
-        self
+        /// What counts. Not needed if the experiment has an objective.
+        objective(objective: Objective) => objective = Some(objective);
     }
 
     fn check(&self) -> Result<Mutations, ScheduleError> {
-        let refuse = |setting, value: String, expected| {
-            Err(ScheduleError::Setting { scheduler: NAME, setting, value, expected })
+        let check = Check(NAME);
+        let within = |setting, number: f64, most: f64, expected| {
+            check.require((0.0..=most).contains(&number), setting, number, expected)
         };
-        let within = |number: f64, most: f64| (0.0..=most).contains(&number);
-        if self.time_attr.is_empty() {
-            return refuse("time_attr", "empty".to_owned(), "the name of a metric, as in `training_iteration`");
-        }
-        if !self.perturbation_interval.is_finite() || self.perturbation_interval <= 0.0 {
-            return refuse("perturbation_interval", self.perturbation_interval.to_string(), "finite and above 0");
-        }
-        if !within(self.burn_in, f64::MAX) {
-            return refuse("burn_in", self.burn_in.to_string(), "a finite number from 0 on");
-        }
-        if !within(self.quantile_fraction, 0.5) {
-            return refuse("quantile_fraction", self.quantile_fraction.to_string(), "from 0 to 0.5");
-        }
-        if !within(self.resample_probability, 1.0) {
-            return refuse("resample_probability", self.resample_probability.to_string(), "from 0 to 1");
-        }
+        check.time_attr(&self.time_attr)?;
+        let holds = self.perturbation_interval.is_finite() && self.perturbation_interval > 0.0;
+        check.require(holds, "perturbation_interval", self.perturbation_interval, "finite and above 0")?;
+        check.not_negative("burn_in", self.burn_in)?;
+        within("quantile_fraction", self.quantile_fraction, 0.5, "from 0 to 0.5")?;
+        within("resample_probability", self.resample_probability, 1.0, "from 0 to 1")?;
         let (up, down) = self.perturbation_factors;
-        if !up.is_finite() || !down.is_finite() {
-            return refuse("perturbation_factors", format!("{up} and {down}"), "two finite numbers");
-        }
-        let mutations = match Mutations::new(self.mutations.clone()) {
-            Ok(mutations) => mutations,
-            Err(Refusal::Space(error)) => {
-                return refuse("mutations", format!("wrong: {error}"), "a space that can be drawn from");
-            }
-            Err(Refusal::Kind(path, found)) => {
-                return refuse(
-                    "mutations",
-                    format!("{found} at `{path}`"),
-                    "a range, a choice of plain values, or a map of these",
-                );
-            }
-        };
+        let (holds, value) = (up.is_finite() && down.is_finite(), format_args!("{up} and {down}"));
+        check.require(holds, "perturbation_factors", value, "two finite numbers")?;
+        let mutations = Mutations::new(self.mutations.clone()).map_err(wrong_mutations)?;
         #[cfg(feature = "gp")]
-        if self.exploration == Exploration::Bandit && mutations.numbers() == 0 {
+        {
+            let holds = self.exploration != Exploration::Bandit || mutations.numbers() > 0;
             let expected = "used with a range among the `mutations`: it chooses numbers and nothing else";
-            return refuse("exploration", "Bandit".to_owned(), expected);
+            check.require(holds, "exploration", "Bandit", expected)?;
         }
-        if mutations.is_empty() && self.explore.is_none() {
-            return refuse("mutations", "empty".to_owned(), "given, or `explore` must be: else a copy is only a copy");
-        }
+        let expected = "given, or `explore` must be: else a copy is only a copy";
+        check.require(!mutations.is_empty() || self.explore.is_some(), "mutations", "empty", expected)?;
         Ok(mutations)
+    }
+
+    /// What may be mutated once a client has changed the space so.
+    fn mutations_with(&self, changes: &Space) -> Result<Mutations, ScheduleError> {
+        let refused = |error: SpaceError| ScheduleError::Space { scheduler: NAME.to_owned(), why: error.to_string() };
+        Mutations::new(self.mutations.changed(changes).map_err(refused)?).map_err(wrong_mutations)
     }
 
     /// The time and the score (more is better) in `report`, if it has both.
     fn read(&self, report: &Report) -> Option<(f64, f64)> {
         steps::read(&self.time_attr, self.objective.as_ref(), report)
+    }
+
+    /// That of the setting, or of the experiment.
+    fn seed_of_draws(&self) -> u64 {
+        self.seed.unwrap_or_default()
     }
 
     fn step(&self) -> Step {
@@ -297,9 +252,13 @@ impl Scheduler for Pbt {
         }
     }
 
+    fn take_seed(&mut self, seed: u64) {
+        self.seed.get_or_insert(seed);
+    }
+
     fn complete(&mut self, trial: TrialId, config: &mut Config) {
         if let Some(run) = &self.run {
-            run.mutations.complete(config, self.seed, u64::from(trial.number()));
+            run.mutations.complete(config, self.seed_of_draws(), u64::from(trial.number()));
         }
     }
 
@@ -337,6 +296,19 @@ impl Scheduler for Pbt {
         Ok(())
     }
 
+    fn space_with(&self, changes: &Space) -> Result<Option<Space>, ScheduleError> {
+        let mutations = self.mutations_with(changes)?;
+        Ok(Some(mutations.into_space()))
+    }
+
+    fn set_space(&mut self, changes: &Space) {
+        if let (Ok(mutations), Some(run)) = (self.mutations_with(changes), &mut self.run) {
+            #[cfg(feature = "gp")]
+            run.bandit.moved(&run.mutations, &mutations);
+            run.mutations = mutations;
+        }
+    }
+
     fn objectives(&self) -> &[Objective] {
         self.objective.as_slice()
     }
@@ -345,12 +317,20 @@ impl Scheduler for Pbt {
         Buffering::Refused
     }
 
+    fn replaces_configs(&self) -> bool {
+        true
+    }
+
+    fn time_attr(&self) -> Option<&str> {
+        Some(&self.time_attr)
+    }
+
     fn save(&self) -> Option<PartState> {
-        self.saved()
+        self.state()
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        self.take_up(state)
+        self.load_state(state)
     }
 
     fn spec(&self) -> Option<PartSpec> {

@@ -45,6 +45,10 @@ impl Mutations {
         Ok(Self { space, rules })
     }
 
+    pub(super) fn into_space(self) -> Space {
+        self.space
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.rules.is_empty()
     }
@@ -103,6 +107,12 @@ impl Mutations {
     /// Where the numbers of `config` lie in their ranges; none if one of them is missing.
     pub(super) fn parts(&self, config: &Config) -> Option<Vec<f64>> {
         self.ranged().map(|(path, domain)| domain.part_of(at(config.as_map(), path)?)).collect()
+    }
+
+    /// Where numbers at these parts of the `old` ranges lie in these, beyond 0 and 1 as well; none if that can't be said.
+    pub(super) fn moved(&self, old: &Mutations, parts: &[f64]) -> Option<Vec<f64>> {
+        let ranges = self.ranged().zip(old.ranged()).zip(parts);
+        ranges.map(|(((_, new), (_, old)), part)| new.moved(old, *part)).collect()
     }
 
     pub(super) fn put_parts(&self, config: &mut Config, parts: &[f64]) {

@@ -11,8 +11,9 @@ use crate::logic::event::{Ending, Exploit};
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
 use crate::logic::schedule::{Buffering, Cohort, ScheduleError, Scheduler};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, common_run, pack, unpack};
+use crate::logic::space::Space;
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm};
 
 const NAME: &str = "Replay";
 
@@ -20,6 +21,7 @@ const NAME: &str = "Replay";
 ///
 /// In JSON: `{"start": {"lr": 0.1}, "steps": [{"iteration": 5, "config": {"lr": 0.08}}]}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
     /// The configuration to begin with.
@@ -30,6 +32,7 @@ pub struct Policy {
 
 /// A change of the configuration.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PolicyStep {
     /// After so many iterations.
@@ -70,7 +73,7 @@ impl Policy {
 ///
 /// ```
 /// use tryout::prelude::*;
-/// use tryout::logic::schedule::{Policy, Replay};
+/// use tryout::schedule::{Policy, Replay};
 ///
 /// let text = r#"{"start": {"lr": 0.1}, "steps": [{"iteration": 5, "config": {"lr": 0.08}}]}"#;
 /// let policy: Policy = serde_json::from_str(text)?;
@@ -82,30 +85,30 @@ impl Policy {
 ///
 /// Source: Ray Tune's `PopulationBasedTrainingReplay`. Unlike there, several trials can replay a policy side by side.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Replay {
     policy: Policy,
-    /// The next step of each trial.
     #[serde(skip)]
-    next: BTreeMap<TrialId, usize>,
+    state: State,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    run: crate::logic::ids::RunId,
-    next: Vec<(u32, usize)>,
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    /// The next step of each trial.
+    next: BTreeMap<TrialId, usize>,
 }
 
 impl Replay {
     /// Of this policy.
     pub fn new(policy: Policy) -> Self {
-        Self { policy, next: BTreeMap::new() }
+        Self { policy, state: State::default() }
     }
 }
 
 impl Scheduler for Replay {
     fn on_report(&mut self, trial: TrialId, report: &Report, _: &dyn Cohort) -> Verdict {
-        let next = self.next.entry(trial).or_default();
+        let next = self.state.next.entry(trial).or_default();
         let due = self.policy.steps.iter().skip(*next).take_while(|step| step.iteration <= report.iteration());
         let Some(step) = due.clone().last() else { return Verdict::CONTINUE };
         *next += due.count();
@@ -120,22 +123,23 @@ impl Scheduler for Replay {
     }
 
     fn on_end(&mut self, trial: TrialId, _: Ending, _: Option<&Report>, _: &dyn Cohort) -> Vec<Directive> {
-        self.next.remove(&trial);
+        self.state.next.remove(&trial);
         Vec::new()
     }
 
     /// Checks the policy.
     fn prepare(&mut self, _: Option<&crate::logic::metrics::Objective>) -> Result<(), ScheduleError> {
         let steps = &self.policy.steps;
-        match steps.windows(2).find(|pair| pair[0].iteration > pair[1].iteration) {
-            None => Ok(()),
-            Some(pair) => Err(ScheduleError::Setting {
-                scheduler: NAME,
-                setting: "policy",
-                value: format!("one with iteration {} before {}", pair[0].iteration, pair[1].iteration),
-                expected: "one whose steps are in their order",
-            }),
-        }
+        let turned = steps.windows(2).find(|pair| pair[0].iteration > pair[1].iteration);
+        let value = turned.map(|pair| format!("one with iteration {} before {}", pair[0].iteration, pair[1].iteration));
+        let expected = "one whose steps are in their order";
+        Ok(Check(NAME).require(value.is_none(), "policy", value.unwrap_or_default(), expected)?)
+    }
+
+    /// What is searched is of no account: every trial begins as the policy says.
+    fn space_with(&self, _: &Space) -> Result<Option<Space>, ScheduleError> {
+        let why = "it gives every trial the configurations of its policy, so no other space can be searched".to_owned();
+        Err(ScheduleError::Space { scheduler: NAME.to_owned(), why })
     }
 
     fn buffering(&self) -> Buffering {
@@ -143,13 +147,11 @@ impl Scheduler for Replay {
     }
 
     fn save(&self) -> Option<PartState> {
-        let run = common_run(self.next.keys().copied())?;
-        pack(NAME, &Saved { run, next: self.next.iter().map(|(trial, next)| (trial.number(), *next)).collect() })
+        StateForm::new(NAME).pack(&self.state)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(NAME, state)?;
-        self.next = saved.next.into_iter().map(|(number, next)| (TrialId::new(saved.run, number), next)).collect();
+        self.state = StateForm::new(NAME).unpack(state)?;
         Ok(())
     }
 

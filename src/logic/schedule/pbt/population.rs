@@ -1,18 +1,24 @@
 //! The members of a population: their scores in three parts, and whose turn is next.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Deserialize, Serialize};
 
 use crate::logic::ids::TrialId;
 use crate::logic::schedule::number::Ordered;
+use crate::logic::state::float;
 
 /// A trial that hasn't ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Member {
     /// More is better. None before the first one, and if it is NaN.
+    #[serde(with = "float")]
     pub(super) score: Option<f64>,
     /// Its time at the last report that counted, or that of its last donor.
+    #[serde(with = "float")]
     pub(super) trained: f64,
     /// Its time when it was last saved or made a copy, or that of its last donor.
+    #[serde(with = "float")]
     pub(super) perturbed: f64,
 }
 
@@ -37,7 +43,7 @@ pub(super) struct Population {
     upper: BTreeSet<Key>,
     /// Those of the upper part, in the order in which they came to it; and the place of each.
     picks: Vec<TrialId>,
-    places: BTreeMap<TrialId, usize>,
+    places: HashMap<TrialId, usize>,
     /// All by how far they were trained.
     trained: BTreeSet<Key>,
     /// Those that wait for their turn, by how far they were trained and who came first; and when each came.

@@ -142,7 +142,7 @@ impl Pbt {
         cohort: &dyn Cohort,
         that: impl Fn(TrialId) -> bool,
     ) -> Option<(String, Directive)> {
-        let (step, seed) = (self.step(), self.seed);
+        let (step, seed) = (self.step(), self.seed_of_draws());
         let run = self.run.as_mut()?;
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(COPIES + 2 * run.copies);

@@ -7,15 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::number::{Ordered, short, told_apart};
 use super::quantile::Quantile;
 use super::steps::{self, Steps};
-use super::{Cohort, ScheduleError, Scheduler, settle_objective};
+use super::{Cohort, ScheduleError, Scheduler, scored, settle_objective};
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError, float};
-
-mod saved;
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm, float};
 
 const PART: &str = "Percentile";
 
@@ -44,7 +42,7 @@ const PART: &str = "Percentile";
 /// use tryout::prelude::*;
 ///
 /// # let trainable = function("slope", |config: Config, trial| {
-/// #     for step in 1..=10 { trial.report([("score", config.number("slope").unwrap_or(0.0) * f64::from(step))])?; }
+/// #     for step in 1..=10 { trial.report([("score", config.get::<f64>("slope")? * f64::from(step))])?; }
 /// #     Ok(())
 /// # });
 /// let results = Experiment::new("slopes", trainable)
@@ -60,15 +58,19 @@ const PART: &str = "Percentile";
 ///
 /// Source: Optuna's `PercentilePruner`, after Golovin et al. 2017, "Google Vizier: A Service for Black-Box Optimization".
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Percentile {
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     percentile: f64,
     startup_trials: u32,
     min_trials: u32,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     warm_up: f64,
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     interval: f64,
     time_attr: String,
     objective: Option<Objective>,
@@ -77,19 +79,23 @@ pub struct Percentile {
 }
 
 /// What is known once the settings are fixed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Run {
     completed: u32,
     /// At each step the scores of the trials that have completed.
+    #[serde(with = "float")]
     steps: BTreeMap<Ordered, Quantile>,
     live: HashMap<TrialId, History>,
 }
 
 /// A trial that hasn't ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct History {
+    #[serde(with = "float")]
     best: f64,
+    #[serde(with = "float")]
     last: f64,
+    #[serde(with = "float")]
     scores: Vec<(f64, f64)>,
 }
 
@@ -131,54 +137,28 @@ impl Percentile {
         Self::default()
     }
 
-    /// How many percent of the completed trials are good enough, from 0 to 100. Default 25.
-    #[must_use]
-    pub fn percentile(mut self, percentile: f64) -> Self {
-        self.percentile = percentile;
-        self
-    }
+    setters! {
+        /// How many percent of the completed trials are good enough, from 0 to 100. Default 25.
+        percentile(percentile: f64) => percentile = percentile;
 
-    /// How many trials must have completed before anybody is judged. Default 5.
-    #[must_use]
-    pub fn startup_trials(mut self, startup_trials: u32) -> Self {
-        self.startup_trials = startup_trials;
-        self
-    }
+        /// How many trials must have completed before anybody is judged. Default 5.
+        startup_trials(startup_trials: u32) => startup_trials = startup_trials;
 
-    /// How many completed trials must have reported at a step for a trial to be judged there; from 1. Default 1.
-    #[must_use]
-    pub fn min_trials(mut self, min_trials: u32) -> Self {
-        self.min_trials = min_trials;
-        self
-    }
+        /// How many completed trials must have reported at a step for a trial to be judged there; from 1. Default 1.
+        min_trials(min_trials: u32) => min_trials = min_trials;
 
-    /// The time before which nobody is judged; from 0. Default 0.
-    #[must_use]
-    pub fn warm_up(mut self, warm_up: f64) -> Self {
-        self.warm_up = warm_up;
-        self
-    }
+        /// The time before which nobody is judged; from 0. Default 0.
+        warm_up(warm_up: f64) => warm_up = warm_up;
 
-    /// A trial is judged once in each interval of this length from the warm-up on; above 0. Default 1.
-    #[must_use]
-    pub fn interval(mut self, interval: f64) -> Self {
-        self.interval = interval;
-        self
-    }
+        /// A trial is judged once in each interval of this length from the warm-up on; above 0. Default 1.
+        interval(interval: f64) => interval = interval;
 
-    /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
-    /// `training_iteration`.
-    #[must_use]
-    pub fn time_attr(mut self, time_attr: impl Into<String>) -> Self {
-        self.time_attr = time_attr.into();
-        self
-    }
+        /// The name of the metric or automatic key that is a trial's time, in whatever unit; it must never fall. Default
+        /// `training_iteration`.
+        time_attr(time_attr: impl Into<String>) => time_attr = time_attr.into();
 
-    /// What counts. Not needed if the experiment has an objective.
-    #[must_use]
-    pub fn objective(mut self, objective: Objective) -> Self {
-        self.objective = Some(objective);
-        self
+        /// What counts. Not needed if the experiment has an objective.
+        objective(objective: Objective) => objective = Some(objective);
     }
 
     fn steps(&self) -> Steps {
@@ -190,18 +170,17 @@ impl Percentile {
         100.0 - self.percentile
     }
 
+    fn state_form(&self) -> StateForm {
+        scored(PART, &self.time_attr, self.objective.as_ref()).under("percentile", self.percentile)
+    }
+
     fn check(&self) -> Result<(), ScheduleError> {
-        let refuse = |setting, value: String, expected| {
-            Err(ScheduleError::Setting { scheduler: PART, setting, value, expected })
-        };
-        if !(0.0..=100.0).contains(&self.percentile) {
-            return refuse("percentile", self.percentile.to_string(), "a number from 0 to 100");
-        }
-        if self.min_trials == 0 {
-            return refuse("min_trials", self.min_trials.to_string(), "at least 1");
-        }
-        self.steps().check(PART)?;
-        steps::check_name(PART, "time_attr", &self.time_attr, "the name of a metric, as in `training_iteration`")
+        let check = Check(PART);
+        let holds = (0.0..=100.0).contains(&self.percentile);
+        check.require(holds, "percentile", self.percentile, "a number from 0 to 100")?;
+        check.require(self.min_trials > 0, "min_trials", self.min_trials, "at least 1")?;
+        self.steps().check(check)?;
+        Ok(check.time_attr(&self.time_attr)?)
     }
 
     /// `training_iteration 5: the best, 0.41, isn't among the best 25 % (cut-off 0.37, 12 trials)`.
@@ -273,12 +252,17 @@ impl Scheduler for Percentile {
         self.objective.as_slice()
     }
 
+    fn time_attr(&self) -> Option<&str> {
+        Some(&self.time_attr)
+    }
+
     fn save(&self) -> Option<PartState> {
-        self.saved()
+        self.state_form().pack(self.run.as_ref()?)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        self.take_up(state)
+        self.run = Some(self.state_form().unpack(state)?);
+        Ok(())
     }
 
     fn spec(&self) -> Option<PartSpec> {

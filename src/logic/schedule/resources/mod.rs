@@ -1,29 +1,29 @@
 //! Gives trials more resources while others leave some free, and takes them back when they are wanted.
 
-use std::collections::VecDeque;
-use std::fmt;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use self::shares::{Share, Shares};
-use super::{Buffering, Cohort, ScheduleError, Scheduler};
+use super::{Cohort, ScheduleError, Scheduler};
 use crate::logic::config::Config;
 use crate::logic::decision::{Decision, Directive, Verdict};
 use crate::logic::event::Ending;
+use crate::logic::function::Function;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
 use crate::logic::pool::{ResourceRequest, Resources};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{PartState, StateError};
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, StateForm};
 
-mod saved;
 mod shares;
 
 const NAME: &str = "ResourceChanging";
 
 /// Who gets what is free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Distribution {
     /// All equally.
@@ -35,6 +35,7 @@ pub enum Distribution {
 
 /// How a trial grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Growth {
     /// Its one bundle grows.
@@ -45,7 +46,7 @@ pub enum Growth {
 }
 
 /// What a trial is to have from now on; none for no change.
-type Rule = Arc<dyn Fn(TrialId, &Report, &dyn Cohort) -> Option<ResourceRequest> + Send + Sync>;
+type Rule = Function<dyn Fn(TrialId, &Report, &dyn Cohort) -> Option<ResourceRequest> + Send + Sync>;
 
 /// Another scheduler, and around it: a trial that goes on gets more resources if some are free, or gives back what it
 /// has beyond its own request if they aren't.
@@ -82,22 +83,29 @@ type Rule = Arc<dyn Fn(TrialId, &Report, &dyn Cohort) -> Option<ResourceRequest>
 ///
 /// Source: Ray Tune's `ResourceChangingScheduler` with `DistributeResources` and `DistributeResourcesToTopJob`. Unlike
 /// there, every change that was decided is made, trials may ask for different resources, and workers may be reused.
+#[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct ResourceChanging {
     inner: Box<dyn Scheduler>,
-    settings: Settings,
-    rule: Option<Rule>,
-    objective: Option<Objective>,
-    run: Run,
-}
-
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(super) struct Settings {
+    #[serde(default)]
     distribution: Distribution,
+    #[serde(default)]
     growth: Growth,
+    #[serde(default)]
+    #[cfg_attr(feature = "cli", schemars(with = "Option<std::collections::BTreeMap<String, f64>>"))]
     unit: Option<Resources>,
+    #[serde(default)]
     limit: Option<u64>,
+    #[serde(default)]
+    #[cfg_attr(feature = "cli", schemars(with = "std::collections::BTreeMap<String, f64>"))]
     reserved: Resources,
+    #[serde(skip)]
+    rule: Option<Rule>,
+    #[serde(skip)]
+    objective: Option<Objective>,
+    #[serde(skip)]
+    run: Run,
 }
 
 /// What changes in the course of a run.
@@ -110,59 +118,46 @@ struct Run {
     changed: VecDeque<TrialId>,
 }
 
-impl fmt::Debug for ResourceChanging {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct(NAME);
-        debug.field("inner", &self.inner.name()).field("settings", &self.settings).finish_non_exhaustive()
-    }
+/// What of it is kept between sessions.
+#[derive(Serialize, Deserialize)]
+struct State {
+    shares: BTreeMap<TrialId, Share>,
+    new: Vec<TrialId>,
+    changed: VecDeque<TrialId>,
 }
 
 impl ResourceChanging {
     /// Around `inner`: evenly, in units of one GPU for trials that ask for GPUs and of one cpu for others, without a limit.
     pub fn new(inner: impl Scheduler + 'static) -> Self {
-        Self::from_settings(Box::new(inner), Settings::default())
+        Self {
+            inner: Box::new(inner),
+            distribution: Distribution::default(),
+            growth: Growth::default(),
+            unit: None,
+            limit: None,
+            reserved: Resources::default(),
+            rule: None,
+            objective: None,
+            run: Run::default(),
+        }
     }
 
-    pub(super) fn from_settings(inner: Box<dyn Scheduler>, settings: Settings) -> Self {
-        let run = Run { shares: Shares::new(settings.limit), ..Run::default() };
-        Self { inner, settings, rule: None, objective: None, run }
-    }
+    setters! {
+        /// Who gets what is free. Default [`Distribution::Even`].
+        distribution(distribution: Distribution) => distribution = distribution;
 
-    /// Who gets what is free. Default [`Distribution::Even`].
-    #[must_use]
-    pub fn distribution(mut self, distribution: Distribution) -> Self {
-        self.settings.distribution = distribution;
-        self
-    }
+        /// How a trial grows. Default [`Growth::InPlace`].
+        growth(growth: Growth) => growth = growth;
 
-    /// How a trial grows. Default [`Growth::InPlace`].
-    #[must_use]
-    pub fn growth(mut self, growth: Growth) -> Self {
-        self.settings.growth = growth;
-        self
-    }
+        /// What is handed out at a time. By default one GPU or one cpu; with [`Growth::MoreBundles`] the last bundle that the
+        /// trial asked for.
+        unit(unit: Resources) => unit = Some(unit);
 
-    /// What is handed out at a time. By default one GPU or one cpu; with [`Growth::MoreBundles`] the last bundle that the
-    /// trial asked for.
-    #[must_use]
-    pub fn unit(mut self, unit: Resources) -> Self {
-        self.settings.unit = Some(unit);
-        self
-    }
+        /// How many units a trial gets at most on top of its own request; from 1. No limit by default.
+        limit(units: u64) => limit = Some(units);
 
-    /// How many units a trial gets at most on top of its own request; from 1. No limit by default.
-    #[must_use]
-    pub fn limit(mut self, units: u64) -> Self {
-        self.settings.limit = Some(units);
-        self.run.shares = Shares::new(self.settings.limit);
-        self
-    }
-
-    /// What is never handed out. Nothing by default.
-    #[must_use]
-    pub fn reserved(mut self, reserved: Resources) -> Self {
-        self.settings.reserved = reserved;
-        self
+        /// What is never handed out. Nothing by default.
+        reserved(reserved: Resources) => reserved = reserved;
     }
 
     /// A rule of your own in the place of both distributions: what the trial that reported is to have from now on; none
@@ -172,34 +167,30 @@ impl ResourceChanging {
         mut self,
         rule: impl Fn(TrialId, &Report, &dyn Cohort) -> Option<ResourceRequest> + Send + Sync + 'static,
     ) -> Self {
-        self.rule = Some(Arc::new(rule));
+        self.rule = Some(Function(Arc::new(rule)));
         self
     }
 
     fn check(&self) -> Result<(), ScheduleError> {
-        let refuse = |setting, value: String, expected| {
-            Err(ScheduleError::Setting { scheduler: NAME, setting, value, expected })
-        };
-        match (&self.settings.unit, self.settings.limit) {
-            (Some(unit), _) if unit.is_empty() => refuse("unit", "nothing".to_owned(), "some resources"),
-            (_, Some(0)) => refuse("limit", "0".to_owned(), "at least 1"),
-            _ => Ok(()),
-        }
+        let check = Check(NAME);
+        let some = self.unit.as_ref().is_none_or(|unit| !unit.is_empty());
+        check.require(some, "unit", "nothing", "some resources")?;
+        Ok(check.require(self.limit != Some(0), "limit", "0", "at least 1")?)
     }
 
     /// What is handed out at a time to a trial that asked for `base`.
     fn unit_of(&self, base: &ResourceRequest) -> Resources {
-        match (&self.settings.unit, self.settings.growth, base.as_bundles().last()) {
+        match (&self.unit, self.growth, base.as_bundles().last()) {
             (Some(unit), ..) => unit.clone(),
             (None, Growth::MoreBundles, Some(last)) => last.clone(),
-            _ if base.total().get("gpu").parts() > 0 => Resources::new().with("gpu", 1.0).unwrap_or_default(),
+            _ if base.total().get("gpu").parts() > 0 => Resources::new().with("gpu", 1.0),
             _ => Resources::cpus(1),
         }
     }
 
     /// A base request with units on top; none if that can't be asked for.
     fn with_units(&self, base: &ResourceRequest, unit: &Resources, units: u64) -> Option<ResourceRequest> {
-        match (self.settings.growth, base.as_bundles()) {
+        match (self.growth, base.as_bundles()) {
             (Growth::InPlace, [bundle]) => ResourceRequest::single(bundle.grown(unit, units)).ok(),
             (Growth::InPlace, _) => None,
             (Growth::MoreBundles, bundles) => {
@@ -224,12 +215,12 @@ impl ResourceChanging {
     fn share(&self, trial: TrialId, own: &Share, unit: &Resources, all: &Resources) -> (u64, &'static str) {
         let shares = &self.run.shares;
         let free = shares.free(all, unit);
-        let limit = self.settings.limit.unwrap_or(u64::MAX);
+        let limit = self.limit.unwrap_or(u64::MAX);
         if free < 0 {
             let less = u64::try_from(-free).unwrap_or(u64::MAX);
             return (own.units.saturating_sub(less), "others need what it has beyond its own request");
         }
-        let most = match self.settings.distribution {
+        let most = match self.distribution {
             Distribution::Even => shares.even(all, unit).min(limit),
             Distribution::TopJob if shares.is_best(trial) => limit,
             Distribution::TopJob => own.units,
@@ -251,7 +242,7 @@ impl ResourceChanging {
         let own = self.run.shares.get(trial)?.clone();
         let unit = self.unit_of(&own.base);
         let mut all = cohort.resources()?.clone();
-        let _ = all.take(&self.settings.reserved);
+        let _ = all.take(&self.reserved);
         let (units, why) = self.share(trial, &own, &unit, &all);
         let wanted = self.with_units(&own.base, &unit, units).filter(|wanted| units != own.units && *wanted != *now)?;
         self.run.shares.set(trial, Share { units, ..own }, &unit);
@@ -284,8 +275,12 @@ impl Scheduler for ResourceChanging {
         Verdict { decision: Decision::Pause, reason: Some(reason.into()), ..verdict.with(resize) }
     }
 
-    fn complete(&mut self, trial: TrialId, config: &mut Config) {
-        self.inner.complete(trial, config);
+    fn inner(&self) -> Option<&dyn Scheduler> {
+        Some(&self.inner)
+    }
+
+    fn inner_mut(&mut self) -> Option<&mut dyn Scheduler> {
+        Some(&mut self.inner)
     }
 
     fn on_add(&mut self, trial: TrialId, config: &Config) {
@@ -293,12 +288,9 @@ impl Scheduler for ResourceChanging {
         self.inner.on_add(trial, config);
     }
 
-    fn on_retry(&mut self, trial: TrialId, cohort: &dyn Cohort) -> Vec<Directive> {
-        self.inner.on_retry(trial, cohort)
-    }
-
-    fn on_resume(&mut self, trial: TrialId) {
-        self.inner.on_resume(trial);
+    fn on_revive(&mut self, trial: TrialId, config: &Config, last: Option<&Report>) {
+        self.run.new.push(trial);
+        self.inner.on_revive(trial, config, last);
     }
 
     fn on_end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>, cohort: &dyn Cohort) -> Vec<Directive> {
@@ -322,32 +314,35 @@ impl Scheduler for ResourceChanging {
     /// Checks the settings.
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), ScheduleError> {
         self.check()?;
+        self.run.shares = Shares::new(self.limit);
         self.inner.prepare(objective)?;
         self.objective = objective.or_else(|| self.inner.objectives().first()).cloned();
-        if self.settings.distribution == Distribution::TopJob && self.objective.is_none() {
+        if self.distribution == Distribution::TopJob && self.objective.is_none() {
             return Err(ScheduleError::NoObjective { scheduler: NAME });
         }
         Ok(())
     }
 
-    fn objectives(&self) -> &[Objective] {
-        self.inner.objectives()
-    }
-
-    fn buffering(&self) -> Buffering {
-        self.inner.buffering()
-    }
-
     fn save(&self) -> Option<PartState> {
-        self.saved()
+        let Run { shares, new, changed } = self.run.clone();
+        let shares = shares.iter().map(|(trial, share)| (trial, share.clone())).collect();
+        StateForm::new(NAME).pack_around(&State { shares, new, changed }, self.inner.save()?)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        self.take_up(state)
+        let (before, inner): (State, _) = StateForm::new(NAME).unpack_around(state)?;
+        self.inner.restore(inner)?;
+        let mut shares = Shares::new(self.limit);
+        for (trial, share) in before.shares {
+            let unit = self.unit_of(&share.base);
+            shares.set(trial, share, &unit);
+        }
+        self.run = Run { shares, new: before.new, changed: before.changed };
+        Ok(())
     }
 
     fn spec(&self) -> Option<PartSpec> {
-        if self.rule.is_some() { None } else { saved::spec(&self.settings, self.inner.spec()?) }
+        if self.rule.is_some() { None } else { PartSpec::new(NAME, self) }
     }
 
     fn name(&self) -> &str {

@@ -3,18 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::logic::ids::TrialId;
 use crate::logic::pool::{ResourceRequest, Resources};
 use crate::logic::schedule::number::Ordered;
+use crate::logic::state::float;
 
 /// A trial that hasn't ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Share {
     /// What it asked for itself.
     pub(super) base: Arc<ResourceRequest>,
     /// How many units it has on top.
     pub(super) units: u64,
     /// More is better. None before its first report, and if that was NaN.
+    #[serde(with = "float")]
     pub(super) score: Option<f64>,
 }
 

@@ -6,14 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use self::signed_rank::SignedRank;
 use super::number::short;
-use super::saved::Measure;
-use super::{Cohort, ScheduleError, Scheduler, settle_objective, steps};
+use super::{Cohort, ScheduleError, Scheduler, scored, settle_objective, steps};
 use crate::logic::decision::{Directive, Verdict};
 use crate::logic::event::Ending;
-use crate::logic::ids::{RunId, TrialId};
+use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Objective, Report};
-use crate::logic::spec::PartSpec;
-use crate::logic::state::{Float, PartState, StateError, common_run, float, pack, unpack};
+use crate::logic::spec::{Check, PartSpec};
+use crate::logic::state::{PartState, StateError, float};
 
 mod signed_rank;
 
@@ -43,7 +42,7 @@ const PART: &str = "Wilcoxon";
 /// use tryout::prelude::*;
 ///
 /// # let trainable = function("folds", |config: Config, trial| {
-/// #     let (worse, mut sum) = (config.number("worse").unwrap_or(0.0), 0.0);
+/// #     let (worse, mut sum) = (config.get::<f64>("worse")?, 0.0);
 /// #     for fold in 1..=10 {
 /// #         let error = worse + f64::from(fold * 7 % 10);
 /// #         sum += error;
@@ -65,9 +64,11 @@ const PART: &str = "Wilcoxon";
 ///
 /// Source: Optuna's `WilcoxonPruner`; Wilcoxon 1945, "Individual Comparisons by Ranking Methods", Biometrics Bulletin 1.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Wilcoxon {
     #[serde(with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     p_threshold: f64,
     startup_steps: u32,
     time_attr: String,
@@ -77,17 +78,19 @@ pub struct Wilcoxon {
 }
 
 /// What is known once the settings are fixed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Run {
+    #[serde(skip)]
     test: SignedRank,
     best: Option<Curve>,
     live: HashMap<TrialId, Curve>,
 }
 
 /// What a trial reported.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Curve {
     /// Times, ascending, and scores.
+    #[serde(with = "float")]
     scores: Vec<(f64, f64)>,
 }
 
@@ -127,14 +130,6 @@ impl Curve {
     }
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Saved {
-    measure: Measure,
-    run: RunId,
-    best: Option<Vec<(Float, Float)>>,
-    live: Vec<(u32, Vec<(Float, Float)>)>,
-}
-
 impl Default for Wilcoxon {
     fn default() -> Self {
         let time_attr = "training_iteration".to_owned();
@@ -148,42 +143,27 @@ impl Wilcoxon {
         Self::default()
     }
 
-    /// A trial stops if the differences would come about by chance with a probability below this; from 0 to 1. The lower,
-    /// the fewer stop. Default 0.1.
-    #[must_use]
-    pub fn p_threshold(mut self, p_threshold: f64) -> Self {
-        self.p_threshold = p_threshold;
-        self
-    }
+    setters! {
+        /// A trial stops if the differences would come about by chance with a probability below this; from 0 to 1. The lower,
+        /// the fewer stop. Default 0.1.
+        p_threshold(p_threshold: f64) => p_threshold = p_threshold;
 
-    /// How many steps a trial and the best one must have in common before it is judged. Default 2.
-    #[must_use]
-    pub fn startup_steps(mut self, startup_steps: u32) -> Self {
-        self.startup_steps = startup_steps;
-        self
-    }
+        /// How many steps a trial and the best one must have in common before it is judged. Default 2.
+        startup_steps(startup_steps: u32) => startup_steps = startup_steps;
 
-    /// The name of the metric or automatic key that numbers a trial's steps; it must never fall. Default
-    /// `training_iteration`.
-    #[must_use]
-    pub fn time_attr(mut self, time_attr: impl Into<String>) -> Self {
-        self.time_attr = time_attr.into();
-        self
-    }
+        /// The name of the metric or automatic key that numbers a trial's steps; it must never fall. Default
+        /// `training_iteration`.
+        time_attr(time_attr: impl Into<String>) => time_attr = time_attr.into();
 
-    /// What counts. Not needed if the experiment has an objective.
-    #[must_use]
-    pub fn objective(mut self, objective: Objective) -> Self {
-        self.objective = Some(objective);
-        self
+        /// What counts. Not needed if the experiment has an objective.
+        objective(objective: Objective) => objective = Some(objective);
     }
 
     fn check(&self) -> Result<(), ScheduleError> {
-        if !(0.0..=1.0).contains(&self.p_threshold) {
-            let (value, expected) = (self.p_threshold.to_string(), "a number from 0 to 1");
-            return Err(ScheduleError::Setting { scheduler: PART, setting: "p_threshold", value, expected });
-        }
-        steps::check_name(PART, "time_attr", &self.time_attr, "the name of a metric, as in `training_iteration`")
+        let check = Check(PART);
+        let holds = (0.0..=1.0).contains(&self.p_threshold);
+        check.require(holds, "p_threshold", self.p_threshold, "a number from 0 to 1")?;
+        Ok(check.time_attr(&self.time_attr)?)
     }
 }
 
@@ -254,25 +234,16 @@ impl Scheduler for Wilcoxon {
         self.objective.as_slice()
     }
 
+    fn time_attr(&self) -> Option<&str> {
+        Some(&self.time_attr)
+    }
+
     fn save(&self) -> Option<PartState> {
-        let run = self.run.as_ref()?;
-        let pairs =
-            |curve: &Curve| -> Vec<_> { curve.scores.iter().map(|(at, score)| (Float(*at), Float(*score))).collect() };
-        let mut live: Vec<_> = run.live.iter().map(|(trial, curve)| (trial.number(), pairs(curve))).collect();
-        live.sort_unstable_by_key(|(number, _)| *number);
-        let measure = Measure::new(&self.time_attr, self.objective.as_ref())?;
-        let id = common_run(run.live.keys().copied())?;
-        pack(PART, &Saved { measure, run: id, best: run.best.as_ref().map(pairs), live })
+        scored(PART, &self.time_attr, self.objective.as_ref()).pack(self.run.as_ref()?)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        saved.measure.same(PART, &self.time_attr, self.objective.as_ref())?;
-        let curve = |pairs: Vec<(Float, Float)>| Curve {
-            scores: pairs.into_iter().map(|(at, score)| (at.0, score.0)).collect(),
-        };
-        let live = saved.live.into_iter().map(|(number, pairs)| (TrialId::new(saved.run, number), curve(pairs)));
-        self.run = Some(Run { test: SignedRank::default(), best: saved.best.map(curve), live: live.collect() });
+        self.run = Some(scored(PART, &self.time_attr, self.objective.as_ref()).unpack(state)?);
         Ok(())
     }
 

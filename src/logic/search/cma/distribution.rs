@@ -6,7 +6,7 @@ use rand::Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use crate::logic::state::Float;
+use crate::logic::state::float;
 
 /// A point that falls outside is drawn anew so many times; then its coordinates are taken to the nearest bound.
 const DRAWS: usize = 100;
@@ -30,13 +30,18 @@ pub(super) struct Distribution {
 
 /// What of it is kept between sessions.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct SavedDistribution {
+pub(super) struct DistributionState {
     population: usize,
-    mean: Vec<Float>,
-    sigma: Float,
-    covariance: Vec<Float>,
-    path_sigma: Vec<Float>,
-    path_covariance: Vec<Float>,
+    #[serde(with = "float")]
+    mean: Vec<f64>,
+    #[serde(with = "float")]
+    sigma: f64,
+    #[serde(with = "float")]
+    covariance: Vec<f64>,
+    #[serde(with = "float")]
+    path_sigma: Vec<f64>,
+    #[serde(with = "float")]
+    path_covariance: Vec<f64>,
     generations: u64,
 }
 
@@ -132,6 +137,65 @@ impl Distribution {
         self.decompose();
     }
 
+    /// The same in another box. `places` are its numbers: the name by which `moved` knows each, and which one of this box it is. A mean
+    /// that isn't in the other box is taken to its bound. A step keeps its width in the variable, but no more than `first` of the
+    /// range, or what it had of it.
+    pub(super) fn moved(
+        &self,
+        places: &[(usize, Option<usize>)],
+        first: f64,
+        moved: &dyn Fn(usize, f64) -> Option<f64>,
+    ) -> Self {
+        const NEAR: f64 = 1e-4;
+        let factor = |axis: usize, was: usize, mean: f64| {
+            let wide =
+                moved(axis, mean + NEAR).zip(moved(axis, mean - NEAR)).map(|(up, down)| (up - down) / (2.0 * NEAR));
+            let wide = wide.map(f64::abs).filter(|wide| wide.is_finite() && (wide - 1.0).abs() > 1e-9).unwrap_or(1.0);
+            let step = self.sigma * self.covariance[(was, was)].max(0.0).sqrt();
+            let most = first.max(step) / step.max(f64::MIN_POSITIVE);
+            if most.is_finite() { wide.min(most) } else { wide }
+        };
+        let known: Vec<Option<(usize, f64, f64)>> = places
+            .iter()
+            .map(|(axis, was)| {
+                let was = (*was).filter(|was| *was < self.len())?;
+                let mean = self.mean[was];
+                Some((was, moved(*axis, mean).map_or(0.5, |part| part.clamp(0.0, 1.0)), factor(*axis, was, mean)))
+            })
+            .collect();
+        let size = places.len();
+        let at = |place: usize| known.get(place).copied().flatten();
+        let new = (first / self.sigma.max(f64::MIN_POSITIVE)).powi(2);
+        let covariance = DMatrix::from_fn(size, size, |row, column| match (at(row), at(column)) {
+            (Some((row, _, one)), Some((column, _, other))) => self.covariance[(row, column)] * one * other,
+            _ if row == column => new,
+            _ => 0.0,
+        });
+        let vector = |part: &dyn Fn((usize, f64, f64)) -> f64, other: f64| {
+            DVector::from_fn(size, |place, _| at(place).map_or(other, part))
+        };
+        let mut moved = Self {
+            population: self.population,
+            mean: vector(&|(_, mean, _)| mean, 0.5),
+            sigma: self.sigma,
+            covariance,
+            path_sigma: vector(&|(was, ..)| self.path_sigma[was], 0.0),
+            path_covariance: vector(&|(was, _, factor)| self.path_covariance[was] * factor, 0.0),
+            generations: self.generations,
+            axes: DMatrix::identity(size, size),
+            deviations: DVector::from_element(size, 1.0),
+        };
+        moved.decompose_unless_plain();
+        moved
+    }
+
+    /// The identity is its own decomposition, to the last bit.
+    fn decompose_unless_plain(&mut self) {
+        if self.generations > 0 || self.covariance != DMatrix::identity(self.len(), self.len()) {
+            self.decompose();
+        }
+    }
+
     fn decompose(&mut self) {
         let symmetric = (&self.covariance + self.covariance.transpose()) * 0.5;
         let eigen = SymmetricEigen::new(symmetric.clone());
@@ -140,39 +204,34 @@ impl Distribution {
         self.deviations = eigen.eigenvalues.map(|value| value.max(1e-20).sqrt());
     }
 
-    pub(super) fn saved(&self) -> SavedDistribution {
-        let floats = |values: &[f64]| values.iter().map(|value| Float(*value)).collect();
-        SavedDistribution {
+    pub(super) fn state(&self) -> DistributionState {
+        DistributionState {
             population: self.population,
-            mean: floats(self.mean.as_slice()),
-            sigma: Float(self.sigma),
-            covariance: floats(self.covariance.as_slice()),
-            path_sigma: floats(self.path_sigma.as_slice()),
-            path_covariance: floats(self.path_covariance.as_slice()),
+            mean: self.mean.as_slice().to_vec(),
+            sigma: self.sigma,
+            covariance: self.covariance.as_slice().to_vec(),
+            path_sigma: self.path_sigma.as_slice().to_vec(),
+            path_covariance: self.path_covariance.as_slice().to_vec(),
             generations: self.generations,
         }
     }
 
     /// None if it isn't one of so many dimensions.
-    pub(super) fn restored(saved: SavedDistribution, size: usize) -> Option<Self> {
-        let numbers = |floats: Vec<Float>| floats.into_iter().map(|float| float.0).collect::<Vec<f64>>();
-        let vector = |floats: Vec<Float>| Some(DVector::from_vec(numbers(floats))).filter(|one| one.len() == size);
-        let covariance = Some(numbers(saved.covariance)).filter(|all| all.len() == size * size)?;
+    pub(super) fn of_state(state: DistributionState, size: usize) -> Option<Self> {
+        let vector = |numbers: Vec<f64>| Some(DVector::from_vec(numbers)).filter(|one| one.len() == size);
+        let covariance = Some(state.covariance).filter(|all| all.len() == size * size)?;
         let mut distribution = Self {
-            population: saved.population.max(2),
-            mean: vector(saved.mean)?,
-            sigma: saved.sigma.0,
+            population: state.population.max(2),
+            mean: vector(state.mean)?,
+            sigma: state.sigma,
             covariance: DMatrix::from_vec(size, size, covariance),
-            path_sigma: vector(saved.path_sigma)?,
-            path_covariance: vector(saved.path_covariance)?,
-            generations: saved.generations,
+            path_sigma: vector(state.path_sigma)?,
+            path_covariance: vector(state.path_covariance)?,
+            generations: state.generations,
             axes: DMatrix::identity(size, size),
             deviations: DVector::from_element(size, 1.0),
         };
-        // Before the first generation the identity is its own decomposition, to the last bit.
-        if distribution.generations > 0 {
-            distribution.decompose();
-        }
+        distribution.decompose_unless_plain();
         Some(distribution)
     }
 }

@@ -6,17 +6,16 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use self::distribution::{Distribution, SavedDistribution};
-use super::setting::SearchSettingError;
-use super::study::{Outcome, SavedStudy, Study};
+use self::distribution::{Distribution, DistributionState};
+use super::study::{Outcome, Study};
 use super::{SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
-use crate::logic::ids::{RunId, TrialId};
+use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Metrics, Objective, Report};
-use crate::logic::space::{AxisKind, Space, SpaceError};
-use crate::logic::spec::{PartSpec, SpecError};
-use crate::logic::state::{Float, PartState, StateError, common_run, float, pack, unpack};
+use crate::logic::space::{AxisKind, Frame, Space, SpaceError};
+use crate::logic::spec::{Check, PartSpec, Refused, SpecError};
+use crate::logic::state::{PartState, StateError, StateForm, float};
 
 mod distribution;
 
@@ -35,15 +34,17 @@ const PART: &str = "CmaEs";
 /// - A point that falls outside of its range is drawn anew, and after a hundred times taken to the bound.
 /// - Choices are drawn at random, each option equally often: nothing is learnt about them. What is nested in an option is
 ///   learnt as if it were always there.
+/// - In a space that is changed while the run goes on, mean and steps keep their places: a mean outside goes to the nearer bound, steps
+///   become no wider than the first ones, and outcomes outside count for nothing.
 /// - When its steps become too small to matter, it begins anew at a random place with twice the population.
 ///
 /// ```
 /// use tryout::prelude::*;
-/// use tryout::logic::search::CmaEs;
+/// use tryout::search::CmaEs;
 ///
 /// let space = Space::new().with("x", uniform(-10.0, 10.0)).with("y", uniform(-10.0, 10.0));
 /// # let trainable = function("t", |config: Config, trial| {
-/// #     let (x, y) = (config.number("x").unwrap_or(0.0), config.number("y").unwrap_or(0.0));
+/// #     let (x, y) = (config.get::<f64>("x")?, config.get::<f64>("y")?);
 /// #     trial.report([("loss", (x - 1.0).powi(2) + 100.0 * (y - x).powi(2))])?; Ok(()) });
 /// let results = Experiment::new("valley", trainable)
 ///     .searcher(CmaEs::new(space, 7)?)
@@ -70,12 +71,14 @@ pub struct CmaEs {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Settings {
+pub(super) struct Settings {
     space: Space,
     #[serde(default)]
     seed: u64,
     #[serde(default = "sixth", with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
     sigma: f64,
     #[serde(default)]
     population: Option<usize>,
@@ -86,12 +89,12 @@ fn sixth() -> f64 {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Saved {
-    study: SavedStudy,
-    distribution: SavedDistribution,
-    run: RunId,
-    drawn: Vec<(u32, Vec<Float>)>,
-    generation: Vec<(Vec<Float>, Float)>,
+struct State {
+    distribution: DistributionState,
+    #[serde(with = "float")]
+    drawn: BTreeMap<TrialId, Vec<f64>>,
+    #[serde(with = "float")]
+    generation: Vec<(Vec<f64>, f64)>,
     restarts: u64,
 }
 
@@ -106,15 +109,13 @@ impl CmaEs {
 
     fn from_settings(settings: Settings) -> Result<Self, SpaceError> {
         let study = Study::new(settings.space.clone())?;
-        let axes = study.frame().axes().iter().enumerate();
-        let numbers: Vec<usize> =
-            axes.filter(|(_, axis)| !matches!(axis.kind(), AxisKind::Options(_))).map(|(number, _)| number).collect();
+        let numbers = numbers(study.frame());
         let distribution = Distribution::new(vec![0.5; numbers.len()], settings.sigma, first(&settings, numbers.len()));
         let (drawn, generation) = (BTreeMap::new(), Vec::new());
         Ok(Self { settings, study, numbers, distribution, drawn, generation, restarts: 0 })
     }
 
-    /// How far from the middle the first points are drawn: the standard deviation, in ranges; above 0. Default 1/6.
+    /// How far from the middle the first points are drawn: the standard deviation, in ranges; from 1e-6 to 1. Default 1/6.
     #[must_use]
     pub fn sigma(mut self, sigma: f64) -> Self {
         self.settings.sigma = sigma;
@@ -136,6 +137,10 @@ impl CmaEs {
     }
 
     fn learn(&mut self, point: Vec<f64>, value: f64) {
+        // The space was changed since it was suggested.
+        if !point.iter().all(|part| (0.0..=1.0).contains(part)) {
+            return;
+        }
         self.generation.push((point, value));
         if self.generation.len() < self.distribution.population() {
             return;
@@ -150,10 +155,34 @@ impl CmaEs {
         }
     }
 
+    /// The next point, and its numbers.
+    fn draw(&self) -> (Vec<f64>, Vec<f64>) {
+        let mut random = ChaCha8Rng::seed_from_u64(self.settings.seed);
+        random.set_stream(self.study.asked());
+        let mut point: Vec<f64> = self.study.frame().axes().iter().map(|_| random.random()).collect();
+        let drawn = self.distribution.draw(&mut random);
+        for (&axis, part) in self.numbers.iter().zip(&drawn) {
+            point[axis] = *part;
+        }
+        (point, drawn)
+    }
+
     /// The numbers of a point; what doesn't count there is in the middle.
     fn numbers_of(&self, outcome: &Outcome) -> Vec<f64> {
         self.numbers.iter().map(|&axis| outcome.point.get(axis).copied().flatten().unwrap_or(0.5)).collect()
     }
+}
+
+/// The axes that are numbers.
+fn numbers(frame: &Frame) -> Vec<usize> {
+    let axes = frame.axes().iter().enumerate();
+    axes.filter(|(_, axis)| !matches!(axis.kind(), AxisKind::Options(_))).map(|(number, _)| number).collect()
+}
+
+/// Refuses a space that has none.
+fn check(numbers: &[usize]) -> Result<(), Refused> {
+    let expected = "one with ranges: choices alone are drawn at random";
+    Check(PART).require(!numbers.is_empty(), "space", "without a number", expected)
 }
 
 fn first(settings: &Settings, size: usize) -> usize {
@@ -162,13 +191,7 @@ fn first(settings: &Settings, size: usize) -> usize {
 
 impl Searcher for CmaEs {
     fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError> {
-        let mut random = ChaCha8Rng::seed_from_u64(self.settings.seed);
-        random.set_stream(self.study.asked());
-        let mut point: Vec<f64> = self.study.frame().axes().iter().map(|_| random.random()).collect();
-        let drawn = self.distribution.draw(&mut random);
-        for (&axis, part) in self.numbers.iter().zip(&drawn) {
-            point[axis] = *part;
-        }
+        let (point, drawn) = self.draw();
         let config = self.study.begin(trial, &point, self.settings.seed)?;
         self.drawn.insert(trial, drawn);
         Ok(Suggestion::Next(config))
@@ -188,23 +211,36 @@ impl Searcher for CmaEs {
     }
 
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
-        let refuse = |setting, value: String, expected| {
-            Err(SearchSettingError { searcher: PART, setting, value, expected }.into())
-        };
-        if self.numbers.is_empty() {
-            return refuse(
-                "space",
-                "without a number".to_owned(),
-                "one with ranges: choices alone are drawn at random",
-            );
-        }
-        if !(self.settings.sigma.is_finite() && self.settings.sigma > 0.0) {
-            return refuse("sigma", self.settings.sigma.to_string(), "finite and above 0");
-        }
-        if let Some(few @ 0..4) = self.settings.population {
-            return refuse("population", few.to_string(), "at least 4");
-        }
+        let (check, sigma) = (Check(PART), self.settings.sigma);
+        self::check(&self.numbers)?;
+        check.require((1e-6..=1.0).contains(&sigma), "sigma", sigma, "from 1e-6 to 1")?;
+        let population = self.settings.population.unwrap_or(usize::MAX);
+        check.require(population >= 4, "population", population, "at least 4")?;
         self.study.prepare(PART, objective)
+    }
+
+    fn space_with(&self, changes: &Space) -> Result<Space, SearchError> {
+        let frame = Frame::new(self.settings.space.changed(changes)?)?;
+        check(&numbers(&frame))?;
+        Ok(frame.into_space())
+    }
+
+    fn set_space(&mut self, changes: &Space) {
+        let Some(shift) = self.study.set_space(&self.settings.space, changes) else { return };
+        let old = std::mem::replace(&mut self.numbers, numbers(self.study.frame()));
+        // For each number where it was among the numbers.
+        let was = |axis: &usize| old.iter().position(|old| Some(*old) == shift.was(*axis));
+        let places: Vec<(usize, Option<usize>)> = self.numbers.iter().map(|axis| (*axis, was(axis))).collect();
+        let moved = |axis: usize, part: f64| shift.part(axis, part);
+        self.distribution = self.distribution.moved(&places, self.settings.sigma, &moved);
+        let point = |parts: &[f64]| -> Vec<f64> {
+            let part = |(axis, was): &(usize, Option<usize>)| moved(*axis, *parts.get((*was)?)?);
+            places.iter().map(|place| part(place).unwrap_or(0.5)).collect()
+        };
+        self.drawn.values_mut().for_each(|drawn| *drawn = point(drawn));
+        for (parts, value) in std::mem::take(&mut self.generation) {
+            self.learn(point(&parts), value);
+        }
     }
 
     fn objectives(&self) -> &[Objective] {
@@ -216,45 +252,40 @@ impl Searcher for CmaEs {
         1
     }
 
+    fn is_endless(&self) -> bool {
+        true
+    }
+
     fn save(&self) -> Option<PartState> {
-        let floats = |values: &[f64]| values.iter().map(|value| Float(*value)).collect::<Vec<_>>();
-        let saved = Saved {
-            study: self.study.saved()?,
-            distribution: self.distribution.saved(),
-            run: common_run(self.drawn.keys().copied())?,
-            drawn: self.drawn.iter().map(|(trial, drawn)| (trial.number(), floats(drawn))).collect(),
-            generation: self.generation.iter().map(|(point, value)| (floats(point), Float(*value))).collect(),
-            restarts: self.restarts,
-        };
-        pack(PART, &saved)
+        let (drawn, generation) = (self.drawn.clone(), self.generation.clone());
+        let state = State { distribution: self.distribution.state(), drawn, generation, restarts: self.restarts };
+        StateForm::new(PART).pack_around(&state, self.study.save(PART)?)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
+        let form = StateForm::new(PART);
+        let (state, study): (State, _) = form.unpack_around(state)?;
         let size = self.numbers.len();
-        let numbers = |floats: Vec<Float>| floats.into_iter().map(|float| float.0).collect::<Vec<f64>>();
-        let wrong = || StateError::Value {
-            part: PART,
-            at: "the number of variables",
-            found: "another".to_owned(),
-            expected: format!("{size}, as the space has"),
-        };
-        let fits = saved.generation.iter().all(|(point, _)| point.len() == size);
-        if !fits || saved.drawn.iter().any(|(_, drawn)| drawn.len() != size) {
+        let expected = format!("{size}, as the space has");
+        let wrong = || form.wrong("the number of variables", "another", &expected);
+        let points = state.generation.iter().map(|(point, _)| point).chain(state.drawn.values());
+        if points.into_iter().any(|point| point.len() != size) {
             return Err(wrong());
         }
-        let distribution = Distribution::restored(saved.distribution, size).ok_or_else(wrong)?;
-        self.study.take_up(PART, saved.study)?;
+        let distribution = Distribution::of_state(state.distribution, size).ok_or_else(wrong)?;
+        self.study.restore(PART, study)?;
         self.distribution = distribution;
-        let id = |number| TrialId::new(saved.run, number);
-        self.drawn = saved.drawn.into_iter().map(|(number, drawn)| (id(number), numbers(drawn))).collect();
-        self.generation = saved.generation.into_iter().map(|(point, value)| (numbers(point), value.0)).collect();
-        self.restarts = saved.restarts;
+        (self.drawn, self.generation, self.restarts) = (state.drawn, state.generation, state.restarts);
         Ok(())
     }
 
-    /// Where it was drawn isn't known any more: what it became is near.
+    /// It is drawn again. If it would be another now, what it became is near to where it was drawn.
     fn replay(&mut self, trial: TrialId, config: &Config) -> Result<(), SearchError> {
+        let (point, drawn) = self.draw();
+        let own = self.study.frame().config(&point, self.settings.seed, self.study.asked());
+        if own.is_ok_and(|own| own == *config) {
+            self.drawn.insert(trial, drawn);
+        }
         self.study.replay(trial, config);
         Ok(())
     }

@@ -7,16 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use self::improvement::log_expected_improvement;
 pub(crate) use self::model::{Kernel, Posterior};
-use super::setting::SearchSettingError;
-use super::study::{Outcome, Point, SavedStudy, Study};
+use super::study::{Outcome, Point, Study};
 use super::{Effort, SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Metrics, Objective, Report};
-use crate::logic::space::{AxisKind, Space, SpaceError};
-use crate::logic::spec::{PartSpec, SpecError};
-use crate::logic::state::{Float, PartState, StateError, pack, unpack};
+use crate::logic::space::{AxisKind, Frame, Space, SpaceError};
+use crate::logic::spec::{Check, PartSpec, SpecError};
+use crate::logic::state::{PartState, StateError, StateForm};
 
 mod improvement;
 mod model;
@@ -45,15 +44,17 @@ const ROUNDS: usize = 40;
 /// - A trial that failed, or whose last value is NaN, is as bad as the worst. One that still runs is taken to bring what is
 ///   expected of it, so that no two try the same.
 /// - The model is made of the 50 best and the 200 newest outcomes.
+/// - In a space that is changed while the run goes on, outcomes beyond a range are kept where they are. Those with an option that has
+///   gone are left out. The kernel is fitted anew.
 /// - Grids are refused: make them choices.
 ///
 /// ```
 /// use tryout::prelude::*;
-/// use tryout::logic::search::GaussianProcess;
+/// use tryout::search::GaussianProcess;
 ///
 /// let space = Space::new().with("x", uniform(-10.0, 10.0)).with("y", uniform(-10.0, 10.0));
 /// # let trainable = function("t", |config: Config, trial| {
-/// #     let (x, y) = (config.number("x").unwrap_or(0.0), config.number("y").unwrap_or(0.0));
+/// #     let (x, y) = (config.get::<f64>("x")?, config.get::<f64>("y")?);
 /// #     trial.report([("loss", (x - 1.0).powi(2) + (y - x).powi(2))])?; Ok(()) });
 /// let results = Experiment::new("bowl", trainable)
 ///     .searcher(GaussianProcess::new(space, 7)?)
@@ -72,14 +73,23 @@ const ROUNDS: usize = 40;
 pub struct GaussianProcess {
     settings: Settings,
     study: Study,
-    kernel: Kernel,
-    /// How many outcomes there were when the kernel was fitted.
-    fitted: usize,
+    state: State,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+struct State {
+    kernel: Kernel,
+    /// How many outcomes there were when the kernel was fitted.
+    fitted: usize,
+    /// It isn't fitted to fewer: so many there were when the space was changed.
+    #[serde(default)]
+    first: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct Settings {
+pub(super) struct Settings {
     space: Space,
     #[serde(default)]
     seed: u64,
@@ -89,14 +99,6 @@ struct Settings {
 
 fn ten() -> u32 {
     10
-}
-
-#[derive(Serialize, Deserialize)]
-struct Saved {
-    study: SavedStudy,
-    lengths: Vec<Float>,
-    noise: Float,
-    fitted: usize,
 }
 
 impl GaussianProcess {
@@ -110,15 +112,13 @@ impl GaussianProcess {
 
     fn from_settings(settings: Settings) -> Result<Self, SpaceError> {
         let study = Study::new(settings.space.clone())?;
-        let size = study.frame().axes().iter().map(|axis| width(axis.kind())).sum();
-        Ok(Self { settings, study, kernel: Kernel::new(size), fitted: 0 })
+        let state = State { kernel: Kernel::new(size(study.frame())), fitted: 0, first: 0 };
+        Ok(Self { settings, study, state })
     }
 
-    /// How many points are drawn at random before anything is modelled; at least 2. Default 10.
-    #[must_use]
-    pub fn startup(mut self, points: u32) -> Self {
-        self.settings.startup = points;
-        self
+    setters! {
+        /// How many points are drawn at random before anything is modelled; at least 2. Default 10.
+        startup(points: u32) => settings.startup = points;
     }
 
     pub(super) fn from_spec(spec: &PartSpec) -> Result<Self, SpecError> {
@@ -127,7 +127,7 @@ impl GaussianProcess {
 
     /// The coordinates that the model sees.
     fn seen(&self, point: &Point) -> Vec<f64> {
-        let mut seen = Vec::with_capacity(self.kernel.lengths.len());
+        let mut seen = Vec::with_capacity(self.state.kernel.lengths.len());
         for (axis, part) in self.study.frame().axes().iter().zip(point) {
             match axis.kind() {
                 AxisKind::Options(count) => {
@@ -138,6 +138,12 @@ impl GaussianProcess {
             }
         }
         seen
+    }
+
+    /// Whether the model can see a point: it has a coordinate, within its range or not, for each axis that counts there.
+    fn is_placed(&self, point: &Point) -> bool {
+        let within: Point = point.iter().map(|part| part.map(|part| part.clamp(0.0, 1.0))).collect();
+        self.study.frame().holds(&within)
     }
 
     /// What the model sees of a draft, rounded to what the space can have.
@@ -156,15 +162,15 @@ impl GaussianProcess {
         self.seen(&point)
     }
 
-    /// The outcomes that the model is made of, with the values made to lie around 0.
-    fn known(&self) -> (Vec<Vec<f64>>, Vec<f64>) {
-        let all = self.study.outcomes();
-        let mut chosen: Vec<&Outcome> = all.iter().collect();
-        if all.len() > MOST {
-            let newest = all.len() - (MOST - BEST);
-            let mut old: Vec<&Outcome> = all[..newest].iter().collect();
-            old.sort_by(|one, other| one.value.total_cmp(&other.value));
-            chosen = old.into_iter().take(BEST).chain(&all[newest..]).collect();
+    /// Of the first so many outcomes those that the model is made of, with the values made to lie around 0.
+    fn known(&self, count: usize) -> (Vec<Vec<f64>>, Vec<f64>) {
+        let all = self.study.outcomes().get(..count).unwrap_or_default();
+        let mut chosen: Vec<&Outcome> = all.iter().filter(|outcome| self.is_placed(&outcome.point)).collect();
+        if chosen.len() > MOST {
+            let newest = chosen.split_off(chosen.len() - (MOST - BEST));
+            chosen.sort_by(|one, other| one.value.total_cmp(&other.value));
+            chosen.truncate(BEST);
+            chosen.extend(newest);
         }
         let worst =
             chosen.iter().map(|outcome| outcome.value).filter(|value| value.is_finite()).fold(f64::MIN, f64::max);
@@ -174,27 +180,42 @@ impl GaussianProcess {
         (chosen.iter().map(|outcome| self.seen(&outcome.point)).collect(), values)
     }
 
+    /// Fits the kernel each time that there is a tenth more outcomes, whenever that is noticed: so a resumed run, in which nobody
+    /// asked meanwhile, comes to the same.
+    fn fit(&mut self) {
+        loop {
+            let State { fitted, first, .. } = self.state;
+            let (due, rounds) = match fitted {
+                0 => (first.max(self.settings.startup as usize), 24),
+                _ => (fitted + (fitted / 10).max(1), 8),
+            };
+            if due > self.study.outcomes().len() {
+                return;
+            }
+            let (points, values) = self.known(due);
+            let kernel = &self.state.kernel;
+            let kernel = if points.len() < 2 { kernel.clone() } else { kernel.fitted(&points, &values, rounds) };
+            self.state = State { kernel, fitted: due, first };
+        }
+    }
+
     /// What is known, with what is expected of the trials that run.
     fn posterior(&mut self) -> Option<(Posterior, f64, Vec<Vec<f64>>)> {
-        let (mut points, mut values) = self.known();
-        let count = self.study.outcomes().len();
-        if self.fitted == 0 || count >= self.fitted + (self.fitted / 10).max(1) {
-            let rounds = if self.fitted == 0 { 24 } else { 8 };
-            self.kernel = self.kernel.fitted(&points, &values, rounds);
-            self.fitted = count;
-        }
-        let posterior = Posterior::new(self.kernel.clone(), points.clone(), &values)?;
+        self.fit();
+        let (mut points, mut values) = self.known(self.study.outcomes().len());
+        let posterior = Posterior::new(self.state.kernel.clone(), points.clone(), &values)?;
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let mut order: Vec<usize> = (0..values.len()).collect();
         order.sort_by(|one, other| values[*one].total_cmp(&values[*other]));
         let best = order.iter().take(CENTRES).map(|at| points[*at].clone()).collect();
-        let trying: Vec<Vec<f64>> = self.study.trying().map(|point| self.seen(point)).collect();
+        let trying = self.study.trying().filter(|point| self.is_placed(point));
+        let trying: Vec<Vec<f64>> = trying.map(|point| self.seen(point)).collect();
         if trying.is_empty() {
             return Some((posterior, least, best));
         }
         values.extend(trying.iter().map(|point| posterior.at(point).0));
         points.extend(trying);
-        let posterior = Posterior::new(self.kernel.clone(), points, &values)?;
+        let posterior = Posterior::new(self.state.kernel.clone(), points, &values)?;
         Some((posterior, least, best))
     }
 
@@ -204,7 +225,8 @@ impl GaussianProcess {
         random.set_stream(self.study.asked());
         let axes = self.study.frame().axes().len();
         let anywhere = |random: &mut ChaCha8Rng| (0..axes).map(|_| random.random()).collect::<Vec<f64>>();
-        if self.study.outcomes().len() < self.settings.startup as usize {
+        let placed = self.study.outcomes().iter().filter(|outcome| self.is_placed(&outcome.point)).count();
+        if placed < self.settings.startup as usize {
             return anywhere(&mut random);
         }
         let Some((posterior, least, _)) = self.posterior() else { return anywhere(&mut random) };
@@ -240,9 +262,10 @@ impl GaussianProcess {
 
     /// The best points so far, as coordinates.
     fn centres(&self) -> Vec<Vec<f64>> {
-        let mut all: Vec<&Outcome> = self.study.outcomes().iter().collect();
+        let all = self.study.outcomes().iter();
+        let mut all: Vec<&Outcome> = all.filter(|outcome| self.is_placed(&outcome.point)).collect();
         all.sort_by(|one, other| one.value.total_cmp(&other.value));
-        let whole = |outcome: &Outcome| outcome.point.iter().map(|part| part.unwrap_or(0.5)).collect();
+        let whole = |outcome: &Outcome| outcome.point.iter().map(|part| part.unwrap_or(0.5).clamp(0.0, 1.0)).collect();
         all.into_iter().take(CENTRES).map(whole).collect()
     }
 
@@ -263,6 +286,11 @@ impl GaussianProcess {
 
 fn normal(random: &mut impl Rng) -> f64 {
     StandardNormal.sample(random)
+}
+
+/// How many coordinates the model has.
+fn size(frame: &Frame) -> usize {
+    frame.axes().iter().map(|axis| width(axis.kind())).sum()
 }
 
 /// How many coordinates the model has for an axis.
@@ -314,11 +342,19 @@ impl Searcher for GaussianProcess {
     }
 
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
-        if let few @ 0..2 = self.settings.startup {
-            let (value, expected) = (few.to_string(), "at least 2");
-            return Err(SearchSettingError { searcher: PART, setting: "startup", value, expected }.into());
-        }
+        Check(PART).require(self.settings.startup >= 2, "startup", self.settings.startup, "at least 2")?;
         self.study.prepare(PART, objective)
+    }
+
+    fn space_with(&self, changes: &Space) -> Result<Space, SearchError> {
+        Study::space_with(&self.settings.space, changes)
+    }
+
+    fn set_space(&mut self, changes: &Space) {
+        if self.study.set_space(&self.settings.space, changes).is_some() {
+            let (frame, first) = (self.study.frame(), self.study.outcomes().len());
+            self.state = State { kernel: Kernel::new(size(frame)), fitted: 0, first };
+        }
     }
 
     fn objectives(&self) -> &[Objective] {
@@ -329,22 +365,23 @@ impl Searcher for GaussianProcess {
         if self.study.outcomes().len() < self.settings.startup as usize { Effort::Light } else { Effort::Heavy }
     }
 
+    fn is_endless(&self) -> bool {
+        true
+    }
+
     fn save(&self) -> Option<PartState> {
-        let lengths = self.kernel.lengths.iter().map(|length| Float(*length)).collect();
-        let (study, noise) = (self.study.saved()?, Float(self.kernel.noise));
-        pack(PART, &Saved { study, lengths, noise, fitted: self.fitted })
+        StateForm::new(PART).pack_around(&self.state, self.study.save(PART)?)
     }
 
     fn restore(&mut self, state: PartState) -> Result<(), StateError> {
-        let saved: Saved = unpack(PART, state)?;
-        let size = self.kernel.lengths.len();
-        if saved.lengths.len() != size {
-            let (found, expected) = (saved.lengths.len().to_string(), format!("{size}, as the space has"));
-            return Err(StateError::Value { part: PART, at: "the number of coordinates", found, expected });
+        let form = StateForm::new(PART);
+        let (state, study): (State, _) = form.unpack_around(state)?;
+        let (found, size) = (state.kernel.lengths.len(), self.state.kernel.lengths.len());
+        if found != size {
+            return Err(form.wrong("the number of coordinates", found, format_args!("{size}, as the space has")));
         }
-        self.study.take_up(PART, saved.study)?;
-        let lengths = saved.lengths.into_iter().map(|length| length.0).collect();
-        (self.kernel, self.fitted) = (Kernel { lengths, noise: saved.noise.0 }, saved.fitted);
+        self.study.restore(PART, study)?;
+        self.state = state;
         Ok(())
     }
 

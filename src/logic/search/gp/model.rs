@@ -1,13 +1,18 @@
 //! A Gaussian process: what is known of a function from some of its values, and how sure that is.
 
 use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
+use serde::{Deserialize, Serialize};
+
+use crate::logic::state::float;
 
 /// How alike the values at two points are, by how far apart they lie.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Kernel {
     /// The logarithms of the lengths over which values change, one for each coordinate.
+    #[serde(with = "float")]
     pub(super) lengths: Vec<f64>,
     /// The logarithm of the noise's variance, as a share of the values'.
+    #[serde(with = "float")]
     pub(super) noise: f64,
 }
 

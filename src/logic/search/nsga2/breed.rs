@@ -3,12 +3,14 @@
 use rand::{Rng, RngExt};
 use serde::{Deserialize, Serialize};
 
+use super::Settings;
 use super::population::Member;
 use crate::logic::space::{AxisKind, Frame};
 use crate::logic::state::float;
 
 /// How the genes of two parents are mixed. Options of a choice come from one parent or the other in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Crossover {
     /// Each value is that of one parent or the other: what Optuna does by default.
@@ -19,19 +21,9 @@ pub enum Crossover {
     SimulatedBinary {
         /// How near: the distribution's index, above 0. Deb et al. 2002 use 20; less spreads more.
         #[serde(with = "float")]
+        #[cfg_attr(feature = "cli", schemars(with = "f64"))]
         eta: f64,
     },
-}
-
-/// How children come about.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Breeding {
-    pub(super) crossover: Crossover,
-    /// The probability that there is a second parent.
-    pub(super) crossover_prob: f64,
-    /// The probability of each value that counts to be changed; none for one value in the mean.
-    pub(super) mutation_prob: Option<f64>,
-    pub(super) mutation_eta: f64,
 }
 
 /// A point anywhere in the space.
@@ -46,7 +38,7 @@ fn tournament<'a>(population: &'a [Member], random: &mut impl Rng) -> Option<&'a
     Some(if other.compare(one).is_gt() { other } else { one })
 }
 
-impl Breeding {
+impl Settings {
     /// A child of two of `population`; a point anywhere if that has none to choose from.
     pub(super) fn child(&self, frame: &Frame, population: &[Member], random: &mut impl Rng) -> Vec<f64> {
         let parents = if population.len() < 2 { None } else { tournament(population, random) }

@@ -2,14 +2,19 @@
 
 use std::cmp::Ordering;
 
+use serde::{Deserialize, Serialize};
+
 use crate::logic::metrics::pareto;
+use crate::logic::state::float;
 
 /// A point that was tried, and what came out.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Individual {
     /// A coordinate for each axis, those that don't count in it too.
+    #[serde(with = "float")]
     pub(super) genes: Vec<f64>,
     /// A score for each objective, more is better.
+    #[serde(with = "float")]
     pub(super) scores: Vec<f64>,
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use regex_lite::Regex;
 
+use crate::edge::plain_file;
 use crate::logic::metrics::{Metrics, Value};
 
 /// Where a program's metrics are read from.
@@ -81,8 +82,10 @@ impl Reader {
     pub(super) fn file(&self, work: &Path) -> Result<Vec<Metrics>, String> {
         let Reader::File(name) = self else { return Ok(Vec::new()) };
         let path = work.join(name);
-        let text =
-            std::fs::read_to_string(&path).map_err(|error| format!("can't read `{}`: {error}", path.display()))?;
+        // A program may point to its newest file; a pipe would be waited for.
+        let bytes = path.canonicalize().and_then(|path| plain_file::read_all(&path));
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).map_err(std::io::Error::other));
+        let text = text.map_err(|error| format!("can't read `{}`: {error}", path.display()))?;
         if let Some(one) = object(&text) {
             return Ok(vec![one]);
         }

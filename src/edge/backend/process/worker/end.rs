@@ -4,65 +4,64 @@ use std::time::Instant;
 
 use super::super::child::Child;
 use super::super::verdict;
-use super::{Attendant, Done, Goes, Stopping, Tenancy};
+use super::{Goes, ProcessSupervisor, Stopping};
+use crate::edge::deadline;
 use crate::logic::failure::{FailureKind, Fault};
-use crate::logic::trial::WorkerFact;
 use crate::logic::wire::{Ability, Awaited};
+use crate::logic::worker::WorkerInput;
 
-impl Attendant {
+impl ProcessSupervisor {
     /// The trial is told nothing more, whatever the worker still says.
     pub(super) fn over(&mut self) {
-        self.tenancy = Tenancy::Over;
-        self.mail.express.close();
-        self.errand = None;
+        self.mail.fast_path.close();
+        self.pending = None;
         self.body.clocks.rest();
-        self.talk.leave();
+        self.protocol.leave();
     }
 
-    /// Tells the trial, if it is still there.
+    /// Something went wrong: the machine knows whom that concerns.
     pub(super) fn fail(&mut self, fault: Fault) {
-        if self.tenancy == Tenancy::Trial {
-            let fault = if fault.output.is_empty() { self.body.with_words(fault) } else { fault };
-            self.over();
-            self.desk.say(self.lease, WorkerFact::Failed(fault));
-        }
+        let fault = if fault.output.is_empty() { self.body.with_words(fault) } else { fault };
+        self.tell(WorkerInput::Failed(fault));
     }
 
     /// The process has ended, by itself or not. One that ends before its first trial has come waits for it, to say why; one that
-    /// ends instead of becoming another trial waits to be replaced.
+    /// ends instead of becoming another trial waits to be replaced, and one whose trial is done waits for that to leave.
     pub(super) fn ended(&mut self) -> Goes {
         self.see_ordered();
-        let greeted = self.talk.hello().is_some();
+        let greeted = self.protocol.hello().is_some();
         let end = self.body.end(|_| {});
         let early = self.trials == 0 && self.stopping == Stopping::No;
-        if self.tenancy != Tenancy::Trial && !early {
+        if !self.context.worker().serves() && !early {
             return Goes::Away;
         }
         let limits = self.body.shared.settings.limits;
+        let failed = matches!(&end, Some(Ok(end)) if !end.status.success());
         let fault = match end {
             Some(Ok(end)) => verdict::fault(&end, &limits, &self.body.last.lines()),
             Some(Err(error)) => lost(&error.to_string()),
             None => lost("it is gone"),
         };
-        let message =
-            if greeted { fault.message } else { format!("{} before it said anything: {HINT}", fault.message) };
+        let message = match greeted {
+            true => fault.message,
+            // It has said itself what is wrong, as an interpreter does of an import that fails.
+            false if failed && !self.body.last.lines().is_empty() => {
+                format!("{} before it spoke to the engine", fault.message)
+            }
+            false => format!("{} before it spoke to the engine: {HINT}", fault.message),
+        };
         let fault = Fault { message, ..fault };
         if early {
             self.unborn = Some(self.body.with_words(fault));
             return Goes::On;
         }
         // It fell before it knew of this trial, or over the last one: that isn't this one's failure.
-        if self.trials > 1 && self.talk.awaited() == Some(Awaited::Ready) {
-            self.over();
-            self.desk.say(self.lease, WorkerFact::ResetFailed(fault));
-            return Goes::On;
-        }
-        if self.done == Done::Yes && self.talk.awaited().is_none() {
-            self.fallen = Some(fault);
+        if self.trials > 1 && self.protocol.awaited() == Some(Awaited::Ready) {
+            self.tell(WorkerInput::ResetFailed(fault));
             return Goes::On;
         }
         self.fail(fault);
-        Goes::Away
+        if self.context.worker().serves() { Goes::On } else { Goes::Away }
     }
 
     /// When [`on_time`](Self::on_time) is to be called.
@@ -76,8 +75,8 @@ impl Attendant {
 
     /// When it is given up, if it gives no sign of life until then.
     fn lost_at(&self) -> Option<Instant> {
-        let heartbeat = self.body.shared.settings.heartbeat.filter(|_| self.talk.can(Ability::Heartbeat))?;
-        Some(self.sign + heartbeat.lost_after)
+        let heartbeat = self.body.shared.settings.heartbeat.filter(|_| self.protocol.can(Ability::Heartbeat))?;
+        Some(deadline::after(self.sign, heartbeat.lost_after))
     }
 
     /// Ends a worker whose time is over, and says why.
@@ -100,7 +99,7 @@ impl Attendant {
         if let Some(over) = self.body.clocks.over(&settings.limits, now) {
             return Some(Fault::new(FailureKind::Timeout, over));
         }
-        if passed(self.due) && self.talk.hello().is_none() {
+        if passed(self.due) && self.protocol.hello().is_none() {
             let most = settings.start_up.as_secs_f64();
             return Some(Fault::new(FailureKind::SetupFailed, format!("the program said nothing in {most} s: {HINT}")));
         }

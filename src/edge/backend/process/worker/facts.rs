@@ -1,24 +1,24 @@
 //! What a worker says, and what it means to the engine.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
+use super::super::super::contain::contain_fault;
 use super::super::child::{Child, read_some};
-use super::super::{adopt, batch};
-use super::{Attendant, Done, Errand, LINGER, LOG_CREDIT, Stopping, directory};
-use crate::logic::checkpoint::Checkpoint;
+use super::super::import_checkpoint;
+use super::{LINGER, LOG_CREDIT, Pending, ProcessSupervisor, Stopping, directory};
 use crate::logic::failure::{FailureKind, Fault, error_chain};
-use crate::logic::trial::WorkerFact;
+use crate::logic::one_line::OneLine;
 use crate::logic::wire::{
     Ability, Awaited, FaultKind, Heard, LogLevel, Order, PROTOCOL, ProtocolError, ResultsEnd, Row, ToWorker, Welcome,
     encode,
 };
+use crate::logic::worker::WorkerInput;
 
 /// So long may each of a failure's texts be, in bytes.
 const LONGEST_WORDS: usize = 64 << 10;
 
-impl Attendant {
+impl ProcessSupervisor {
     /// Takes all that the worker has said.
     pub(super) fn hear_all(&mut self) {
         while let Some(socket) = self.body.child.as_ref().and_then(|child| child.socket.as_ref()) {
@@ -44,9 +44,10 @@ impl Attendant {
         // What it answers was asked before.
         self.see_ordered();
         while let Some(line) = self.lines.next_line()? {
-            let heard = self.talk.hear(line)?;
+            let heard = self.protocol.hear(line)?;
             self.sign = Instant::now();
-            if let Err(fault) = self.heard(heard) {
+            // The store may be a user's.
+            if let Err(fault) = contain_fault(|| self.heard(heard)) {
                 self.fail(fault);
             }
         }
@@ -57,7 +58,7 @@ impl Attendant {
     fn closed(&mut self) {
         if let Some(child) = &mut self.body.child {
             child.socket = None;
-            self.mail.express.close();
+            self.mail.fast_path.close();
             // One that was asked to end may clean up for as long as the pool lets it.
             self.due = (self.stopping == Stopping::No).then(|| Instant::now() + LINGER);
         }
@@ -75,34 +76,23 @@ impl Attendant {
     fn heard(&mut self, heard: Heard) -> Result<(), Fault> {
         match heard {
             Heard::Hello => self.welcome(),
-            Heard::Done(Awaited::Ready) => {
-                self.body.clocks.rest();
-                self.desk.say(self.lease, WorkerFact::Ready);
-                if self.talk.awaited().is_some() {
-                    self.works();
-                }
-            }
-            Heard::Done(Awaited::Restored) => {
-                self.body.clocks.rest();
-                if let Some(Errand::Restoring { checkpoint }) = self.errand.take() {
-                    self.desk.continue_from(&checkpoint);
-                    self.desk.say(self.lease, WorkerFact::Restored);
-                }
-            }
+            Heard::Done(Awaited::Ready) => self.done(WorkerInput::Ready),
+            Heard::Done(Awaited::Restored) => self.done(WorkerInput::Restored),
+            Heard::Done(Awaited::Drained) => self.done(WorkerInput::AtRest),
             Heard::Done(Awaited::Exported) => {
-                self.body.clocks.rest();
-                if let (Some(Errand::Exporting { saved }), Some(trial)) = (self.errand.take(), self.desk.trial()) {
-                    self.desk.exported(trial)?;
-                    self.desk.say(self.lease, WorkerFact::Saved(saved));
+                if let (Some(Pending::Export { saved, mut formats }), Some(info)) =
+                    (self.pending.take(), self.context.info())
+                    && let Some(format) = formats.pop()
+                {
+                    self.context.exported(info.id, &format)?;
+                    self.body.clocks.rest();
+                    return self.export(saved, formats);
                 }
             }
-            Heard::Done(Awaited::Drained) => self.desk.say(self.lease, WorkerFact::Released),
-            Heard::Results { list, end, checkpoint } => return self.results(list, end, checkpoint),
+            Heard::Results { list, end, checkpoint } => self.results(list, end, checkpoint),
             Heard::Saved { kept } => return self.saved(kept),
             Heard::Failed { kind: FaultKind::Reset, message, .. } => {
-                self.over();
-                let fault = Fault::new(FailureKind::SetupFailed, bounded(message));
-                self.desk.say(self.lease, WorkerFact::ResetFailed(fault));
+                self.tell(WorkerInput::ResetFailed(Fault::new(FailureKind::SetupFailed, bounded(message))));
             }
             Heard::Failed { kind, message, place, trace } => {
                 self.body.read([true; 2], |_| {});
@@ -120,13 +110,29 @@ impl Attendant {
         Ok(())
     }
 
+    /// What was asked is done.
+    fn done(&mut self, input: WorkerInput) {
+        self.body.clocks.rest();
+        self.tell(input);
+    }
+
+    /// Where it is: as it says itself, since what was started may only have led to it.
+    fn say_where(&self) {
+        let hello = self.protocol.hello();
+        let pid = hello.map(|hello| hello.pid).filter(|pid| *pid > 0);
+        if let Some(pid) = pid.or_else(|| self.body.child.as_ref().map(Child::id)) {
+            self.context.placed(pid, hello.and_then(|hello| hello.host.as_deref()));
+        }
+    }
+
     fn welcome(&mut self) {
         self.due = None;
+        self.say_where();
         let settings = &self.body.shared.settings;
-        let beats = settings.sign_every().filter(|_| self.talk.can(Ability::Heartbeat));
+        let beats = settings.sign_every().filter(|_| self.protocol.can(Ability::Heartbeat));
         let welcome = Welcome {
             protocol: PROTOCOL,
-            worker: self.worker.to_string(),
+            worker: self.id.to_string(),
             heartbeat: beats.map(|every| every.as_secs_f64()),
             max_frame: settings.max_frame,
             logs: LOG_CREDIT,
@@ -135,7 +141,7 @@ impl Attendant {
         let frame = ToWorker { lease: 0, order: Order::Welcome(welcome) };
         let _ = encode(&frame, &mut self.sending.0);
         self.sending.0.append(&mut self.held);
-        self.talk.credit(LOG_CREDIT);
+        self.protocol.credit(LOG_CREDIT);
     }
 
     fn log(&mut self, level: LogLevel, message: &str, dropped: u64) {
@@ -145,67 +151,60 @@ impl Attendant {
             LogLevel::Info => log::Level::Info,
             LogLevel::Debug => log::Level::Debug,
         };
-        let trial = self.desk.trial().map_or_else(|| self.worker.to_string(), |trial| trial.to_string());
+        let message = OneLine(message);
+        let trial = self.context.info().map_or_else(|| self.id.to_string(), |info| info.id.to_string());
         if dropped > 0 {
             log::log!(level, "{trial}: {message} ({dropped} messages before it were dropped)");
         } else {
             log::log!(level, "{trial}: {message}");
         }
-        if self.talk.logs() <= LOG_CREDIT / 2 {
-            let more = LOG_CREDIT - self.talk.logs();
-            self.talk.credit(more);
+        if self.protocol.logs() <= LOG_CREDIT / 2 {
+            let more = LOG_CREDIT - self.protocol.logs();
+            self.protocol.credit(more);
             self.send(Order::Credit { logs: more });
         }
     }
 
-    pub(super) fn results(
-        &mut self,
-        list: Vec<Row>,
-        end: Option<ResultsEnd>,
-        checkpoint: Option<PathBuf>,
-    ) -> Result<(), Fault> {
-        self.body.clocks.rest();
-        let (child, before) = (self.body.child.as_ref(), self.cpu_before);
-        let cpu = || child.and_then(Child::cpu).map(|cpu| cpu.saturating_sub(before));
-        let taken = batch::take(&mut self.desk, list, &self.body.shared.settings.limits, cpu);
-        if end == Some(ResultsEnd::Done) {
-            self.done = Done::Yes;
+    fn results(&mut self, rows: Vec<Row>, end: Option<ResultsEnd>, checkpoint: Option<PathBuf>) {
+        if self.body.shared.settings.limits.counts_cpu()
+            && let Some(cpu) = self.body.child.as_ref().and_then(Child::cpu)
+        {
+            self.tell(WorkerInput::UsedCpu(cpu.saturating_sub(self.cpu_before)));
         }
-        let handed_in = checkpoint.map(|from| self.hand_in(&from)).transpose()?;
-        let fact = taken.batch(&mut self.desk, end, handed_in);
-        if end.is_none() {
-            self.open_express();
+        let handed_in = checkpoint.map(|from| contain_fault(|| self.take_checkpoint(&from)));
+        let handed_in = handed_in.map(|taken| taken.map_err(|fault| self.body.with_words(fault)));
+        if end.is_none() && !matches!(handed_in, Some(Err(_))) {
+            self.open_fast_path();
         }
-        self.desk.say(self.lease, fact);
-        Ok(())
+        self.done(WorkerInput::Results { rows, end, handed_in });
     }
 
-    /// The next step may come past the attendant, if nobody has a clock to set for it and nothing is on its way.
-    fn open_express(&self) {
+    /// The next step may come past the supervisor, if nobody has a clock to set for it and nothing is on its way.
+    fn open_fast_path(&self) {
         let limits = &self.body.shared.settings.limits;
         let unwatched = limits.step.is_none() && limits.trial.is_none();
-        let idle = self.talk.awaited().is_none() && self.sending.0.is_empty();
+        let idle = self.protocol.awaited().is_none() && self.sending.0.is_empty();
         if let Some(socket) = self.body.child.as_ref().and_then(|child| child.socket.as_ref())
             && unwatched
             && idle
         {
-            self.mail.express.open(self.lease, socket);
+            self.mail.fast_path.open(self.context.worker().lease(), socket);
         }
     }
 
     /// Takes a checkpoint away that the worker wrote by itself.
-    fn hand_in(&mut self, from: &Path) -> Result<Arc<Checkpoint>, Fault> {
+    fn take_checkpoint(&mut self, from: &Path) -> Result<u64, Fault> {
         let home = self.home.as_ref().map(|home| home.root.clone()).unwrap_or_default();
-        let (id, mut writer) = self.desk.begin_spare()?;
-        adopt::take(from, &home, &directory(&mut writer)?)?;
-        self.desk.complete(id, writer)
+        let mut writer = self.context.begin_spare()?;
+        import_checkpoint::import(from, &home, &directory(&mut writer)?)?;
+        self.context.complete(writer)
     }
 
-    pub(super) fn saved(&mut self, kept: bool) -> Result<(), Fault> {
+    fn saved(&mut self, kept: bool) -> Result<(), Fault> {
         self.body.clocks.rest();
-        let Some(Errand::Saving { id, writer, export }) = self.errand.take() else { return Ok(()) };
-        let saved = if kept { Some(self.desk.complete(id, writer)?) } else { None };
-        self.export(saved, export)
+        let Some(Pending::Save { writer, export }) = self.pending.take() else { return Ok(()) };
+        let saved = if kept { Some(self.context.complete(writer)?) } else { None };
+        self.export_all(saved, &export)
     }
 }
 

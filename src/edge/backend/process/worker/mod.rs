@@ -1,4 +1,4 @@
-//! The attendant of one worker process that speaks the protocol: it carries orders to it and facts from it.
+//! The supervisor of one worker process that speaks the protocol: orders become frames, and frames what the machine is told.
 
 mod end;
 mod facts;
@@ -9,16 +9,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::desk::Desk;
+use super::super::contain::contain_fault;
+use super::super::context::WorkerContext;
+use super::super::thread::Farewell;
 use super::body::Body;
-use super::express::Ordered;
-use super::mailbox::{Farewell, Mail, Mailbox};
+use super::fast_path::Ordered;
+use super::mailbox::{Mail, Mailbox};
 use super::place::Home;
 use super::watch::{Reading, Writing, wait};
-use crate::logic::checkpoint::{Checkpoint, CheckpointId};
+use crate::edge::deadline;
 use crate::logic::failure::{FailureKind, Fault, error_chain};
-use crate::logic::ids::{LeaseId, WorkerId};
-use crate::logic::wire::{Awaited, Lines, Order, Talk, ToWorker, encode};
+use crate::logic::ids::WorkerId;
+use crate::logic::trial::{Rests, WorkerOrder};
+use crate::logic::wire::{Awaited, Lines, Order, ProtocolState, ToWorker, encode};
+use crate::logic::worker::WorkerInput;
 use crate::ports::backend::WorkerStart;
 use crate::ports::store::{CheckpointReader, CheckpointWriter};
 
@@ -27,38 +31,34 @@ const LOG_CREDIT: u32 = 64;
 /// So long a worker may live on after it has closed its end of the conversation.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Who the worker works for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tenancy {
-    Nobody,
-    Trial,
-    /// The trial has left, or has been told that the worker failed.
-    Over,
-}
-
-/// Work on the store that waits for the worker's word.
+/// A save that waits for the worker's word.
 #[derive(Debug)]
-enum Errand {
-    Restoring { checkpoint: Arc<Checkpoint> },
-    Saving { id: CheckpointId, writer: CheckpointWriter, export: bool },
-    Exporting { saved: Option<Arc<Checkpoint>> },
+enum Pending {
+    Save {
+        writer: CheckpointWriter,
+        export: Arc<[String]>,
+    },
+    /// With the bytes of the checkpoint that was written before. The last of those formats is under way.
+    Export {
+        saved: Option<u64>,
+        formats: Vec<String>,
+    },
 }
 
-pub(super) struct Attendant {
+/// Stands between the engine and one worker process.
+pub(super) struct ProcessSupervisor {
     body: Body,
-    worker: WorkerId,
+    id: WorkerId,
     mail: Arc<Mailbox>,
-    desk: Desk,
-    talk: Talk,
+    context: WorkerContext,
+    protocol: ProtocolState,
     lines: Lines,
     /// Frames on their way, and how much of them has been written.
     sending: (Vec<u8>, usize),
     /// Frames that wait for the worker's `hello`.
     held: Vec<u8>,
-    lease: LeaseId,
-    tenancy: Tenancy,
     home: Option<Home>,
-    errand: Option<Errand>,
+    pending: Option<Pending>,
     /// The checkpoint that the trial went on from: its directory may be a temporary one, and a function that reports looks
     /// into it only when it runs.
     restored: Option<CheckpointReader>,
@@ -66,10 +66,6 @@ pub(super) struct Attendant {
     trials: u64,
     /// Why it couldn't be started.
     unborn: Option<Fault>,
-    /// Whether its trial has handed in its last result.
-    done: Done,
-    /// How it ended when its trial was done and nothing was asked of it: nobody need hear of that who wants nothing more.
-    fallen: Option<Fault>,
     /// When it last gave a sign of life.
     sign: Instant,
     steps: u64,
@@ -82,49 +78,40 @@ pub(super) struct Attendant {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Done {
-    No,
-    Yes,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stopping {
     No,
     Yes,
 }
 
-impl Attendant {
-    /// Goes on, on the attendant's own thread, from when the worker is wanted to its end.
+impl ProcessSupervisor {
+    /// Goes on, on the supervisor's own thread, from when the worker is wanted to its end.
     pub(super) fn run(body: Body, unborn: Option<Fault>, born: Instant, start: WorkerStart, mail: Arc<Mailbox>) {
         // It is dropped last: whoever hears that the worker is gone finds nothing of it any more.
         let _farewell = Farewell(start.facts.clone());
         let settings = &body.shared.settings;
-        let mut attendant = Self {
+        let context = WorkerContext::new(Rests::WhenReleased, start.facts, start.store, mail.leases.clone());
+        let mut supervisor = Self {
             lines: Lines::new(settings.max_frame),
-            due: Some(born + settings.start_up),
+            due: Some(deadline::after(born, settings.start_up)),
+            context: context.with_limits(settings.limits),
             body,
-            worker: start.worker,
+            id: start.worker,
             mail,
-            desk: Desk::new(start.facts, start.store),
-            talk: Talk::new(),
+            protocol: ProtocolState::new(),
             sending: (Vec::new(), 0),
             held: Vec::new(),
-            lease: LeaseId::new(0),
-            tenancy: Tenancy::Nobody,
             home: None,
-            errand: None,
+            pending: None,
             restored: None,
             trials: 0,
             unborn,
-            done: Done::No,
-            fallen: None,
             sign: born,
             steps: 0,
             cpu_before: Duration::ZERO,
             stopping: Stopping::No,
             has_mail: true,
         };
-        while attendant.turn() == Goes::On {}
+        while supervisor.turn() == Goes::On {}
     }
 
     /// Does what there is to do, then waits for more.
@@ -134,7 +121,7 @@ impl Attendant {
         for mail in mails {
             match mail {
                 Mail::Wake => {}
-                Mail::Order((lease, order)) => self.order(lease, order),
+                Mail::Order((lease, order)) => self.tell(WorkerInput::Order(lease, order)),
                 Mail::Kill | Mail::Hangup => {
                     self.stopping = Stopping::Yes;
                     self.body.terminate(Instant::now());
@@ -165,43 +152,57 @@ impl Attendant {
     /// A worker that couldn't be started says so to the trial that wants it, and goes when it is told to. One that has fallen goes
     /// with its trial.
     fn without_child(&mut self) -> Goes {
-        if self.stopping == Stopping::Yes || (self.fallen.is_some() && self.tenancy == Tenancy::Over) {
+        if self.stopping == Stopping::Yes {
             return Goes::Away;
         }
         self.has_mail = wait(&self.mail, None, &self.body.streams, Writing::Idle, Reading::Both, None).mail;
         Goes::On
     }
 
-    /// Takes note of a step that was ordered past it.
-    pub(super) fn see_ordered(&mut self) {
-        let Some(Ordered { limits, spare, rest }) = self.mail.express.ordered() else { return };
-        self.desk.begin_batch(limits, spare);
-        self.talk.ask(Awaited::Results { most: limits.reports.get() });
-        self.sending.0.extend(rest);
+    /// Tells the machine something, and does what it wants then.
+    fn tell(&mut self, input: WorkerInput) {
+        let served = self.context.worker().serves();
+        self.context.on(input);
+        if served && self.context.worker().has_failed() {
+            self.over();
+        }
+        if self.context.take_hurry() {
+            self.send(Order::Hurry {});
+        }
+        let Some(call) = self.context.take_call() else { return };
+        // The store may be a user's.
+        if let Err(fault) = contain_fault(|| self.make(call)) {
+            self.fail(fault);
+        }
     }
 
-    pub(super) fn ask(&mut self, order: Order, awaited: Awaited) {
-        if let Some(fault) = self.fallen.take() {
-            return self.fail(fault);
-        }
+    /// Takes note of a step that was ordered past it.
+    fn see_ordered(&mut self) {
+        let Some(Ordered { lease, limits, spare, rest }) = self.mail.fast_path.ordered() else { return };
+        self.protocol.ask(Awaited::Results { most: limits.reports.get() });
+        self.sending.0.extend(rest);
+        self.tell(WorkerInput::Order(lease, WorkerOrder::Train { limits, spare }));
+    }
+
+    fn ask(&mut self, order: Order, awaited: Awaited) {
         self.send(order);
-        self.talk.ask(awaited);
-        if self.talk.awaited() == Some(awaited) {
+        self.protocol.ask(awaited);
+        if self.protocol.awaited() == Some(awaited) {
             let limits = self.body.shared.settings.limits;
             self.body.clocks.asked(&limits, Instant::now());
         }
     }
 
-    pub(super) fn send(&mut self, order: Order) {
-        let frame = ToWorker { lease: self.talk.lease(), order };
-        let to = if self.talk.hello().is_some() { &mut self.sending.0 } else { &mut self.held };
+    fn send(&mut self, order: Order) {
+        let frame = ToWorker { lease: self.protocol.lease(), order };
+        let to = if self.protocol.hello().is_some() { &mut self.sending.0 } else { &mut self.held };
         if let Err(error) = encode(&frame, to) {
             self.fail(Fault::new(FailureKind::SetupFailed, format!("an order can't be said in JSON: {error}")));
         }
     }
 
     /// Writes what the socket takes.
-    pub(super) fn write(&mut self) {
+    fn write(&mut self) {
         let Some(socket) = self.body.child.as_ref().and_then(|child| child.socket.as_deref()) else { return };
         let (bytes, written) = &mut self.sending;
         while *written < bytes.len() {
@@ -218,7 +219,7 @@ impl Attendant {
     }
 }
 
-/// Whether an attendant goes on.
+/// Whether a supervisor goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Goes {
     On,

@@ -1,76 +1,50 @@
-//! What the engine wants of a worker, said in frames.
+//! What the machine wants of a worker, said in frames.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::place::Home;
 use super::super::program::gpus;
 use super::super::shared::cannot;
-use super::{Attendant, Done, Errand, Stopping, Tenancy, absolute, directory};
+use super::{Pending, ProcessSupervisor, Stopping, absolute, directory};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault, error_chain};
-use crate::logic::ids::LeaseId;
 use crate::logic::limit::OnLimit;
-use crate::logic::trial::{FirstBatch, TrialInfo, WorkerFact, WorkerOrder};
+use crate::logic::trial::TrialInfo;
 use crate::logic::wire::{Ability, About, Awaited, Begin, Order, StepOrder};
+use crate::logic::worker::{Call, Room, WorkerInput};
 
-impl Attendant {
-    pub(super) fn order(&mut self, lease: LeaseId, order: WorkerOrder) {
-        let done = match order {
-            WorkerOrder::Start { info, config, first } => {
-                self.lease = lease;
-                self.tenancy = Tenancy::Trial;
-                self.begin_trial(info, &config, first)
-            }
-            WorkerOrder::Release => {
-                self.release(lease);
-                Ok(())
-            }
-            WorkerOrder::Shutdown => {
+impl ProcessSupervisor {
+    pub(super) fn make(&mut self, call: Call) -> Result<(), Fault> {
+        match call {
+            Call::Begin { config, then } => return self.begin(&config, then),
+            Call::Restore(checkpoint) => return self.restore(&checkpoint),
+            Call::Work(room) => self.work(room),
+            Call::Save { checkpoint, export } => return self.save(checkpoint, export),
+            Call::Rest => self.rest(),
+            Call::End => {
                 self.stopping = Stopping::Yes;
                 self.over();
                 self.send(Order::Stop {});
-                Ok(())
             }
-            _ if self.tenancy != Tenancy::Trial => Ok(()),
-            WorkerOrder::Restore { checkpoint } => self.restore(checkpoint),
-            WorkerOrder::Train { limits, spare } => {
-                self.desk.begin_batch(limits, spare);
-                let step = self.step_order();
-                self.ask(Order::Step(step), Awaited::Results { most: step.most });
-                self.works();
-                Ok(())
-            }
-            WorkerOrder::Save { checkpoint, export } => self.save(checkpoint, export),
-            WorkerOrder::Yield => {
-                if matches!(self.talk.awaited(), Some(Awaited::Results { .. })) {
-                    self.send(Order::Hurry {});
-                }
-                Ok(())
-            }
-        };
-        if let Err(fault) = done {
-            self.fail(fault);
         }
+        Ok(())
     }
 
-    fn begin_trial(&mut self, info: TrialInfo, config: &Config, first: Option<FirstBatch>) -> Result<(), Fault> {
+    fn begin(&mut self, config: &Config, then: Option<Room>) -> Result<(), Fault> {
         if let Some(fault) = self.unborn.take() {
             return Err(fault);
         }
-        let home = self.body.shared.place()?.home(info.id, self.worker);
+        let Some(info) = self.context.info().cloned() else { return Ok(()) };
+        let home = self.body.shared.place()?.home(info.id, self.id);
         let home = home.map_err(|error| Fault::new(FailureKind::SetupFailed, error.to_string()))?;
         self.redirect(&home);
-        self.talk.begin(self.lease);
-        self.desk.begin_trial(info.clone());
-        (self.steps, self.done) = (0, Done::No);
+        self.protocol.begin(self.context.worker().lease());
+        self.steps = 0;
         self.restored = None;
-        let then = first.map(|first| {
-            self.desk.begin_batch(first.limits, first.spare);
-            self.step_order()
-        });
+        let then = then.map(|room| self.step_order(room));
         let begin = Box::new(Begin {
             trial: About {
                 id: info.id,
@@ -78,6 +52,8 @@ impl Attendant {
                 experiment: info.experiment.to_string(),
                 attempt: info.attempt,
                 seed: info.seed,
+                iteration: info.iteration,
+                restored: info.restored,
             },
             config: config.clone(),
             resources: totals(&info),
@@ -90,7 +66,7 @@ impl Attendant {
         self.trials += 1;
         self.ask(if self.trials > 1 { Order::Reset(begin) } else { Order::Start(begin) }, Awaited::Ready);
         if let Some(then) = then {
-            self.talk.ask(Awaited::Results { most: then.most });
+            self.protocol.ask(Awaited::Results { most: then.most });
         }
         Ok(())
     }
@@ -116,65 +92,80 @@ impl Attendant {
     }
 
     /// How far the worker may go by itself. One whose steps can't be seen goes step by step, if a step may be too long.
-    fn step_order(&self) -> StepOrder {
-        let seconds = self.desk.limits().time.map(|time| time.as_secs_f64());
+    fn step_order(&self, Room { most, time }: Room) -> StepOrder {
         let limit = self.body.shared.settings.limits.step.filter(|limit| limit.then == OnLimit::Kill);
-        let seen = limit.is_none() || self.talk.can(Ability::Heartbeat);
-        StepOrder { most: if seen { self.desk.room() } else { 1 }, seconds }
+        let seen = limit.is_none() || self.protocol.can(Ability::Heartbeat);
+        StepOrder { most: if seen { most } else { 1 }, seconds: time.as_ref().map(Duration::as_secs_f64) }
     }
 
-    pub(super) fn works(&mut self) {
+    /// A first step goes with the start, and others past the supervisor: those are asked for already.
+    fn work(&mut self, room: Room) {
+        if !matches!(self.protocol.awaited(), Some(Awaited::Results { .. })) {
+            let step = self.step_order(room);
+            self.ask(Order::Step(step), Awaited::Results { most: step.most });
+        }
         let limits = self.body.shared.settings.limits;
-        self.body.clocks.works(&limits, Instant::now(), self.desk.worked());
+        self.body.clocks.works(&limits, Instant::now(), self.context.worker().worked());
     }
 
-    fn restore(&mut self, checkpoint: Arc<Checkpoint>) -> Result<(), Fault> {
-        let mut reader = self.desk.open(checkpoint.id)?;
+    fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Fault> {
+        let Some(mut reader) = self.context.open(checkpoint.id)? else {
+            self.tell(WorkerInput::CheckpointGone);
+            return Ok(());
+        };
         let failed = |error| Fault::new(FailureKind::RestoreFailed, error_chain(&error));
         let dir = reader.directory().map_err(failed)?.to_owned();
-        let iteration = checkpoint.report.iteration();
-        self.errand = Some(Errand::Restoring { checkpoint });
         self.restored = Some(reader);
-        self.ask(Order::Restore { dir, iteration }, Awaited::Restored);
+        self.ask(Order::Restore { dir, iteration: checkpoint.report.iteration() }, Awaited::Restored);
         Ok(())
     }
 
-    pub(super) fn save(&mut self, id: Option<CheckpointId>, export: bool) -> Result<(), Fault> {
-        let Some(id) = id.filter(|_| self.talk.can(Ability::Save)) else { return self.export(None, export) };
-        let mut writer = self.desk.begin_checkpoint(id)?;
+    fn save(&mut self, id: Option<CheckpointId>, export: Arc<[String]>) -> Result<(), Fault> {
+        let Some(id) = id.filter(|_| self.protocol.can(Ability::Save)) else {
+            return self.export_all(None, &export);
+        };
+        let mut writer = self.context.begin_checkpoint(id)?;
         let dir = directory(&mut writer)?;
-        self.errand = Some(Errand::Saving { id, writer, export });
+        self.pending = Some(Pending::Save { writer, export });
         self.ask(Order::Save { dir }, Awaited::Saved);
         Ok(())
     }
 
-    pub(super) fn export(&mut self, saved: Option<Arc<Checkpoint>>, export: bool) -> Result<(), Fault> {
-        let trial = self.desk.trial().filter(|_| export && self.talk.can(Ability::Export));
-        let Some(trial) = trial else {
-            self.desk.say(self.lease, WorkerFact::Saved(saved));
+    /// Begins the export in these formats.
+    pub(super) fn export_all(&mut self, saved: Option<u64>, formats: &[String]) -> Result<(), Fault> {
+        if let Some(format) = formats.first().filter(|_| !self.protocol.can(Ability::Export)) {
+            let message = format!("`{format}` can't be exported: the trainable in the process has no `export`");
+            return Err(Fault::new(FailureKind::ExportFailed, message));
+        }
+        self.export(saved, formats.iter().rev().cloned().collect())
+    }
+
+    /// Exports in the last of these formats.
+    pub(super) fn export(&mut self, saved: Option<u64>, formats: Vec<String>) -> Result<(), Fault> {
+        let trial = self.context.info().map(|info| info.id);
+        let Some((trial, format)) = trial.zip(formats.last().cloned()) else {
+            self.tell(WorkerInput::Saved(saved));
             return Ok(());
         };
-        let dir = absolute(&self.desk.export_directory(trial)?);
-        self.errand = Some(Errand::Exporting { saved });
-        self.ask(Order::Export { dir }, Awaited::Exported);
+        let dir = absolute(&self.context.export_directory(trial, &format)?);
+        self.pending = Some(Pending::Export { saved, formats });
+        self.ask(Order::Export { dir, format }, Awaited::Exported);
         Ok(())
     }
 
-    fn release(&mut self, lease: LeaseId) {
-        self.lease = lease;
-        let failed = std::mem::replace(&mut self.tenancy, Tenancy::Over) == Tenancy::Over;
-        self.mail.express.close();
-        self.errand = None;
+    /// The trial has left. Who says that it rests between two orders needn't be asked.
+    fn rest(&mut self) {
+        self.mail.fast_path.close();
+        self.pending = None;
         self.restored = None;
         self.body.clocks.rest();
-        if self.fallen.is_some() {
-            return;
-        }
-        let at_rest = self.talk.awaited().is_none() && self.talk.can(Ability::Steps);
-        if failed || at_rest || self.body.child.is_none() {
-            self.desk.say(lease, WorkerFact::Released);
+        if self.body.child.is_none() {
+            // It has fallen, which its trial didn't mind: it goes with it.
+            self.stopping = Stopping::Yes;
+        } else if self.protocol.awaited().is_none() && self.protocol.can(Ability::Steps) {
+            self.tell(WorkerInput::AtRest);
         } else {
-            self.talk.leave();
+            self.protocol.leave();
             self.send(Order::Drain {});
         }
     }

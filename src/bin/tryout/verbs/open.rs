@@ -1,0 +1,159 @@
+//! Which run is meant, and what is known of it: read from its directory, whoever else has it open.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use clap::Args;
+use tryout::edge::journal::{DIRECTORY, LOCK};
+use tryout::edge::log::Owner;
+use tryout::failure::error_chain;
+use tryout::prelude::*;
+
+use super::Problem;
+
+/// The run that is meant.
+#[derive(Debug, Args)]
+pub(crate) struct Which {
+    /// The run's directory [default: that of the newest run below `runs`].
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// A run as its directory tells it.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) dir: PathBuf,
+    pub(crate) results: Results,
+    /// Who runs it at this moment.
+    pub(crate) owner: Option<Owner>,
+}
+
+impl Which {
+    /// The directory of the run that is meant.
+    pub(crate) fn find(&self) -> Result<PathBuf, Problem> {
+        let Some(dir) = &self.dir else { return newest(Path::new("runs")) };
+        run_at(dir.clone())
+    }
+
+    pub(crate) fn open(&self) -> Result<Run, Problem> {
+        Run::open(self.find()?)
+    }
+}
+
+impl Run {
+    pub(crate) fn open(dir: PathBuf) -> Result<Self, Problem> {
+        // Asked first: a run that ends meanwhile has ended in its journal too.
+        let owner = owner(&dir);
+        let results = Experiment::open(&dir).map_err(|error| {
+            Problem::Given(format!("the run in `{}` can't be read: {}", dir.display(), error_chain(&error)))
+        })?;
+        Ok(Self { dir, results, owner })
+    }
+
+    /// How it stands, in words.
+    pub(crate) fn state(&self) -> String {
+        match (self.results.outcome(), &self.owner) {
+            (_, Some(owner)) => format!("running in process {} on {}", owner.pid, owner.host),
+            (Outcome::Completed, None) => "completed".to_owned(),
+            (Outcome::Stopped(why), None) => format!("stopped: {why}"),
+            (Outcome::Drained, None) => "drained: it can be gone on with by `tryout run FILE --resume`".to_owned(),
+            (Outcome::Failed(why), None) => format!("failed: {}", error_chain(why)),
+            (_, None) => "cut off: it can be gone on with by `tryout run FILE --resume`".to_owned(),
+        }
+    }
+
+    /// The same in one word, for programs.
+    pub(crate) fn word(&self) -> &'static str {
+        match (self.results.outcome(), &self.owner) {
+            (_, Some(_)) => "running",
+            (Outcome::Completed, None) => "completed",
+            (Outcome::Stopped(_), None) => "stopped",
+            (Outcome::Drained, None) => "drained",
+            (Outcome::Failed(_), None) => "failed",
+            (_, None) => "cut_off",
+        }
+    }
+
+    /// A trial by its number or its id.
+    pub(crate) fn trial(&self, name: &str) -> Result<&TrialRecord, Problem> {
+        let trials = self.results.trials();
+        let found = match name.parse::<usize>() {
+            Ok(number) => trials.get(number),
+            Err(_) => name.parse().ok().and_then(|id| self.results.trial(id)),
+        };
+        found.ok_or_else(|| {
+            let there = match trials {
+                [] => "it has none yet".to_owned(),
+                [first, ..] => format!("it has 0 to {}, or by their ids, as in `{}`", trials.len() - 1, first.id),
+            };
+            Problem::Given(format!("there is no trial `{name}` in `{}`: {there}", self.dir.display()))
+        })
+    }
+}
+
+/// The directory, if it is a run's.
+pub(crate) fn run_at(dir: PathBuf) -> Result<PathBuf, Problem> {
+    if is_run(&dir) {
+        return Ok(dir);
+    }
+    if !dir.is_dir() {
+        return Err(Problem::Given(format!("there is no directory `{}`", dir.display())));
+    }
+    let below = runs(&dir);
+    let why = if below.is_empty() {
+        format!("`{}` is no run: there is no journal in it, nor in a directory below it", dir.display())
+    } else {
+        format!("`{}` is no run, but there are runs below it: {}", dir.display(), names(&below))
+    };
+    Err(Problem::Given(why))
+}
+
+/// Who has the run at this moment.
+pub(crate) fn owner(dir: &Path) -> Option<Owner> {
+    Owner::holding(&dir.join(LOCK))
+}
+
+fn is_run(dir: &Path) -> bool {
+    dir.join(DIRECTORY).is_dir() && dir.join(LOCK).is_file()
+}
+
+/// The runs below a directory, at most two levels down; the one that was begun or gone on with last comes first.
+pub(crate) fn runs(parent: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    below(parent, 2, &mut found);
+    let begun =
+        |dir: &PathBuf| dir.join(LOCK).metadata().and_then(|lock| lock.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    found.sort_by_key(|dir| (std::cmp::Reverse(begun(dir)), dir.clone()));
+    found
+}
+
+fn below(parent: &Path, levels: u32, found: &mut Vec<PathBuf>) {
+    // What is hidden is no run: what is being deleted, or ours.
+    let shown = |path: &PathBuf| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'));
+    let entries = parent.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    for dir in entries.filter(|path| shown(path) && path.is_dir()) {
+        if is_run(&dir) {
+            found.push(dir);
+        } else if levels > 1 {
+            below(&dir, levels - 1, found);
+        }
+    }
+}
+
+fn newest(parent: &Path) -> Result<PathBuf, Problem> {
+    let found = runs(parent);
+    let live: Vec<PathBuf> = found.iter().filter(|dir| owner(dir).is_some()).cloned().collect();
+    match (live.as_slice(), found.first()) {
+        ([_, _, ..], _) => {
+            Err(Problem::Given(format!("several runs are going on: say which by `--dir`: {}", names(&live))))
+        }
+        (_, Some(newest)) => Ok(newest.clone()),
+        (_, None) => Err(Problem::Given(format!("there is no run below `{}`: say where by `--dir`", parent.display()))),
+    }
+}
+
+fn names(dirs: &[PathBuf]) -> String {
+    let shown: Vec<String> = dirs.iter().take(20).map(|dir| format!("`{}`", dir.display())).collect();
+    let more = if dirs.len() > 20 { format!(" and {} more", dirs.len() - 20) } else { String::new() };
+    shown.join(", ") + &more
+}

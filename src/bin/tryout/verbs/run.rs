@@ -1,0 +1,235 @@
+//! `tryout run`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use clap::Args;
+use futures::executor::block_on;
+use serde_json::json;
+use tryout::failure::error_chain;
+use tryout::prelude::*;
+use tryout::{Control, ExperimentFile, RunError, SettingsError};
+
+use super::Problem;
+use super::{python, table};
+
+/// Runs an experiment file.
+///
+/// The results lie in a directory of the experiment's name below `--dir`. Ctrl-C saves and pauses all trials, and ends the run so
+/// that `--resume` goes on with it; a second Ctrl-C ends it at once.
+///
+/// Exit codes: 0 done, 3 some trials failed, 4 a limit or a stop rule ended it, 130 Ctrl-C or `tryout stop`, 2 something given can't work, 1 it couldn't
+/// go on.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// The experiment file: TOML, or JSON if its name ends in `.json`.
+    file: PathBuf,
+    /// Sets something in the file: `samples=5`, `space.lr={uniform=[0,1]}`, `name=second`.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Below which directory the run has its own.
+    #[arg(long, default_value = "runs")]
+    dir: PathBuf,
+    /// Goes on with the run that is there.
+    #[arg(long)]
+    resume: bool,
+    /// With `--resume`: the space or the objective may differ from what they were.
+    #[arg(long, requires = "resume")]
+    changed: bool,
+    /// With `--resume`: trials that have failed are tried again, from their last checkpoints.
+    #[arg(long, requires = "resume")]
+    retry: bool,
+    /// With `--resume`: trials that have ended without the scheduler's word go on, until the stop rules that the file has now end them.
+    #[arg(long, requires = "resume")]
+    extend: bool,
+    /// How long trials have to report and save when Ctrl-C ends the run; who takes longer goes back to its last checkpoint.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    drain: u64,
+    /// Ends with one line of JSON on the standard output.
+    #[arg(long)]
+    json: bool,
+    /// Shows no progress.
+    #[arg(long)]
+    quiet: bool,
+    /// For a program that starts this one, such as the front in Python. A first line of JSON on the standard output says that the run has
+    /// begun, or why it is refused, and the run drains as soon as the standard input ends, because that program is gone.
+    #[arg(long, hide = true, requires = "json")]
+    with_parent: bool,
+}
+
+/// What a shell expects of a program that Ctrl-C has ended.
+const INTERRUPTED: u8 = 130;
+
+impl Run {
+    pub(crate) fn carry_out(self) -> Result<ExitCode, Problem> {
+        let with_parent = self.with_parent;
+        match self.run() {
+            Err(Problem::Given(why)) if with_parent => {
+                writeln!(std::io::stdout().lock(), "{}", json!({ "refused": why }))?;
+                Ok(ExitCode::from(2))
+            }
+            ended => ended,
+        }
+    }
+
+    fn run(self) -> Result<ExitCode, Problem> {
+        let file = ExperimentFile::read(&self.file, &self.set).map_err(|error| Problem::given(&error))?;
+        let name = file.settings().name.clone();
+        let file = python::supplied(file, &self.dir)?;
+        // Workers go into directories of their own, and read checkpoints by their paths.
+        let mut experiment = file.experiment().dir(std::path::absolute(&self.dir)?).control_socket();
+        if self.resume {
+            experiment = experiment.existing(Existing::Resume);
+        }
+        if self.changed {
+            experiment = experiment.with_changed_space().with_changed_objective();
+        }
+        let mut how = Resume::new();
+        if self.retry {
+            how = how.errored(OnResume::Resume);
+        }
+        if self.extend {
+            how = how.extend();
+        }
+        experiment = experiment.on_resume(how);
+        if !self.quiet {
+            experiment = experiment.observer(Console::new());
+        }
+        let dir = self.dir.join(&*name);
+        let run = experiment.start().map_err(|error| self.refused(error, &dir))?;
+        let drain = Duration::from_secs(self.drain);
+        let pressed = on_interrupt(run.control(), drain)?;
+        if self.with_parent {
+            drain_without_parent(run.control(), drain, &dir)?;
+        }
+        let (results, failed) = match run.wait_blocking() {
+            Ok(results) => (results, None),
+            Err(RunError::Failed { failure, results }) => (*results, Some(error_chain(&failure))),
+            Err(RunError::Unwritten { why, results }) => (*results, Some(error_chain(&why))),
+            Err(RunError::Lost { why, results: Some(results) }) => (*results, Some(why)),
+            Err(error) => return Err(Problem::failed(&error)),
+        };
+        let code = code(&results, failed.is_some(), pressed.load(Ordering::Relaxed) > 0);
+        self.tell(&results, &dir, failed.as_deref(), code)?;
+        Ok(ExitCode::from(code))
+    }
+
+    fn refused(&self, error: SettingsError, dir: &Path) -> Problem {
+        let (dir, file) = (dir.display(), self.file.display());
+        match error {
+            SettingsError::Duplicate { .. } => Problem::Given(format!(
+                "`{dir}` is there already: go on with its run by `tryout run {file} --resume`, or begin another by \
+                 `--set name=..` or `--dir ..`"
+            )),
+            SettingsError::Changed(change) => {
+                Problem::Given(format!("{change}: if that is meant, say `--changed` besides `--resume`"))
+            }
+            error => Problem::Given(format!("{file}: {}", error_chain(&error))),
+        }
+    }
+
+    fn tell(&self, results: &Results, dir: &Path, failed: Option<&str>, code: u8) -> Result<(), Problem> {
+        let dir = dir.display().to_string();
+        let best = results.best().ok();
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            let best = best.map(|best| {
+                json!({ "trial": best.id, "config": &*best.config, "value": results.value(best), "iterations": best.reported })
+            });
+            let summary = json!({
+                "name": results.name(), "dir": dir, "exit_code": code, "outcome": results.outcome(), "failure": failed,
+                "trials": results.trials().len(), "failed": results.count(Status::Error), "iterations": results.iterations(),
+                "took_s": results.took().as_secs_f64(), "objective": results.objective(), "best": best,
+            });
+            writeln!(out, "{summary}")?;
+            return Ok(());
+        }
+        if let Some(why) = failed {
+            writeln!(out, "the run couldn't go on: {why}")?;
+        }
+        match best {
+            Some(best) => {
+                let value = results.value(best).map(table::number);
+                let metric = results.objective().map(|objective| objective.metric.as_str());
+                let scored =
+                    metric.zip(value).map(|(metric, value)| format!(" with {metric} {value}")).unwrap_or_default();
+                writeln!(out, "best: trial {}{scored}: {}", best.id.number(), best.config)?;
+            }
+            None if results.objective().is_none() => {}
+            None => writeln!(out, "there is no best trial")?,
+        }
+        writeln!(out, "{}", ended(results, code))?;
+        writeln!(out, "results: {dir}")?;
+        writeln!(
+            out,
+            "look at them: tryout trials --dir {dir}, tryout show {} --dir {dir}",
+            best.map_or(0, |best| best.id.number())
+        )?;
+        if code != 0 {
+            let set: String = self.set.iter().map(|set| format!(" --set '{set}'")).collect();
+            let parent =
+                if self.dir == Path::new("runs") { String::new() } else { format!(" --dir {}", self.dir.display()) };
+            writeln!(out, "go on: tryout run {}{set}{parent} --resume", self.file.display())?;
+        }
+        Ok(())
+    }
+}
+
+fn ended(results: &Results, code: u8) -> String {
+    let (all, failed) = (results.trials().len(), results.count(Status::Error));
+    let trials = format!("{} of {all} trials ended well, {failed} failed", results.count(Status::Terminated));
+    match results.outcome() {
+        Outcome::Stopped(why) => format!("stopped, {why}: {trials}"),
+        Outcome::Drained => format!("drained, unfinished trials are saved: {trials}"),
+        _ if code == INTERRUPTED => format!("interrupted: {trials}"),
+        _ => trials,
+    }
+}
+
+fn code(results: &Results, failed: bool, interrupted: bool) -> u8 {
+    match results.outcome() {
+        _ if failed => 1,
+        Outcome::Completed if results.count(Status::Error) > 0 => 3,
+        Outcome::Completed => 0,
+        // By Ctrl-C, `tryout stop` or whoever else: it can be gone on with.
+        Outcome::Drained => INTERRUPTED,
+        _ if interrupted => INTERRUPTED,
+        Outcome::Stopped(_) => 4,
+        _ => 1,
+    }
+}
+
+/// The first Ctrl-C drains the run, the second stops it, the third ends this process at once.
+fn on_interrupt(control: Control, drain: Duration) -> Result<&'static AtomicU32, Problem> {
+    static PRESSED: AtomicU32 = AtomicU32::new(0);
+    ctrlc::set_handler(move || {
+        // A run that is over already needs neither.
+        let _ = match PRESSED.fetch_add(1, Ordering::Relaxed) {
+            0 => {
+                eprintln!("saving and ending the run; Ctrl-C once more ends it at once");
+                block_on(control.drain(drain))
+            }
+            1 => block_on(control.stop()),
+            _ => std::process::exit(INTERRUPTED.into()),
+        };
+    })
+    .map_err(|error| Problem::failed(&error))?;
+    Ok(&PRESSED)
+}
+
+/// Says that the run has begun, and drains it at the end of the standard input.
+fn drain_without_parent(control: Control, drain: Duration, dir: &Path) -> Result<(), Problem> {
+    let wait = move || {
+        // Whether it ends or breaks: nobody is there any more. A run that is over isn't drained.
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = block_on(control.drain(drain));
+    };
+    std::thread::Builder::new().name("tryout-parent".to_owned()).spawn(wait)?;
+    // A parent that is gone already is seen by that thread.
+    let mut out = std::io::stdout().lock();
+    let _ = writeln!(out, "{}", json!({ "started": dir })).and_then(|()| out.flush());
+    Ok(())
+}

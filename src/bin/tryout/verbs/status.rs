@@ -1,0 +1,118 @@
+//! `tryout status`.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Args;
+use serde_json::json;
+use tryout::api::{Answer, PoolStatus, Request, RunStatus};
+use tryout::prelude::*;
+
+use super::Problem;
+use super::open::{Run, Which};
+use super::table::{clean, number, time};
+use super::watch::in_words;
+
+/// Says how a run stands: whether it goes on, its trials, its best.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    which: Which,
+    /// Writes JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Status {
+    pub(crate) fn carry_out(self) -> Result<ExitCode, Problem> {
+        let run = self.which.open()?;
+        let mut out = std::io::stdout().lock();
+        if self.json {
+            let mut object = as_json(&run);
+            object["live"] = json!(now(&run).map(|(status, pool)| json!({ "status": status, "pool": pool })));
+            writeln!(out, "{object}")?
+        } else {
+            tell(&mut out, &run)?;
+            now(&run).iter().try_for_each(|(status, pool)| tell_now(&mut out, status, pool))?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// What the run itself says of this moment, if it goes on and has a socket.
+fn now(run: &Run) -> Option<(RunStatus, PoolStatus)> {
+    let mut client = run.client()?;
+    match (client.ask(&Request::Status).ok()?, client.ask(&Request::Pool { trial: None }).ok()?) {
+        (Answer::Status(status), Answer::Pool(pool)) => Some((*status, *pool)),
+        _ => None,
+    }
+}
+
+/// Where it stands at this moment, and why it waits if it does.
+fn tell_now(out: &mut impl Write, status: &RunStatus, pool: &PoolStatus) -> Result<(), Problem> {
+    writeln!(out, "now: {}", in_words(status))?;
+    writeln!(out, "free: {} of {}", pool.free, pool.total)?;
+    if let Some(why) = &status.held {
+        writeln!(out, "no results are taken: {}", clean(why))?;
+    }
+    if let Some(hold) = &status.hold {
+        writeln!(out, "no trial is launched until `tryout proceed`: {}", clean(&hold.to_string()))?;
+    }
+    if let Some(searcher) = &status.thinking {
+        writeln!(out, "{searcher} thinks about its next suggestion")?;
+    }
+    Ok(())
+}
+
+/// How many trials have each status, none left out.
+fn counts(results: &Results) -> impl Iterator<Item = (tryout::event::Status, usize)> {
+    tryout::event::Status::ALL.into_iter().map(|status| (status, results.count(status)))
+}
+
+pub(crate) fn as_json(run: &Run) -> serde_json::Value {
+    let results = &run.results;
+    let counts: serde_json::Map<_, _> =
+        counts(results).map(|(status, count)| (status.to_string(), count.into())).collect();
+    let best = results.best().ok().map(|best| {
+        json!({ "trial": best.id, "number": best.id.number(), "value": results.value(best), "config": &*best.config })
+    });
+    json!({
+        "name": results.name(), "dir": run.dir, "state": run.word(), "outcome": results.outcome(), "owner": run.owner,
+        "took_s": results.took().as_secs_f64(), "trials": results.trials().len(), "counts": counts,
+        "iterations": results.iterations(), "objective": results.objective(), "best": best,
+    })
+}
+
+fn tell(out: &mut impl Write, run: &Run) -> Result<(), Problem> {
+    let results = &run.results;
+    writeln!(out, "{}: {}", results.name(), clean(&run.state()))?;
+    writeln!(out, "directory: {}", run.dir.display())?;
+    let counts: Vec<String> = counts(results)
+        .filter(|(_, count)| *count > 0)
+        .map(|(status, count)| format!("{count} {}", status.to_string().to_lowercase()))
+        .collect();
+    let counts = if counts.is_empty() { String::new() } else { format!(": {}", counts.join(", ")) };
+    writeln!(out, "trials: {}{counts}", results.trials().len())?;
+    writeln!(out, "iterations: {} in {}", results.iterations(), time(results.took().as_secs_f64()))?;
+    match results.best() {
+        Ok(best) => {
+            let value = results.value(best).map(number).unwrap_or_default();
+            let metric = results.objective().map_or("", |objective| &objective.metric);
+            writeln!(out, "best: trial {}, {metric} {value}: {}", best.id.number(), clean(&best.config.to_string()))?;
+        }
+        Err(ResultsError::NoObjective) => {}
+        Err(why) => writeln!(out, "{}", clean(&why.to_string()))?,
+    }
+    if let Some(failed) = results.errors().next()
+        && let Some(failure) = failed.error()
+    {
+        let words = failure.to_string();
+        writeln!(
+            out,
+            "first error: trial {}: {}",
+            failed.id.number(),
+            clean(words.lines().next().unwrap_or_default())
+        )?;
+    }
+    Ok(())
+}

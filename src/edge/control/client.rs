@@ -1,0 +1,98 @@
+//! The other end of a run's socket.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use super::place::Pointer;
+use crate::logic::api::{Answer, Request};
+
+/// Why a run can't be asked or steered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlClientError {
+    /// Nobody has opened a socket for this run.
+    #[error("`{}` has no control socket: its run has ended, or it was started without one", run.display())]
+    None {
+        /// The run's directory.
+        run: PathBuf,
+    },
+    /// The process that opened the socket is on another machine.
+    #[error("the run in `{}` goes on in process {pid} on `{host}`, not on this machine: ask there", run.display())]
+    Elsewhere {
+        /// The run's directory.
+        run: PathBuf,
+        /// The process.
+        pid: u32,
+        /// Its machine.
+        host: String,
+    },
+    /// The process that opened the socket doesn't listen any more.
+    #[error("nobody listens at `{}`: process {pid}, which ran `{}`, was killed or has just ended ({source})", socket.display(), run.display())]
+    Gone {
+        /// The run's directory.
+        run: PathBuf,
+        /// The socket.
+        socket: PathBuf,
+        /// The process.
+        pid: u32,
+        /// What connecting to it said.
+        source: io::Error,
+    },
+    /// The connection broke, or what came over it can't be read.
+    #[error("the run's socket: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A connection to a run that goes on in another process, or in this one.
+#[derive(Debug)]
+pub struct ControlClient {
+    stream: BufReader<UnixStream>,
+}
+
+impl ControlClient {
+    /// Connects to the run in this directory.
+    ///
+    /// # Errors
+    /// If the run has no socket, if nobody listens there, or if that is on another machine.
+    pub fn connect(run: &Path) -> Result<Self, ControlClientError> {
+        let Some(Pointer { socket, pid, host }) = Pointer::read(run)? else {
+            return Err(ControlClientError::None { run: run.to_owned() });
+        };
+        if host != crate::edge::host::known_name() {
+            return Err(ControlClientError::Elsewhere { run: run.to_owned(), pid, host });
+        }
+        match UnixStream::connect(&socket) {
+            Ok(stream) => Ok(Self { stream: BufReader::new(stream) }),
+            Err(source) => Err(ControlClientError::Gone { run: run.to_owned(), socket, pid, source }),
+        }
+    }
+
+    /// Asks, and waits for the answer.
+    ///
+    /// # Errors
+    /// If the connection breaks, as when the run ends.
+    pub fn ask(&mut self, request: &Request) -> Result<Answer, ControlClientError> {
+        let mut line = serde_json::to_vec(request).map_err(io::Error::from)?;
+        line.push(b'\n');
+        self.stream.get_mut().write_all(&line)?;
+        self.read()?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof).into())
+    }
+
+    /// All events from now on, until the run ends.
+    ///
+    /// # Errors
+    /// If the connection breaks.
+    pub fn watch(mut self) -> Result<impl Iterator<Item = Result<Answer, ControlClientError>>, ControlClientError> {
+        self.ask(&Request::Watch)?;
+        Ok(std::iter::from_fn(move || self.read().transpose()))
+    }
+
+    fn read(&mut self) -> Result<Option<Answer>, ControlClientError> {
+        let mut line = String::new();
+        if self.stream.read_line(&mut line)? == 0 {
+            return Ok(None);
+        }
+        Ok(Some(serde_json::from_str(&line).map_err(io::Error::from)?))
+    }
+}

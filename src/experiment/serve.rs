@@ -1,0 +1,94 @@
+//! A run's answers to requests from other processes.
+
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use futures::{FutureExt, StreamExt};
+
+use super::handle::Control;
+use super::imports::GivenCheckpoint;
+use crate::edge::observe::Seen;
+use crate::error::ControlError;
+use crate::logic::api::{Answer, Refusal, Request, RunName, TrialView};
+use crate::ports::control::Controlled;
+
+/// So many events wait for a client that reads slowly; then reports are dropped, and it is told how many.
+const ROOM: usize = 16_384;
+
+/// A run and its name.
+#[derive(Debug)]
+pub(super) struct Served {
+    pub(super) control: Control,
+    pub(super) name: RunName,
+}
+
+impl Controlled for Served {
+    fn answer(&self, request: Request) -> BoxFuture<'static, Answer> {
+        let (control, name) = (self.control.clone(), self.name.clone());
+        async move { answer(&control, name, request).await.unwrap_or_else(|error| refused(&error)) }.boxed()
+    }
+
+    fn watch(&self) -> BoxStream<'static, Answer> {
+        self.control.events(ROOM).map(seen).boxed()
+    }
+}
+
+async fn answer(control: &Control, name: RunName, request: Request) -> Result<Answer, ControlError> {
+    Ok(match request {
+        Request::Hello => Answer::Hello(name),
+        Request::Status => Answer::Status(Box::new(control.status().await?)),
+        Request::Trial(trial) => {
+            Answer::Trial(control.trial(trial).await?.map(|status| Box::new(TrialView::from(&status))))
+        }
+        Request::Trials { from, most } => {
+            let trials = control.trials(from, most.min(Request::MOST_TRIALS)).await?;
+            Answer::Trials(trials.iter().map(TrialView::from).collect())
+        }
+        Request::Pool { trial } => Answer::Pool(Box::new(control.pool(trial).await?)),
+        Request::Order(order) => Answer::Done { trial: control.order(order).await? },
+        Request::AddFrom { config, checkpoint, run } => {
+            let from = match run {
+                Some(run) => GivenCheckpoint::of_run(run, checkpoint),
+                None => checkpoint.into(),
+            };
+            Answer::Done { trial: Some(control.add_from(config, from).await?) }
+        }
+        Request::SaveAndWait(trial) => Answer::Saved(Some(control.save_and_wait(trial).await?)),
+        Request::PauseAndWait(trial) => Answer::Saved(control.pause_and_wait(trial).await?),
+        Request::Drain { within_s } => {
+            let Ok(within) = Duration::try_from_secs_f64(within_s) else {
+                let why = format!("`within_s` is {within_s}: give a number of seconds of at least 0");
+                return Ok(Answer::Refused { code: Refusal::Malformed, why });
+            };
+            control.drain(within).await?;
+            Answer::Done { trial: None }
+        }
+        Request::Sync => {
+            control.sync().await?;
+            Answer::Done { trial: None }
+        }
+        Request::Watch => Answer::Done { trial: None },
+    })
+}
+
+fn refused(error: &ControlError) -> Answer {
+    let code = match error {
+        ControlError::Over => Refusal::Over,
+        ControlError::Refused(_) | ControlError::Import(_) => Refusal::Impossible,
+    };
+    Answer::Refused { code, why: error.to_string() }
+}
+
+fn seen(seen: Seen) -> Answer {
+    match seen {
+        Seen::Missed(events) => Answer::Missed(events),
+        Seen::Event(event) => match serde_json::to_value(&*event) {
+            Ok(event) => Answer::Event(event),
+            Err(error) => {
+                log::warn!("an event can't be sent to a client: {error}");
+                Answer::Missed(1)
+            }
+        },
+    }
+}

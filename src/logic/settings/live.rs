@@ -1,0 +1,40 @@
+//! Settings that a client changes while the run goes on.
+
+use serde::{Deserialize, Serialize};
+
+use super::check::WrongSetting;
+use super::form;
+use crate::logic::limit::TimeLimit;
+use crate::logic::search::Samples;
+
+/// A setting that a client changes while the run goes on; others have [orders](crate::logic::engine::ClientOrder) of their own. In
+/// JSON as in `{"samples": 200}`, `{"samples": null}`, `{"time_limit": {"after": "8h", "then": "finish_step"}}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LiveSetting {
+    /// How many trials there are to be, at least 1, without those that clients add; none: what the program says. With fewer, those that
+    /// haven't begun are withdrawn, the newest first; with more, a searcher that ends by itself still does.
+    Samples(#[serde(with = "form::samples")] Option<Samples>),
+    /// How long all sessions together may take, longer than zero; none: as long as they take. A time that is over ends the run.
+    TimeLimit(Option<TimeLimit>),
+}
+
+impl LiveSetting {
+    /// Whether it is in its range.
+    pub(crate) fn check(&self) -> Result<(), WrongSetting> {
+        match self {
+            LiveSetting::Samples(Some(Samples::Finite(0))) => Err(WrongSetting::new("samples", "0", "at least 1")),
+            LiveSetting::TimeLimit(Some(limit)) if limit.after.is_zero() => {
+                Err(WrongSetting::new("time_limit", "0 s", "longer than zero"))
+            }
+            LiveSetting::Samples(_) | LiveSetting::TimeLimit(_) => Ok(()),
+        }
+    }
+
+    /// Puts it among those that were changed, in the place of what was said of the same setting before.
+    pub(crate) fn put(self, changed: &mut Vec<Self>) {
+        changed.retain(|other| std::mem::discriminant(other) != std::mem::discriminant(&self));
+        changed.push(self);
+    }
+}
