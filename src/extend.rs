@@ -3,7 +3,7 @@
 pub use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 pub use crate::logic::config::{Config, ConfigError};
 pub use crate::logic::decision::{Decision, Directive, Verdict};
-pub use crate::logic::event::{AddedBy, Ending, EventKind, ExperimentEvent, Hold, Outcome, PausedBy, Revival};
+pub use crate::logic::event::{AddedBy, Closing, Ending, EventKind, ExperimentEvent, Hold, Outcome, PausedBy, Revival};
 pub use crate::logic::failure::{Failure, FailureKind, Fault};
 pub use crate::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
 pub use crate::logic::metrics::{Counters, Metrics, Mode, Objective, Report, Value};

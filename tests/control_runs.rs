@@ -41,7 +41,10 @@ fn drain_saves_and_pauses() {
     let control = handle.control();
     wait(control.drain(Duration::from_secs(20))).unwrap();
     assert_eq!(wait(control.add(Config::new())), Err(ControlError::Refused(OrderError::Over)));
+    watch.until(|kind| matches!(kind, EventKind::Closing { closing } if closing.outcome == Outcome::Drained));
     watch.line("2 PENDING>PAUSED");
+    let closing = wait(control.status()).unwrap().closing.unwrap();
+    assert!(closing.outcome == Outcome::Drained && closing.by.is_some(), "{closing:?}");
     let third = wait(control.trials(2, 1)).unwrap().remove(0);
     assert_eq!(third.waiting, Waiting::ForResume, "while the first is still at its step");
     gate.open();

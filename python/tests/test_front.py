@@ -196,6 +196,11 @@ def test_a_function_of_a_module_is_imported(tmp_path: Path) -> None:
     assert printed.startswith("3.0 ") and printed.endswith("tryout_worker.py mine:train\n")
 
 
+def until(events: Iterator[dict[str, Any]], name: str) -> None:
+    """Waits for an event of a run."""
+    assert any(event.get("event") == name for event in events), f"the run ended without {name}"
+
+
 def gated(gate: Gate) -> str:
     """A class whose steps wait until the test lets them pass; it says `at work` through another pipe."""
     return f"""
@@ -245,7 +250,9 @@ def test_ctrl_c_saves_and_resume_goes_on(tmp_path: Path, gate: Gate, at_work: Ca
     script = begin(tmp_path, code)
     # In its second step.
     at_work(2)
+    events = tryout.attach(tmp_path / "runs/waits").events()
     script.send_signal(signal.SIGINT)
+    until(events, "closing")
     gate.open()
     stdout, _ = end(script)
     assert stdout.startswith("Interrupted the run in ") and "drained PAUSED" in stdout, stdout
@@ -257,7 +264,9 @@ def test_a_run_drains_when_its_script_is_killed(tmp_path: Path, gate: Gate, at_w
     gate.open()
     script = begin(tmp_path, gated(gate) + "tryout.run(Waits, **settings)\n")
     at_work(2)
+    events = tryout.attach(tmp_path / "runs/waits").events()
     script.kill()
+    until(events, "closing")
     gate.open()
     # Whoever asks waits until the engine has come to its end.
     results = tryout.attach(tmp_path / "runs/waits").wait()

@@ -38,6 +38,7 @@ impl Handler<Inspect> for Controller {
             totals: self.engine.totals(),
             held: self.gate.held(),
             hold: self.engine.hold().cloned(),
+            closing: self.engine.closing(),
             space: ledger.run().space.clone(),
             settings: ledger.run().settings.clone(),
             thinking: self.engine.searcher_away().map(Arc::from),

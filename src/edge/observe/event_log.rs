@@ -1,6 +1,6 @@
 //! The life cycle of a run in the `log` of the application.
 
-use crate::logic::event::{EventKind, ExperimentEvent, Outcome};
+use crate::logic::event::{Closing, EventKind, ExperimentEvent, Outcome};
 use crate::logic::one_line::OneLine;
 use crate::ports::error::ObserverError;
 use crate::ports::observer::Observer;
@@ -42,6 +42,10 @@ impl Observer for EventLog {
             EventKind::Withdrawn { gpu, trials, fault } => {
                 say!(Warn, "GPU {gpu} is out of service: {trials} trials in a row failed on it, the last with {fault}");
             }
+            EventKind::Closing { closing: Closing { outcome, by: Some(by), .. } } => {
+                say!(Info, "the run ends, at the latest at {by}: {outcome}");
+            }
+            EventKind::Closing { closing } => say!(Info, "the run ends: {}", closing.outcome),
             EventKind::Proceeded => say!(Info, "the run goes on"),
             EventKind::Abandoned { worker, trial: Some(trial) } => {
                 say!(Warn, "worker {worker} didn't stop and was left behind with trial {trial}");

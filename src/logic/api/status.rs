@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::logic::engine::{RunsOn, SpaceChange, Totals, TrialRecord, Waiting};
-use crate::logic::event::Hold;
+use crate::logic::event::{Closing, Hold};
 use crate::logic::gate::Backlog;
 use crate::logic::pool::{PoolCounts, ResourceRequest, Resources, WhyWaiting, WorkerTotals, units};
 use crate::logic::settings::LiveSetting;
@@ -28,6 +28,9 @@ pub struct RunStatus {
     pub held: Option<Arc<str>>,
     /// Why no trial is launched until a client says [`proceed`](crate::prelude::Control::proceed), if that is so.
     pub hold: Option<Arc<Hold>>,
+    /// How it will have ended, if it has begun to end.
+    #[serde(default)]
+    pub closing: Option<Closing>,
     /// What clients changed of the space, if they did.
     #[serde(default)]
     pub space: Option<SpaceChange>,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::settings::AtEnd;
 use super::{Demand, Engine, EngineOutput};
-use crate::logic::event::{Ending, EventKind, Outcome, PausedBy};
+use crate::logic::event::{Closing, Ending, EventKind, Outcome, PausedBy};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::TrialId;
 use crate::logic::limit::TimeLimit;
@@ -47,6 +47,26 @@ impl Engine {
         matches!(self.phase, Phase::Draining { .. })
     }
 
+    /// How the run will have ended, once it has begun to end.
+    pub fn closing(&self) -> Option<Closing> {
+        let (outcome, by) = match &self.phase {
+            Phase::Open | Phase::Over => return None,
+            Phase::WindingDown { outcome, by, .. } => (outcome.clone(), Some(*by)),
+            Phase::Stopping { outcome, by } => (outcome.clone(), *by),
+            Phase::Draining { by, .. } => (Outcome::Drained, Some(*by)),
+            Phase::ClosingPool(outcome) => (outcome.clone(), None),
+        };
+        Some(Closing { outcome, by })
+    }
+
+    /// Enters a phase in which no trial begins any more, and says so.
+    pub(super) fn begin_to_close(&mut self, phase: Phase, now: Moment, out: &mut Vec<EngineOutput>) {
+        self.phase = phase;
+        if let Some(closing) = self.closing() {
+            self.commit(now, out, EventKind::Closing { closing });
+        }
+    }
+
     /// Ends the run: every trial that hasn't ended is stopped. A second call changes nothing.
     pub(super) fn close(&mut self, outcome: Outcome, now: Moment, out: &mut Vec<EngineOutput>) {
         if !matches!(self.phase, Phase::Open | Phase::Draining { .. } | Phase::WindingDown { .. }) {
@@ -57,7 +77,7 @@ impl Engine {
             Outcome::Failed(failure) => Some(failure.to_string().into()),
             _ => None,
         };
-        self.phase = Phase::Stopping { outcome, by: None };
+        self.begin_to_close(Phase::Stopping { outcome, by: None }, now, out);
         self.demand = Demand::Exhausted;
         let open: Vec<TrialId> = self.ledger.open_trials().collect();
         for trial in open {
@@ -125,7 +145,7 @@ impl Engine {
 
     /// Pauses everything; what can't be paused by then goes back to its last checkpoint.
     pub(super) fn drain(&mut self, by: Moment, now: Moment, out: &mut Vec<EngineOutput>) {
-        self.phase = Phase::Draining { by, forced: false };
+        self.begin_to_close(Phase::Draining { by, forced: false }, now, out);
         self.demand = Demand::Exhausted;
         let open: Vec<TrialId> = self.ledger.open_trials().collect();
         for trial in open {

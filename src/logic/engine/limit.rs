@@ -35,7 +35,7 @@ impl Engine {
     /// Whoever is in a step finishes it; everybody else ends now.
     fn wind_down(&mut self, limit: TimeLimit, outcome: Outcome, now: Moment, out: &mut Vec<EngineOutput>) {
         let keep = limit.then.keep();
-        self.phase = Closing::WindingDown { outcome, by: now + self.settings.grace, limit };
+        self.begin_to_close(Closing::WindingDown { outcome, by: now + self.settings.grace, limit }, now, out);
         self.demand = Demand::Exhausted;
         if !std::mem::replace(&mut self.demand_closed, true) {
             out.push(EngineOutput::DemandClosed);

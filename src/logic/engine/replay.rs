@@ -245,6 +245,7 @@ impl Engine {
             | EventKind::Staged { .. }
             | EventKind::Held { .. }
             | EventKind::Proceeded
+            | EventKind::Closing { .. }
             | EventKind::Withdrawn { .. }
             | EventKind::Worker { .. }
             | EventKind::Abandoned { .. }

@@ -182,6 +182,7 @@ impl EventKind {
             | EventKind::SettingChanged { .. }
             | EventKind::Held { .. }
             | EventKind::Proceeded
+            | EventKind::Closing { .. }
             | EventKind::Withdrawn { .. }
             | EventKind::Abandoned { .. }
             | EventKind::Warning { .. } => Change::Other,

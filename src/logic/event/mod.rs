@@ -27,7 +27,7 @@ mod worker;
 pub use change::Change;
 pub use ending::{AddedBy, Ending, PausedBy, ResumedBy, Revival};
 pub use exploit::{Exploit, ExploitOrder};
-pub use outcome::{Hold, Outcome, Part, RunFailure};
+pub use outcome::{Closing, Hold, Outcome, Part, RunFailure};
 pub use run_info::RunInfo;
 pub use worker::{Process, StopCause, WorkerChange};
 
@@ -340,6 +340,12 @@ pub enum EventKind {
         /// In words.
         message: String,
     },
+    /// The run begins to end: no trial begins any more.
+    Closing {
+        /// How, and until when.
+        #[serde(flatten)]
+        closing: Closing,
+    },
     /// The run is over; nothing follows.
     Finished {
         /// How it ended.
@@ -386,6 +392,7 @@ impl EventKind {
             | EventKind::SettingChanged { .. }
             | EventKind::Held { .. }
             | EventKind::Proceeded
+            | EventKind::Closing { .. }
             | EventKind::Withdrawn { .. }
             | EventKind::Worker { .. }
             | EventKind::Warning { .. }

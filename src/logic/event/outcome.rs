@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::logic::failure::{Failure, Fault};
 use crate::logic::ids::TrialId;
+use crate::logic::time::Moment;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,17 @@ impl fmt::Display for Outcome {
             Outcome::Failed(why) => write!(f, "failed: {why}"),
         }
     }
+}
+
+/// A run that has begun to end: no trial begins any more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Closing {
+    /// How it will have ended.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// What isn't finished by then is ended the hard way; none: workers have their grace.
+    pub by: Option<Moment>,
 }
 
 /// Why a run couldn't go on.

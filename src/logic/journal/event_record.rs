@@ -12,7 +12,7 @@ use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::engine::SpaceChange;
 use crate::logic::event::{
-    AddedBy, Ending, EventKind, Exploit, ExploitOrder, Hold, Outcome, PausedBy, Process, ResumedBy, Revival,
+    AddedBy, Closing, Ending, EventKind, Exploit, ExploitOrder, Hold, Outcome, PausedBy, Process, ResumedBy, Revival,
     WorkerChange,
 };
 use crate::logic::failure::{Failure, Fault};
@@ -178,6 +178,7 @@ pub(super) enum EventRecord {
         trial: Option<u32>,
     },
     Warning(String),
+    Closing(Closing),
     Finished(Outcome),
 }
 
@@ -308,6 +309,7 @@ impl EventRecord {
                 EventRecord::Abandoned { worker: *worker, trial: trial.as_ref().map(number) }
             }
             EventKind::Warning { message } => EventRecord::Warning(message.clone()),
+            EventKind::Closing { closing } => EventRecord::Closing(closing.clone()),
             EventKind::Finished { outcome } => EventRecord::Finished(outcome.clone()),
         })
     }
@@ -386,6 +388,7 @@ impl EventRecord {
             }
             EventRecord::Abandoned { worker, trial } => EventKind::Abandoned { worker, trial: trial.map(id) },
             EventRecord::Warning(message) => EventKind::Warning { message },
+            EventRecord::Closing(closing) => EventKind::Closing { closing },
             EventRecord::Finished(outcome) => EventKind::Finished { outcome },
         })
     }

@@ -226,6 +226,7 @@ const EVENTS: &[&str] = &[
     "Failed",
     "Ended",
     "Warning",
+    "Closing",
     "Finished",
 ];
 

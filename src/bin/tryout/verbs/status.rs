@@ -52,6 +52,11 @@ fn now(run: &Run) -> Option<(RunStatus, PoolStatus)> {
 fn tell_now(out: &mut impl Write, status: &RunStatus, pool: &PoolStatus) -> Result<(), Problem> {
     writeln!(out, "now: {}", in_words(status))?;
     writeln!(out, "free: {} of {}", pool.free, pool.total)?;
+    if let Some(closing) = &status.closing {
+        let by =
+            closing.by.map(|by| format!(", at the latest {} after its start", time(by.since_start().as_secs_f64())));
+        writeln!(out, "it ends: {}{}", clean(&closing.outcome.to_string()), by.unwrap_or_default())?;
+    }
     if let Some(why) = &status.held {
         writeln!(out, "no results are taken: {}", clean(why))?;
     }

@@ -110,6 +110,7 @@ impl Entry {
             | EventKind::SettingChanged { .. }
             | EventKind::Held { .. }
             | EventKind::Proceeded
+            | EventKind::Closing { .. }
             | EventKind::Withdrawn { .. }
             | EventKind::Warning { .. }
             | EventKind::Finished { .. } => {}

@@ -132,7 +132,8 @@ impl RunRecord {
             | EventKind::Ended { .. }
             | EventKind::Worker { .. }
             | EventKind::Abandoned { .. }
-            | EventKind::Warning { .. } => {}
+            | EventKind::Warning { .. }
+            | EventKind::Closing { .. } => {}
         }
     }
 
