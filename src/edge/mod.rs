@@ -19,5 +19,7 @@ pub(crate) mod slow;
 pub mod store;
 #[cfg(all(feature = "process", unix))]
 mod system;
+#[cfg(feature = "web")]
+pub mod web;
 #[cfg(all(feature = "process", unix))]
 pub mod worker;

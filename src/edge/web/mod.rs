@@ -1,0 +1,3 @@
+//! The page of a run, and what it is served from.
+
+pub mod model;
