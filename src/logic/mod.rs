@@ -23,6 +23,7 @@ pub(crate) mod one_line;
 mod original;
 pub(crate) mod place;
 pub mod pool;
+pub(crate) mod rungs;
 mod same_words;
 pub mod schedule;
 pub mod search;

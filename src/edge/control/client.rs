@@ -88,11 +88,52 @@ impl ControlClient {
         Ok(std::iter::from_fn(move || self.read().transpose()))
     }
 
+    /// Rings whenever something has happened in the run, until it ends: what isn't looked at needn't be read.
+    ///
+    /// # Errors
+    /// If the connection breaks.
+    pub fn doorbell(mut self) -> Result<Doorbell, ControlClientError> {
+        self.ask(&Request::Watch)?;
+        Ok(Doorbell(self.stream))
+    }
+
+    /// What ends the connection from another thread: whoever waits for an answer, or for the doorbell, is told that it broke.
+    ///
+    /// # Errors
+    /// If the system has no descriptor left.
+    pub fn hangup(&self) -> io::Result<Hangup> {
+        self.stream.get_ref().try_clone().map(Hangup)
+    }
+
     fn read(&mut self) -> Result<Option<Answer>, ControlClientError> {
         let mut line = String::new();
         if self.stream.read_line(&mut line)? == 0 {
             return Ok(None);
         }
         Ok(Some(serde_json::from_str(&line).map_err(io::Error::from)?))
+    }
+}
+
+/// Rings whenever something has happened in a run.
+#[derive(Debug)]
+pub struct Doorbell(BufReader<UnixStream>);
+
+impl Doorbell {
+    /// Waits until it rings. False: the run has ended, its process was killed, or the connection was ended.
+    pub fn wait(&mut self) -> bool {
+        let heard = self.0.fill_buf().map_or(0, <[u8]>::len);
+        self.0.consume(heard);
+        heard > 0
+    }
+}
+
+/// Ends a connection when it is dropped.
+#[derive(Debug)]
+pub struct Hangup(UnixStream);
+
+impl Drop for Hangup {
+    fn drop(&mut self) {
+        // It may be closed already.
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
     }
 }

@@ -14,7 +14,7 @@ mod server;
 mod unsupported;
 
 #[cfg(unix)]
-pub use client::{ControlClient, ControlClientError};
+pub use client::{ControlClient, ControlClientError, Doorbell, Hangup};
 #[cfg(unix)]
 pub use place::{ControlSocket, POINTER};
 #[cfg(unix)]

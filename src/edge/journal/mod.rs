@@ -6,7 +6,7 @@ mod file;
 mod past;
 
 pub use file::{JournalEnd, JournalFile};
-pub use past::{JournalFault, Past};
+pub use past::{Followed, Following, JournalFault, Past};
 
 /// The directory of the journal's files, in a run's directory.
 pub const DIRECTORY: &str = "journal";

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::DIRECTORY;
-use crate::edge::log::{Damage, DirFiles, LogError, LogReader, Position, Torn};
+use crate::edge::log::{Damage, DirFiles, LogError, LogReader, Position, Tail, Tailed, Torn};
 use crate::logic::engine::{Engine, ReplayError, StoredTrial};
 use crate::logic::event::{Change, Ending, EventKind, ExperimentEvent};
 use crate::logic::ids::{RunId, TrialId};
@@ -85,6 +85,12 @@ impl Past {
         }
     }
 
+    /// The number of the next line; within a snapshot, that of its next one.
+    #[must_use]
+    pub fn next_line(&self) -> u64 {
+        self.log.next_number()
+    }
+
     /// The next record that opens a session; everything before it is passed over.
     ///
     /// # Errors
@@ -107,6 +113,12 @@ impl Past {
 
     fn fault(&self, source: JournalError) -> JournalFault {
         JournalFault::Record { path: self.path.clone(), source }
+    }
+
+    /// What follows what was read, now and later. Of use when everything has been read.
+    pub fn follow(self) -> Following {
+        let tail = Tail::new(DirFiles::new(&self.path), &self.log.position());
+        Following { path: self.path, tail, reader: self.reader }
     }
 
     /// Tells an engine everything. Answers where the journal ends, and what was dropped there.
@@ -150,6 +162,47 @@ impl Past {
             }
         }
         Ok(())
+    }
+}
+
+/// What follows in a journal that somebody else writes.
+#[derive(Debug)]
+pub struct Following {
+    path: PathBuf,
+    tail: Tail,
+    reader: Reader,
+}
+
+/// What [`Following`] finds.
+#[derive(Debug)]
+pub enum Followed {
+    /// The next record.
+    Record(Box<Record>),
+    /// There is none yet.
+    Nothing,
+    /// The journal has to be read from its beginning.
+    Again,
+}
+
+impl Following {
+    /// The number of the journal's next line.
+    pub fn next_line(&self) -> u64 {
+        self.tail.next()
+    }
+
+    /// The next record, if it is there.
+    ///
+    /// # Errors
+    /// If the journal can't be read, or isn't one.
+    pub fn next_record(&mut self) -> Result<Followed, JournalFault> {
+        match self.tail.next_line()? {
+            Tailed::Nothing => Ok(Followed::Nothing),
+            Tailed::Again => Ok(Followed::Again),
+            Tailed::Line(text) => match self.reader.read(text) {
+                Ok(record) => Ok(Followed::Record(Box::new(record))),
+                Err(source) => Err(JournalFault::Record { path: self.path.clone(), source }),
+            },
+        }
     }
 }
 

@@ -95,6 +95,18 @@ impl DirFiles {
     }
 }
 
+impl DirFiles {
+    /// Opens a file to read from a byte on.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub(super) fn read_from(&self, name: &str, offset: u64) -> io::Result<Box<dyn Read + Send>> {
+        let mut file = plain_file::read(&self.path.join(name))?;
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(Box::new(file))
+    }
+}
+
 impl Files for DirFiles {
     fn path(&self) -> &Path {
         &self.path

@@ -7,6 +7,7 @@
 //! | `files` | the little that a log asks of a file system, so that faults can be put in its place |
 //! | `parts` | which files hold a log, and which nothing any more |
 //! | `reader` | reads a log from its beginning, and tells a torn tail from damage |
+//! | `tail` | reads further from where a reader ended |
 //! | `core` | the writer without its thread: what is written, what is durable, what to do when it fails |
 //! | `writer_thread` | the thread that writes |
 //! | `command` | what passes between it and the others |
@@ -24,6 +25,7 @@ mod lock;
 mod parts;
 mod reader;
 mod snapshot;
+mod tail;
 mod writer;
 mod writer_thread;
 
@@ -35,4 +37,5 @@ pub use line::{Flaw, Line, parse};
 pub use lock::{LogLock, Owner};
 pub use reader::{Damage, LogReader, Position, Torn};
 pub use snapshot::{Compact, Lines, SnapshotError, take_snapshot};
+pub use tail::{Tail, Tailed};
 pub use writer::{Log, LogEnd, Unwritten};

@@ -195,6 +195,11 @@ impl LogReader {
         self.in_snapshot.is_none() && self.next >= self.until
     }
 
+    /// The number of the next line; within a snapshot, that of its next one.
+    pub fn next_number(&self) -> u64 {
+        self.next
+    }
+
     /// What was dropped at the end.
     pub fn torn(&self) -> Option<&Torn> {
         self.torn.as_ref()

@@ -3,7 +3,7 @@
 use super::chart::{self, LEFT, RIGHT, Sign, TOP, dot};
 use super::picture::{ACCENT, OTHERS, Picture, Point, Shape};
 use super::scale::Scale;
-use super::source::{Source, Valued, reports};
+use super::source::{Source, Valued};
 
 const BOTTOM: f32 = 480.0;
 /// So many points all lines have together, about.
@@ -56,7 +56,7 @@ fn curve(source: &Source<'_>, valued: &Valued<'_>, most: usize) -> Vec<(u64, f64
         let value = report.number(source.metric()).filter(|value| value.is_finite())?;
         Some((report.iteration(), value))
     };
-    let all: Vec<(u64, f64)> = reports(valued.trial).filter_map(value).collect();
+    let all: Vec<(u64, f64)> = valued.trial.reports().filter_map(value).collect();
     let every = all.len().div_ceil(most).max(1);
     // Counted from the end, so that the last one is there.
     let mut kept: Vec<(u64, f64)> = all.into_iter().rev().step_by(every).collect();

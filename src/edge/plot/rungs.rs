@@ -1,13 +1,11 @@
 //! Which trials the scheduler stopped, or lets wait, at which iteration with which value.
 
-use std::collections::BTreeMap;
-
 use super::chart::{self, LEFT, RIGHT, SMALL, Sign, TOP, dot};
 use super::picture::{ACCENT, AXIS, Anchor, MUTED, OTHERS, Picture, RULE, TEXT};
 use super::scale::{Scale, thousands};
-use super::source::{Shown, Source, reports};
+use super::source::{Shown, Source};
 use crate::logic::engine::TrialRecord;
-use crate::logic::event::Ending;
+use crate::logic::rungs::{self, Fate, fate, halted, value_at};
 use crate::logic::trial::Status;
 
 const HEADS: f32 = TOP + 16.0;
@@ -15,31 +13,15 @@ const CEILING: f32 = TOP + 32.0;
 const BOTTOM: f32 = 492.0;
 const MOST_RUNGS: usize = 10;
 
-/// What became of a trial at a rung.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Stopped,
-    Waits,
-    WentOn,
-}
-
 pub(super) fn draw(source: &Source<'_>) -> Result<Picture, String> {
     let shown = source.shown()?;
     let furthest = source.furthest();
-    let mut counts: BTreeMap<u64, usize> = BTreeMap::new();
-    for iteration in source.trials.iter().filter_map(|trial| halted(trial, furthest)) {
-        *counts.entry(iteration).or_default() += 1;
-    }
-    if counts.is_empty() {
+    let (rungs, all) = rungs::rungs(source.trials.iter(), furthest, MOST_RUNGS);
+    if rungs.is_empty() {
         return Err("the scheduler has stopped no trial early, and none waits: there are no rungs to show".to_owned());
     }
-    let all = counts.len();
-    let mut rungs: Vec<(usize, u64)> = counts.into_iter().map(|(iteration, count)| (count, iteration)).collect();
-    rungs.sort_unstable_by(|a, b| b.cmp(a));
-    rungs.truncate(MOST_RUNGS);
-    rungs.sort_unstable_by_key(|(_, iteration)| *iteration);
 
-    let columns: Vec<Column> = columns(&rungs.iter().map(|(_, iteration)| *iteration).collect::<Vec<_>>());
+    let columns: Vec<Column> = columns(&rungs);
     let values = shown
         .trials
         .iter()
@@ -63,13 +45,6 @@ pub(super) fn draw(source: &Source<'_>) -> Result<Picture, String> {
     Ok(picture)
 }
 
-/// At which iteration the scheduler stopped a trial before others came further, or lets it wait.
-fn halted(trial: &TrialRecord, furthest: u64) -> Option<u64> {
-    let last = trial.last.as_ref()?.iteration();
-    let stopped = trial.ending == Some(Ending::Scheduler) && last < furthest;
-    (stopped || trial.status == Status::Paused).then_some(last)
-}
-
 /// A rung, or the end.
 struct Column {
     /// None is the end.
@@ -87,20 +62,12 @@ fn columns(rungs: &[u64]) -> Vec<Column> {
 impl Column {
     /// What became of a trial here, and with which value.
     fn meets(&self, source: &Source<'_>, trial: &TrialRecord, furthest: u64) -> Option<(Fate, f64)> {
-        let halted = halted(trial, furthest);
         let Some(iteration) = self.iteration else {
             let value = trial.last.as_ref()?.number(source.metric()).filter(|value| value.is_finite())?;
-            let ended = trial.status == Status::Terminated && halted.is_none();
+            let ended = trial.status == Status::Terminated && halted(trial, furthest).is_none();
             return ended.then_some((Fate::WentOn, value));
         };
-        let fate = match halted {
-            Some(here) if here == iteration && trial.status == Status::Paused => Fate::Waits,
-            Some(here) if here == iteration => Fate::Stopped,
-            _ if trial.last.as_ref()?.iteration() > iteration => Fate::WentOn,
-            _ => return None,
-        };
-        let report = reports(trial).rev().find(|report| report.iteration() == iteration)?;
-        Some((fate, report.number(source.metric()).filter(|value| value.is_finite())?))
+        Some((fate(trial, iteration, furthest)?, value_at(trial, iteration, source.metric())?))
     }
 
     /// Those that stopped lie on the left, those that went on on the right.

@@ -5,7 +5,7 @@ use crate::edge::observe::words::number;
 use crate::logic::engine::TrialRecord;
 use crate::logic::event::Ending;
 use crate::logic::metrics::importance::{ImportanceError, Importances};
-use crate::logic::metrics::{Mode, Objective, Report, Scope};
+use crate::logic::metrics::{Mode, Objective, Scope};
 use crate::logic::space::Space;
 use crate::logic::trial::Status;
 
@@ -127,7 +127,7 @@ impl<'a> Source<'a> {
 
     /// The furthest iteration of all trials.
     pub(super) fn furthest(&self) -> u64 {
-        self.trials.iter().filter_map(|trial| trial.last.as_ref()).map(|last| last.iteration()).max().unwrap_or(0)
+        crate::logic::rungs::furthest(self.trials.iter())
     }
 
     /// Whether a value is at least as good as another.
@@ -149,12 +149,6 @@ impl<'a> Source<'a> {
         }
         Scale::new(best.min(worst), best.max(worst), log(best, worst)).padded(0.04)
     }
-}
-
-/// The reports of a trial that are kept.
-pub(super) fn reports(trial: &TrialRecord) -> impl DoubleEndedIterator<Item = &Report> {
-    let only = trial.last.as_deref().filter(|_| trial.history.is_empty());
-    trial.history.iter().map(AsRef::as_ref).chain(only)
 }
 
 /// Whether somebody ended the trial before it came as far as others: to `furthest`.

@@ -14,6 +14,7 @@
 //! | `limit` | ends the run when its time is over |
 //! | `close` | ends the run, one way for all reasons |
 //! | `replay` | takes the records of earlier sessions, before the run begins |
+//! | `onlooker` | the ledger alone, as records tell it: for views |
 //! | `resume` | brings the trials of earlier sessions back |
 //! | `ledger` | all that is known of trials and run; an event alone changes it |
 //! | `retention` | which checkpoints are kept |
@@ -36,6 +37,7 @@ mod launch;
 mod ledger;
 mod limit;
 mod live;
+mod onlooker;
 mod orders;
 mod replay;
 mod resume;
@@ -57,6 +59,7 @@ pub use hold::{OnSameError, SameError};
 pub use io::{ClientOrder, EngineInput, EngineOutput, OrderError, Waiting};
 pub(crate) use ledger::Entry;
 pub use ledger::{Ledger, Ordered, Place, Plan, RunRecord, SpaceChange, StoredTrial, TrialRecord};
+pub use onlooker::Onlooker;
 pub use replay::{ReplayError, Replayed};
 pub use resume::{OnResume, ParseResumeError, Resume};
 pub use searcher_slot::SuggestTask;

@@ -129,14 +129,7 @@ impl Engine {
     }
 
     fn replay_event(&mut self, event: &ExperimentEvent, later: &[ExperimentEvent]) -> Result<(), ReplayError> {
-        if let EventKind::Added { trial, .. } = &event.kind {
-            let expected = self.ledger.next_id();
-            if *trial != expected {
-                return Err(ReplayError::Numbering { found: *trial, expected });
-            }
-        } else if let Some(trial) = event.kind.trial().filter(|trial| self.ledger.get(*trial).is_none()) {
-            return Err(ReplayError::Unknown(trial));
-        }
+        self.ledger.check(&event.kind)?;
         self.consult_before(event, later);
         let open = event.kind.trial().is_some_and(|trial| self.ledger.plan(trial).is_some());
         let paused_by = event.kind.trial().and_then(|trial| self.ledger.plan(trial)?.paused_by);

@@ -148,6 +148,12 @@ impl TrialRecord {
         }
     }
 
+    /// Its reports that are kept, the oldest first: its history, or else the last one alone.
+    pub(crate) fn reports(&self) -> impl DoubleEndedIterator<Item = &Report> {
+        let only = self.last.as_deref().filter(|_| self.history.is_empty());
+        self.history.iter().map(AsRef::as_ref).chain(only)
+    }
+
     /// The failure that ended it; none if it ended otherwise.
     pub fn error(&self) -> Option<&Arc<Failure>> {
         (self.status == Status::Error).then(|| self.failures.last()).flatten()

@@ -10,8 +10,10 @@
 //! quantiles, and a quantum on a log scale is left out of account.
 
 mod parzen;
+mod trials;
 
 use parzen::Grid;
+pub(crate) use trials::importance_of;
 
 use super::objective::Objective;
 use crate::logic::space::{Dimension, Dimensions};
