@@ -187,8 +187,6 @@ impl Engine {
     /// Tells the parts what they were told of the event.
     fn consult_after(&mut self, event: &ExperimentEvent, was_open: bool, paused_by: Option<PausedBy>) {
         let restored = self.replayed.restored;
-        let ledger = &self.ledger;
-        let place = |trial: &TrialId| ledger.plan(*trial).map(|plan| plan.place);
         let heard = paused_by == Some(PausedBy::Scheduler) && !restored.searcher;
         match &event.kind {
             EventKind::Added { trial, config, .. } if !restored.scheduler => {
@@ -198,7 +196,7 @@ impl Engine {
             EventKind::Resumed { trial, by: ResumedBy::Client } if !restored.scheduler => {
                 self.scheduler.call(|scheduler| scheduler.on_resume(*trial));
             }
-            EventKind::Returned { trial, .. } if !restored.scheduler && place(trial) == Some(Place::Line) => {
+            EventKind::Returned { trial, .. } if !restored.scheduler && self.is_in_line(*trial) => {
                 self.scheduler.call(|scheduler| scheduler.on_resume(*trial));
             }
             EventKind::Failed { trial, retry_at: Some(_), .. } if !restored.scheduler => self.replay_retry(*trial),
@@ -245,6 +243,10 @@ impl Engine {
             | EventKind::Warning { .. }
             | EventKind::Finished { .. } => {}
         }
+    }
+
+    fn is_in_line(&self, trial: TrialId) -> bool {
+        self.ledger.plan(trial).is_some_and(|plan| plan.place == Place::Line)
     }
 
     fn replay_retry(&mut self, trial: TrialId) {
