@@ -85,10 +85,10 @@ impl Past {
         }
     }
 
-    /// The number of the next line; within a snapshot, that of its next one.
+    /// Whether the record that was read last stands in a snapshot.
     #[must_use]
-    pub fn next_line(&self) -> u64 {
-        self.log.next_number()
+    pub fn in_snapshot(&self) -> bool {
+        self.log.in_snapshot()
     }
 
     /// The next record that opens a session; everything before it is passed over.

@@ -195,9 +195,9 @@ impl LogReader {
         self.in_snapshot.is_none() && self.next >= self.until
     }
 
-    /// The number of the next line; within a snapshot, that of its next one.
-    pub fn next_number(&self) -> u64 {
-        self.next
+    /// Whether the line that was read last stands in a snapshot.
+    pub fn in_snapshot(&self) -> bool {
+        self.in_snapshot.is_some()
     }
 
     /// What was dropped at the end.

@@ -64,6 +64,16 @@ impl Onlooker {
 }
 
 impl Ledger {
+    /// How many trials have or want a worker.
+    pub(crate) fn launched_count(&self) -> usize {
+        self.launched()
+    }
+
+    /// How many trials wait in the line, for the scheduler, and for their next attempts.
+    pub(crate) fn waiting_counts(&self) -> (usize, usize, usize) {
+        (self.in_line(), self.candidates() - self.in_line(), self.backing_off())
+    }
+
     /// Whether an event can follow those before it.
     pub(super) fn check(&self, kind: &EventKind) -> Result<(), ReplayError> {
         if let EventKind::Added { trial, .. } = kind {

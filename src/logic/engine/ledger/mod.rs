@@ -210,6 +210,10 @@ impl Ledger {
         self.lines.line.len()
     }
 
+    pub(super) fn backing_off(&self) -> usize {
+        self.lines.backing_off.len()
+    }
+
     pub(super) fn next_id(&self) -> TrialId {
         TrialId::new(self.id, u32::try_from(self.entries.len()).unwrap_or(u32::MAX))
     }
