@@ -131,6 +131,8 @@ pub(super) fn attend(_: &Arc<Shared>) -> bool {
 
 #[cfg(unix)]
 mod attended {
+    use std::sync::TryLockError;
+
     use super::{Arc, Bell, PACE, Path, PoisonError, Shared, Weak};
     use crate::edge::control::{ControlClient, Doorbell, Hangup};
     use crate::logic::api::{Answer, Request};
@@ -151,17 +153,22 @@ mod attended {
     /// Follows the run from here on, if it goes on and has a socket.
     pub(in super::super) fn attend(shared: &Arc<Shared>) -> bool {
         let Some(dir) = &shared.dir else { return false };
-        let mut attendance = shared.attendance.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever comes second doesn't wait for a run that answers slowly.
+        let mut attendance = match shared.attendance.try_lock() {
+            Ok(attendance) => attendance,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return false,
+        };
         if attendance.is_some() {
             return true;
         }
         match connect(shared, dir) {
             Ok(connected) => {
                 *attendance = Some(connected);
-                shared.write().standing.attended = true;
                 true
             }
             Err(why) => {
+                shared.write().standing.attended = false;
                 log::debug!("the run in `{}` isn't followed: {why}", dir.display());
                 false
             }
@@ -171,12 +178,13 @@ mod attended {
     fn connect(shared: &Arc<Shared>, dir: &Path) -> Result<Attendance, String> {
         let said = |error: &dyn std::fmt::Display| error.to_string();
         let listens = ControlClient::connect(dir).map_err(|error| said(&error))?;
-        let asks = ControlClient::connect(dir).map_err(|error| said(&error))?;
+        let mut asks = ControlClient::connect(dir).map_err(|error| said(&error))?;
         let hangups = [listens.hangup().map_err(|error| said(&error))?, asks.hangup().map_err(|error| said(&error))?];
         let doorbell = listens.doorbell().map_err(|error| said(&error))?;
+        // What happened before the doorbell was heard is read at once.
+        shared.write().standing.attended = true;
+        shared.look(&mut asks, true);
         let bell = Arc::new(Bell::default());
-        // What happened before the doorbell was heard is read too.
-        bell.ring();
         let (rings, reads) = (bell.clone(), bell.clone());
         let weak = Arc::downgrade(shared);
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
@@ -194,22 +202,19 @@ mod attended {
     }
 
     fn follow(shared: &Weak<Shared>, bell: &Bell, mut asks: ControlClient) {
-        let mut sync = true;
         loop {
             let goes_on = bell.wait();
             let Some(known) = shared.upgrade() else { return };
             if !goes_on {
                 return known.left();
             }
-            known.look(&mut asks, sync);
+            known.look(&mut asks, false);
             drop(known);
             // What was heard last may not have been in the journal yet: if nothing else comes, that is made sure of.
-            sync = !bell.rest(PACE);
-            if sync {
+            if !bell.rest(PACE) {
                 let Some(known) = shared.upgrade() else { return };
                 known.look(&mut asks, true);
                 drop(known);
-                sync = false;
                 bell.rest(PACE);
             }
         }
@@ -265,18 +270,30 @@ pub(super) use attended::Attendance;
 #[derive(Debug)]
 pub(super) struct Attendance;
 
-/// Waits until the process that has the run is gone: of one that was killed the socket closes first, and the lock a little later.
+/// Waits until whoever has the run lets go of its lock: the socket of a process that was killed, or of a run that has ended, closes
+/// a little earlier.
 #[cfg(target_os = "linux")]
 fn wait_for_end(dir: &Path) {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
-    let Some(pid) = holder(dir).filter(|pid| *pid != std::process::id()) else { return };
-    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
-    if let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) {
-        let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
-        // If it lives on, whoever asks next looks again.
-        let _ = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience));
+    let Ok(changes) = inotify::init(CreateFlags::CLOEXEC) else { return };
+    if inotify::add_watch(&changes, dir.join(LOCK), WatchFlags::CLOSE_WRITE).is_err() {
+        return;
+    }
+    // If it isn't let go of within this time, whoever asks next looks again.
+    let mut patience = Timespec { tv_sec: 30, tv_nsec: 0 };
+    while holder(dir).is_some() {
+        match poll(&mut [PollFd::new(&changes, PollFlags::IN)], Some(&patience)) {
+            Ok(1..) => {}
+            Ok(0) | Err(_) => return,
+        }
+        let mut room = [std::mem::MaybeUninit::uninit(); 1024];
+        if inotify::Reader::new(&changes, &mut room).next().is_err() {
+            return;
+        }
+        // The file is closed a moment before the lock is free; or somebody else tried to take it.
+        patience = Timespec { tv_sec: 1, tv_nsec: 0 };
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn state_of(state: &State, standing: &Standing) -> RunState {
         Some(Outcome::Failed(_)) => RunState::Failed,
         Some(Outcome::Unfinished) => RunState::CutOff,
         None if !standing.goes_on() => RunState::CutOff,
-        None if state.ending => RunState::Ending,
+        None if state.ending.is_some() => RunState::Ending,
         None => RunState::Running,
     }
 }
@@ -73,6 +73,10 @@ pub(super) fn summary(state: &State, standing: &Standing, key: &str, dir: Option
     let (ledger, run) = (state.ledger(), state.ledger().run());
     let why = match stands {
         RunState::CutOff => Some("its process was killed, or its machine stopped: it can be gone on with".to_owned()),
+        RunState::Ending => state.ending.as_ref().map(|closing| match closing.by {
+            Some(by) => format!("it is ending, at {by} at the latest: {}", closing.outcome),
+            None => format!("it is ending: {}", closing.outcome),
+        }),
         RunState::Running => run.hold.as_ref().map(|why| format!("it is held: {why}")),
         _ => run.outcome.as_ref().and_then(words::of_outcome),
     };

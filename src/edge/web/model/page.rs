@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::columns::{POINTS, json, leaves, thinned};
 use super::state::State;
-use super::views::{CheckpointView, Copy, FailureView, LineageView, TrialCurves, TrialPage, WorkersView};
+use super::views::{CheckpointView, CopyView, FailureView, LineageView, TrialCurves, TrialPage, WorkersView};
 use super::words;
 use crate::logic::config::Config;
 use crate::logic::engine::TrialRecord;
@@ -97,12 +97,12 @@ pub(super) fn lineage(state: &State) -> LineageView {
     LineageView { position: state.position, copies: copies(state, None) }
 }
 
-fn copies(state: &State, of: Option<u32>) -> Vec<Copy> {
+fn copies(state: &State, of: Option<u32>) -> Vec<CopyView> {
     let wanted = state.copies.iter().filter(|(number, ..)| of.is_none_or(|of| of == *number));
     let view = |(number, place, at): &(u32, usize, Option<Moment>)| {
         let record = state.ledger().get(state.trial_id(*number))?;
         let exploit: &Exploit = record.lineage.get(*place)?;
-        Some(Copy {
+        Some(CopyView {
             at: at.map(seconds),
             number: *number,
             donor: exploit.donor.number(),

@@ -7,7 +7,7 @@ use super::rows::Rows;
 use super::timeline::Timeline;
 use super::views::LiveChange;
 use crate::logic::engine::{Ledger, Onlooker, ReplayError, RunRecord};
-use crate::logic::event::{Ending, EventKind, ExperimentEvent, PausedBy};
+use crate::logic::event::{Closing, Ending, EventKind, ExperimentEvent, PausedBy};
 use crate::logic::ids::TrialId;
 use crate::logic::journal::{Opened, Record};
 use crate::logic::metrics::Objective;
@@ -52,8 +52,8 @@ pub(super) struct State {
     pub(super) objectives: Vec<Objective>,
     /// Whether a scheduler stopped or paused a trial.
     pub(super) halted: bool,
-    /// Whether the end of the run was decided.
-    pub(super) ending: bool,
+    /// How the run will have ended, once that was decided.
+    pub(super) ending: Option<Closing>,
     /// Whether a snapshot has left things out.
     compacted: bool,
     /// So many events weren't heard.
@@ -78,7 +78,7 @@ impl State {
             known: HashSet::new(),
             objectives: Vec::new(),
             halted: false,
-            ending: false,
+            ending: None,
             compacted: false,
             missed: 0,
         };
@@ -160,7 +160,7 @@ impl State {
             }
         }
         self.opened = opened;
-        self.ending = false;
+        self.ending = None;
         self.rows.judge_by(objective, self.onlooker.ledger());
     }
 
@@ -187,7 +187,8 @@ impl State {
             self.timeline.hear(event);
         }
         if self.timeline.has_new_gaps() {
-            let why = super::words::why_idle(self.onlooker.ledger(), self.opened.settings.concurrency, self.ending);
+            let why =
+                super::words::why_idle(self.onlooker.ledger(), self.opened.settings.concurrency, self.ending.is_some());
             self.timeline.explain(&why);
         }
     }
@@ -207,12 +208,10 @@ impl State {
                 let place = self.onlooker.ledger().get(*trial).map_or(0, |record| record.lineage.len());
                 self.copies.push((trial.number(), place.saturating_sub(1), timed.then_some(event.at)));
             }
-            EventKind::Stopping { ending: Ending::Experiment, .. } | EventKind::Paused { by: PausedBy::Drain, .. } => {
-                self.ending = true;
-            }
+            EventKind::Closing { closing } => self.ending = Some(closing.clone()),
             EventKind::Stopping { ending: Ending::Scheduler, .. }
             | EventKind::Paused { by: PausedBy::Scheduler, .. } => self.halted = true,
-            EventKind::Finished { .. } => self.ending = false,
+            EventKind::Finished { .. } => self.ending = None,
             _ => {}
         }
         self.edits.extend(super::words::edit(event));

@@ -210,11 +210,6 @@ impl Timeline {
         Some(format!("worker {worker}{process}"))
     }
 
-    /// How many workers there are.
-    pub(super) fn workers(&self) -> usize {
-        self.workers.len()
-    }
-
     /// From when on all is here, if that isn't the beginning.
     pub(super) fn from(&self) -> Option<Moment> {
         self.from

@@ -348,7 +348,7 @@ pub struct Decision {
 
 /// A trial became a copy of another.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
-pub struct Copy {
+pub struct CopyView {
     /// When; none if that was before the journal's snapshot.
     pub at: Option<f64>,
     /// Which trial.
@@ -410,7 +410,7 @@ pub struct TrialPage {
     /// The names of what it has printed and is kept.
     pub outputs: Vec<String>,
     /// Of whom it became a copy.
-    pub copies: Vec<Copy>,
+    pub copies: Vec<CopyView>,
 }
 
 /// A part of what a trial has printed.
@@ -536,7 +536,7 @@ pub struct LineageView {
     /// How far the run was read.
     pub position: u64,
     /// The copies, in their order.
-    pub copies: Vec<Copy>,
+    pub copies: Vec<CopyView>,
 }
 
 /// A trial on a worker.
