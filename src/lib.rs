@@ -41,6 +41,7 @@
 //! | share out cores, GPUs and other resources | [`Experiment::per_trial`], [`resources`] |
 //! | watch a run | `Console`, [`observe`], [`event`] |
 //! | control one that runs, from anywhere | [`Experiment::start`], [`ExperimentHandle`], [`Control`] |
+//! | show runs in a browser, and steer them there | `web` (feature `web`) |
 //! | read what came of it | [`Results`], [`TrialRecord`](prelude::TrialRecord); files for others in [`files`] |
 //! | have a loop of your own, and only ask a searcher what to try | [`study`] |
 //! | write a searcher, scheduler, stop rule, observer, backend or store | [`extend`]; `testing` (a feature) with the simulator and the conformance suites |
@@ -55,6 +56,7 @@
 //! | `cloud`; `cloud-aws`, `cloud-gcp`, `cloud-azure` | checkpoints and copies of runs in an object store, and the clients for three of them |
 //! | `parquet` | `results.parquet` |
 //! | `plot` | pictures of a run, as SVG and PNG |
+//! | `web`, `tls` | the page of runs, as a scope of an actix-web application and as a server; `tls` for the server |
 //! | `testing` | the simulator, scripted trainables, conformance suites |
 //!
 //! The layout of the source, and why it is so, is told in `ARCHITECTURE.md`; `docs/from-ray.md` has Ray Tune's names and ours.
@@ -89,6 +91,8 @@ pub use experiment::{Control, Existing, Experiment, ExperimentHandle, GivenCheck
 pub use failed::FailedTrials;
 #[cfg(feature = "plot")]
 pub use paths::plot;
+#[cfg(feature = "web")]
+pub use paths::web;
 pub use paths::{
     api, backend, event, failure, files, metrics, observe, resources, schedule, search, settings, space, state, stop,
     store,

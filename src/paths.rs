@@ -34,6 +34,12 @@ pub mod plot {
     pub use crate::edge::plot::*;
 }
 
+/// The page: what a browser and other programs see of runs, and how they steer them.
+#[cfg(feature = "web")]
+pub mod web {
+    pub use crate::edge::web::*;
+}
+
 /// Files for others: rows, tables, TensorBoard, Optuna.
 pub mod files {
     pub use crate::edge::files::*;

@@ -22,6 +22,23 @@ pub(crate) fn this_process() -> Process {
     Process { pid: std::process::id(), host: name() }
 }
 
+/// The directory that only this user has, as long as they are logged in, if there is one.
+#[cfg(unix)]
+pub(crate) fn runtime_directory() -> Option<std::path::PathBuf> {
+    use std::os::unix::fs::MetadataExt;
+    let user = rustix::process::getuid().as_raw();
+    let runtime = std::path::PathBuf::from(format!("/run/user/{user}"));
+    let own = std::fs::metadata(&runtime).is_ok_and(|about| about.is_dir() && about.uid() == user);
+    own.then_some(runtime)
+}
+
+/// There is none.
+#[cfg(not(unix))]
+#[cfg_attr(not(feature = "web"), expect(dead_code, reason = "only the page's server asks for it there"))]
+pub(crate) fn runtime_directory() -> Option<std::path::PathBuf> {
+    None
+}
+
 /// The machine's clock: the time since 1970, nothing if it stands before that.
 pub(crate) fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()

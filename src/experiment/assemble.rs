@@ -25,7 +25,6 @@ use crate::edge::observe::{EventLog, LOG_TARGET, ObserverHub};
 use crate::edge::slow::SlowCalls;
 use crate::edge::store::{DirStore, Janitor, MemoryStore, TimedStore};
 use crate::error::SettingsError;
-use crate::logic::api::RunName;
 use crate::logic::config::is_deeper;
 use crate::logic::engine::{Engine, EngineSettings, RequestRule, TotalRule, guarded};
 use crate::logic::event::RunInfo;
@@ -51,7 +50,7 @@ pub(super) struct Assembled {
     pub(super) journal: Option<(JournalEnd, LogLock)>,
     pub(super) copying: Copying,
     /// Where other processes reach the run, if they may.
-    pub(super) socket: Option<(ControlSocket, RunName)>,
+    pub(super) socket: Option<ControlSocket>,
     pub(super) imports: Arc<Imports>,
 }
 
@@ -132,12 +131,6 @@ impl Experiment {
         let imports = Arc::new(Imports::new(store.clone(), &engine));
         imports::begin_with(points_from, &imports, &mut engine)?;
         let hub = SharedHub::new(ObserverHub::timed(observers, ObserverHub::DEFAULT_CAPACITY, states, slow));
-        let run = RunName {
-            name: experiment.name.to_string(),
-            run: engine.settings().run,
-            pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        };
         let (workers, leases) = (engine.ledger().run().workers, engine.ledger().run().leases);
         let parts = Parts {
             engine,
@@ -157,7 +150,7 @@ impl Experiment {
         let name = experiment.name.to_string();
         let summary =
             Summary { name, run: id, settings: experiment, objective, seed, dir: path, store, began, recording };
-        let (copying, socket) = (copying.unwrap_or_default(), socket.map(|socket| (socket, run)));
+        let copying = copying.unwrap_or_default();
         Ok(Assembled { parts, hub, summary, journal: end.zip(lock), copying, socket, imports })
     }
 

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::actors::Controller;
 use crate::actors::messages::{Drain, Inspect, InspectPool, InspectTrial, ListTrials, Order, OrderAndWait, Sync};
 use crate::edge::observe::{EventStream, ObserverHub};
 use crate::error::{ControlError, RunError};
-use crate::logic::api::{PoolStatus, RunStatus, TrialStatus};
+use crate::logic::api::{PoolStatus, RunName, RunStatus, TrialStatus};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::engine::{ClientOrder, WaitFor};
@@ -62,6 +63,14 @@ pub struct Control {
     pub(super) store: Arc<dyn Store>,
     pub(super) run: RunId,
     pub(super) imports: Arc<Imports>,
+    pub(super) about: Arc<About>,
+}
+
+/// Which run is controlled.
+#[derive(Debug)]
+pub(super) struct About {
+    pub(super) name: RunName,
+    pub(super) dir: Option<PathBuf>,
 }
 
 impl Control {

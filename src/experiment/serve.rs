@@ -1,42 +1,54 @@
 //! A run's answers to requests from other processes.
 
+#[cfg(feature = "web")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use futures::{FutureExt, StreamExt};
 
+#[cfg(feature = "web")]
+use super::handle::About;
 use super::handle::Control;
 use super::imports::GivenCheckpoint;
 use crate::edge::observe::Seen;
+#[cfg(feature = "web")]
+use crate::edge::web::LiveRun;
 use crate::error::ControlError;
-use crate::logic::api::{Answer, Refusal, Request, RunName, TrialView};
+use crate::logic::api::{Answer, Refusal, Request, TrialView};
 use crate::ports::control::Controlled;
 
 /// So many events wait for a client that reads slowly; then reports are dropped, and it is told how many.
 const ROOM: usize = 16_384;
 
-/// A run and its name.
+/// A run that answers.
 #[derive(Debug)]
-pub(super) struct Served {
-    pub(super) control: Control,
-    pub(super) name: RunName,
-}
+pub(super) struct Served(pub(super) Control);
 
 impl Controlled for Served {
     fn answer(&self, request: Request) -> BoxFuture<'static, Answer> {
-        let (control, name) = (self.control.clone(), self.name.clone());
-        async move { answer(&control, name, request).await.unwrap_or_else(|error| refused(&error)) }.boxed()
+        let control = self.0.clone();
+        async move { answer(&control, request).await.unwrap_or_else(|error| refused(&error)) }.boxed()
     }
 
     fn watch(&self) -> BoxStream<'static, Answer> {
-        self.control.events(ROOM).map(seen).boxed()
+        self.0.events(ROOM).map(seen).boxed()
     }
 }
 
-async fn answer(control: &Control, name: RunName, request: Request) -> Result<Answer, ControlError> {
+#[cfg(feature = "web")]
+impl From<&Control> for LiveRun {
+    fn from(control: &Control) -> Self {
+        let About { name, dir } = &*control.about;
+        let unique = format!("{}_{}", name.name, name.run);
+        Self { dir: dir.clone(), controlled: Arc::new(Served(control.clone())), name: unique }
+    }
+}
+
+async fn answer(control: &Control, request: Request) -> Result<Answer, ControlError> {
     Ok(match request {
-        Request::Hello => Answer::Hello(name),
+        Request::Hello => Answer::Hello(control.about.name.clone()),
         Request::Status => Answer::Status(Box::new(control.status().await?)),
         Request::Trial(trial) => {
             Answer::Trial(control.trial(trial).await?.map(|status| Box::new(TrialView::from(&status))))

@@ -10,7 +10,7 @@ use futures::channel::oneshot;
 use super::assemble::Assembled;
 use super::builder::Experiment;
 use super::cloud::Copying;
-use super::handle::{Control, ExperimentHandle};
+use super::handle::{About, Control, ExperimentHandle};
 use super::serve::Served;
 use crate::actors::{RunEnd, launch};
 use crate::edge::control::{ControlServer, ControlSocket};
@@ -18,6 +18,7 @@ use crate::edge::journal::JournalEnd;
 use crate::edge::log::LogLock;
 use crate::edge::provenance::Recording;
 use crate::error::{RunError, SettingsError};
+use crate::logic::api::RunName;
 use crate::logic::event::Outcome;
 use crate::logic::ids::RunId;
 use crate::logic::metrics::Objective;
@@ -52,14 +53,21 @@ impl Experiment {
         let (address, addresses) = mpsc::channel();
         let (done, end) = oneshot::channel();
         let shared = hub.clone();
-        let control = (hub.clone(), store.clone(), imports.clone());
+        let name = RunName {
+            name: summary.name.clone(),
+            run,
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let about = Arc::new(About { name, dir: summary.dir.clone() });
+        let control = (hub.clone(), store.clone(), imports.clone(), about.clone());
         std::thread::Builder::new().name("tryout-engine".to_owned()).spawn(move || {
             let (ended, server) = System::with_tokio_rt(runtime).block_on(async move {
                 let (done, end) = oneshot::channel();
                 let controller = launch(parts, done);
-                let (hub, store, imports) = control;
-                let control = Control { controller: controller.clone(), hub, store, run, imports };
-                let server = socket.and_then(|(socket, name)| serve(socket, Served { control, name }));
+                let (hub, store, imports, about) = control;
+                let control = Control { controller: controller.clone(), hub, store, run, imports, about };
+                let server = socket.and_then(|socket| serve(socket, Served(control)));
                 // Whoever started the run waits for this.
                 let _ = address.send(controller);
                 let ended = end.await;
@@ -76,7 +84,7 @@ impl Experiment {
         })?;
         let lost = || SettingsError::Thread(std::io::Error::other("the engine's thread ended at once"));
         let controller = addresses.recv().map_err(|_| lost())?;
-        let control = Control { controller, hub, store, run, imports };
+        let control = Control { controller, hub, store, run, imports, about };
         #[cfg(feature = "ctrl-c")]
         if let Some(on_ctrl_c) = on_ctrl_c {
             on_ctrl_c.listen(control.clone());

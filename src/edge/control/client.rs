@@ -44,6 +44,22 @@ pub enum ControlClientError {
     Io(#[from] io::Error),
 }
 
+/// Where the process listens that has the run in this directory, if that is this machine.
+pub(crate) fn listening(run: &Path) -> Result<Pointer, ControlClientError> {
+    let Some(place) = Pointer::read(run)? else { return Err(ControlClientError::None { run: run.to_owned() }) };
+    if place.host == crate::edge::host::known_name() {
+        return Ok(place);
+    }
+    Err(ControlClientError::Elsewhere { run: run.to_owned(), pid: place.pid, host: place.host })
+}
+
+impl Pointer {
+    /// That connecting to it failed.
+    pub(crate) fn gone(self, run: &Path, source: io::Error) -> ControlClientError {
+        ControlClientError::Gone { run: run.to_owned(), socket: self.socket, pid: self.pid, source }
+    }
+}
+
 /// A connection to a run that goes on in another process, or in this one.
 #[derive(Debug)]
 pub struct ControlClient {
@@ -56,15 +72,10 @@ impl ControlClient {
     /// # Errors
     /// If the run has no socket, if nobody listens there, or if that is on another machine.
     pub fn connect(run: &Path) -> Result<Self, ControlClientError> {
-        let Some(Pointer { socket, pid, host }) = Pointer::read(run)? else {
-            return Err(ControlClientError::None { run: run.to_owned() });
-        };
-        if host != crate::edge::host::known_name() {
-            return Err(ControlClientError::Elsewhere { run: run.to_owned(), pid, host });
-        }
-        match UnixStream::connect(&socket) {
+        let place = listening(run)?;
+        match UnixStream::connect(&place.socket) {
             Ok(stream) => Ok(Self { stream: BufReader::new(stream) }),
-            Err(source) => Err(ControlClientError::Gone { run: run.to_owned(), socket, pid, source }),
+            Err(source) => Err(place.gone(run, source)),
         }
     }
 

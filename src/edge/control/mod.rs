@@ -13,6 +13,8 @@ mod server;
 #[cfg(not(unix))]
 mod unsupported;
 
+#[cfg(all(unix, feature = "web"))]
+pub(crate) use client::listening;
 #[cfg(unix)]
 pub use client::{ControlClient, ControlClientError, Doorbell, Hangup};
 #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -18,9 +18,9 @@ const PREFIX: &str = "tryout-";
 
 /// What the file says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Pointer {
+pub(crate) struct Pointer {
     /// The socket.
-    pub(super) socket: PathBuf,
+    pub(crate) socket: PathBuf,
     /// The process that listens.
     pub(super) pid: u32,
     /// The machine that it is on.
@@ -134,8 +134,5 @@ fn private_directory() -> io::Result<PathBuf> {
 
 /// The user's runtime directory if there is one, else the directory of temporary files.
 fn parent() -> PathBuf {
-    let user = rustix::process::getuid().as_raw();
-    let runtime = PathBuf::from(format!("/run/user/{user}"));
-    let own = fs::metadata(&runtime).is_ok_and(|about| about.is_dir() && about.uid() == user);
-    if own { runtime } else { std::env::temp_dir() }
+    host::runtime_directory().unwrap_or_else(std::env::temp_dir)
 }

@@ -3,9 +3,11 @@
 
 mod after_checkpoints;
 mod file;
+mod find;
 mod past;
 
 pub use file::{JournalEnd, JournalFile};
+pub use find::{is_run, runs_below};
 pub use past::{Followed, Following, JournalFault, Past};
 
 /// The directory of the journal's files, in a run's directory.

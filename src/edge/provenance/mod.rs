@@ -20,6 +20,13 @@ use crate::logic::one_line::OneLine;
 mod look;
 mod sha256;
 
+/// SHA-256 of some bytes, in hex.
+#[cfg(feature = "web")]
+pub(crate) fn hash(bytes: &[u8]) -> String {
+    // Bytes in memory can always be read.
+    sha256::of(bytes).map(|(sum, _)| sum).unwrap_or_default()
+}
+
 /// The folder in a run's directory.
 const FOLDER: &str = "provenance";
 

@@ -16,6 +16,7 @@ mod plot;
 mod python;
 mod run;
 mod schema;
+mod serve;
 mod set;
 mod show;
 mod status;
@@ -58,6 +59,7 @@ enum Verb {
     Check(check::Check),
     Status(status::Status),
     Watch(watch::Watch),
+    Serve(serve::Serve),
     Trials(trials::Trials),
     Show(show::Show),
     Why(why::Why),
@@ -136,6 +138,7 @@ pub(super) fn main() -> ExitCode {
         Verb::Check(verb) => verb.carry_out(),
         Verb::Status(verb) => verb.carry_out(),
         Verb::Watch(verb) => verb.carry_out(),
+        Verb::Serve(verb) => verb.carry_out(),
         Verb::Trials(verb) => verb.carry_out(),
         Verb::Show(verb) => verb.carry_out(),
         Verb::Why(verb) => verb.carry_out(),

@@ -1,10 +1,10 @@
 //! Which run is meant, and what is known of it: read from its directory, whoever else has it open.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use clap::Args;
-use tryout::edge::journal::{DIRECTORY, LOCK};
+pub(crate) use tryout::edge::journal::runs_below as runs;
+use tryout::edge::journal::{LOCK, is_run};
 use tryout::edge::log::Owner;
 use tryout::failure::error_chain;
 use tryout::prelude::*;
@@ -111,33 +111,6 @@ pub(crate) fn run_at(dir: PathBuf) -> Result<PathBuf, Problem> {
 /// Who has the run at this moment.
 pub(crate) fn owner(dir: &Path) -> Option<Owner> {
     Owner::holding(&dir.join(LOCK))
-}
-
-fn is_run(dir: &Path) -> bool {
-    dir.join(DIRECTORY).is_dir() && dir.join(LOCK).is_file()
-}
-
-/// The runs below a directory, at most two levels down; the one that was begun or gone on with last comes first.
-pub(crate) fn runs(parent: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    below(parent, 2, &mut found);
-    let begun =
-        |dir: &PathBuf| dir.join(LOCK).metadata().and_then(|lock| lock.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-    found.sort_by_key(|dir| (std::cmp::Reverse(begun(dir)), dir.clone()));
-    found
-}
-
-fn below(parent: &Path, levels: u32, found: &mut Vec<PathBuf>) {
-    // What is hidden is no run: what is being deleted, or ours.
-    let shown = |path: &PathBuf| path.file_name().is_some_and(|name| !name.to_string_lossy().starts_with('.'));
-    let entries = parent.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
-    for dir in entries.filter(|path| shown(path) && path.is_dir()) {
-        if is_run(&dir) {
-            found.push(dir);
-        } else if levels > 1 {
-            below(&dir, levels - 1, found);
-        }
-    }
 }
 
 fn newest(parent: &Path) -> Result<PathBuf, Problem> {

@@ -1,20 +1,24 @@
 //! `tryout run`.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use clap::Args;
 use futures::executor::block_on;
+use log::LevelFilter;
 use serde_json::json;
 use tryout::failure::error_chain;
 use tryout::prelude::*;
+use tryout::web::{Runs, Serving};
 use tryout::{Control, ExperimentFile, RunError, SettingsError};
 
 use super::Problem;
-use super::{python, table};
+use super::{python, serve, table};
 
 /// Runs an experiment file.
 ///
@@ -48,6 +52,12 @@ pub(crate) struct Run {
     /// How long trials have to report and save when Ctrl-C ends the run; who takes longer goes back to its last checkpoint.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
+    /// Shows the run in a browser, live: prints a link before the first result [default: 127.0.0.1:8970, or another port if that is taken].
+    ///
+    /// The page stays there, read-only, when the run has ended, until Ctrl-C; with `--json`, or once Ctrl-C has ended the run, it goes
+    /// with the run.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, value_parser = serve::serve_address)]
+    serve: Option<Option<SocketAddr>>,
     /// Ends with one line of JSON on the standard output.
     #[arg(long)]
     json: bool,
@@ -99,9 +109,13 @@ impl Run {
             experiment = experiment.observer(Console::new());
         }
         let dir = self.dir.join(&*name);
+        let page = self.serve.map(|bind| Served::start(bind, &self.dir, self.quiet)).transpose()?;
         let run = experiment.start().map_err(|error| self.refused(error, &dir))?;
         let drain = Duration::from_secs(self.drain);
-        let pressed = on_interrupt(run.control(), drain)?;
+        let pressed = on_interrupt(run.control(), drain, page.as_ref().map(|page| page.to.clone()))?;
+        if let Some(page) = &page {
+            page.show(&run.control(), !self.with_parent)?;
+        }
         if self.with_parent {
             drain_without_parent(run.control(), drain, &dir)?;
         }
@@ -114,6 +128,11 @@ impl Run {
         };
         let code = code(&results, failed.is_some(), pressed.load(Ordering::Relaxed) > 0);
         self.tell(&results, &dir, failed.as_deref(), code)?;
+        match page {
+            // A program waits for this one's end, and a person who has ended the run wants no more of it.
+            Some(page) if !self.json && pressed.load(Ordering::Relaxed) == 0 => page.stay(),
+            _ => {}
+        }
         Ok(ExitCode::from(code))
     }
 
@@ -178,6 +197,46 @@ impl Run {
     }
 }
 
+/// The run has ended, and its page is still there.
+static PAGE_STAYS: AtomicBool = AtomicBool::new(false);
+
+/// The page of this run.
+struct Served {
+    serving: Serving,
+    runs: Runs,
+    to: Sender<()>,
+    from: Receiver<()>,
+}
+
+impl Served {
+    fn start(bind: Option<SocketAddr>, beside: &Path, quiet: bool) -> Result<Self, Problem> {
+        // The token may have to lie there.
+        std::fs::create_dir_all(beside)?;
+        serve::show_log(if quiet { LevelFilter::Warn } else { LevelFilter::Info })?;
+        let (runs, (to, from)) = (Runs::new(), channel());
+        let serving = serve::start_for_run(runs.clone(), bind, beside)?;
+        Ok(Self { serving, runs, to, from })
+    }
+
+    /// Says where it is. The standard output is for results.
+    fn show(&self, control: &Control, by_enter: bool) -> Result<(), Problem> {
+        self.runs.add(control);
+        eprintln!("{}\n{}", self.serving.links().another()?, serve::about(&self.serving));
+        if by_enter {
+            serve::listen_to_enter(self.serving.links());
+        }
+        Ok(())
+    }
+
+    /// Stays until Ctrl-C.
+    fn stay(self) {
+        PAGE_STAYS.store(true, Ordering::Relaxed);
+        eprintln!("the run has ended; its page stays, read-only, until Ctrl-C");
+        // Nobody is left who could say it if this fails.
+        let _ = self.from.recv();
+    }
+}
+
 fn ended(results: &Results, code: u8) -> String {
     let (all, failed) = (results.trials().len(), results.count(Status::Error));
     let trials = format!("{} of {all} trials ended well, {failed} failed", results.count(Status::Terminated));
@@ -203,9 +262,16 @@ fn code(results: &Results, failed: bool, interrupted: bool) -> u8 {
 }
 
 /// The first Ctrl-C drains the run, the second stops it, the third ends this process at once.
-fn on_interrupt(control: Control, drain: Duration) -> Result<&'static AtomicU32, Problem> {
+fn on_interrupt(control: Control, drain: Duration, page: Option<Sender<()>>) -> Result<&'static AtomicU32, Problem> {
     static PRESSED: AtomicU32 = AtomicU32::new(0);
     ctrlc::set_handler(move || {
+        // The page of a run that has ended goes.
+        if let Some(page) = &page
+            && PAGE_STAYS.load(Ordering::Relaxed)
+        {
+            let _ = page.send(());
+            return;
+        }
         // A run that is over already needs neither.
         let _ = match PRESSED.fetch_add(1, Ordering::Relaxed) {
             0 => {
