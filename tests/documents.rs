@@ -5,7 +5,7 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-const DOCUMENTS: [&str; 21] = [
+const DOCUMENTS: [&str; 22] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -17,6 +17,7 @@ const DOCUMENTS: [&str; 21] = [
     "docs/failures.md",
     "docs/fairness.md",
     "docs/from-ray.md",
+    "docs/http.md",
     "docs/journal.md",
     "docs/pictures.md",
     "docs/population.md",
