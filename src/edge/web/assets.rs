@@ -18,7 +18,43 @@ macro_rules! files {
     };
 }
 
-static FILES: &[File] = &files! {};
+static FILES: &[File] = &files! {
+    "actions.js"
+    "api.js"
+    "dom.js"
+    "filter.js"
+    "format.js"
+    "forms.js"
+    "header.js"
+    "icon.svg"
+    "index.html"
+    "live.js"
+    "log.js"
+    "marks.js"
+    "page.css"
+    "page.js"
+    "plot.js"
+    "run.js"
+    "store.js"
+    "table.js"
+    "theme.js"
+    "top.js"
+    "uPlot.LICENSE"
+    "uPlot.esm.js"
+    "uPlot.min.css"
+    "view-curves.js"
+    "view-decisions.js"
+    "view-history.js"
+    "view-lineage.js"
+    "view-parallel.js"
+    "view-pareto.js"
+    "view-rungs.js"
+    "view-runs.js"
+    "view-slice.js"
+    "view-trial.js"
+    "view-workers.js"
+    "view.js"
+};
 
 /// The first file that is asked for.
 const INDEX: &str = "index.html";
