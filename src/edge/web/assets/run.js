@@ -20,6 +20,9 @@ import { workers } from './view-workers.js';
 const VIEWS = [table, history, curves, workers, parallel, slice, rungs, pareto, lineage, decisions];
 const MOST = 50000;
 
+/** Whether anything may still happen in a run, also if it can't be steered from here. */
+const active = (header) => header.live || header.state === 'running' || header.state === 'ending';
+
 export class RunPage {
   constructor(app, host, key) {
     this.app = app;
@@ -53,7 +56,7 @@ export class RunPage {
     document.title = `${line(this.header.name)} · tryout`;
     this.build();
     // Where changes may come, the stream is there first: so none is missed between the answer and the stream.
-    if (this.header.live && !this.openFor) await this.streamed(800);
+    if (active(this.header) && !this.openFor) await this.streamed(800);
     await this.fetchTrials();
   }
 
@@ -170,7 +173,7 @@ export class RunPage {
     this.openFor = true;
     this.whenOpen?.();
     this.whenOpen = null;
-    if (fresh && this.trials !== null && this.header.live) this.verify();
+    if (fresh && this.trials !== null) this.verify();
   }
 
   /** After a new stream: was anything missed before it began? */

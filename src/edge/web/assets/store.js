@@ -61,6 +61,17 @@ export class Column {
 
 const PLAIN = ['number', 'status', 'iteration', 'value', 'best_value', 'started', 'ended', 'attempts', 'failures', 'priority'];
 
+/**
+ * What counts in a run, and the column that has it: the value of the last report, as everywhere in tryout. Of several objectives the first.
+ * `null` if nothing counts.
+ */
+export function goalOf(header, trials) {
+  if (header.objective) return { ...header.objective, key: 'value', column: trials.get('value') };
+  const first = header.objectives?.[0];
+  const key = first ? `m:${first.metric}` : '';
+  return trials.get(key) ? { ...first, key, column: trials.get(key) } : null;
+}
+
 export class Trials {
   constructor() {
     this.n = 0;

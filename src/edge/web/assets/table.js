@@ -2,6 +2,7 @@
 import { button, el, fill, say, statusMark, empty } from './dom.js';
 import { columnFormat, count, duration, line, NONE, whole } from './format.js';
 import { sorted } from './filter.js';
+import { goalOf } from './store.js';
 
 const ROW = 30;
 const KEEP = 'tryout:columns';
@@ -14,8 +15,7 @@ function columnsOf(app) {
     { key: 'number', label: 'Trial', width: 76, fixed: true },
     { key: 'status', label: 'Status', width: 116, status: true },
     { key: 'iteration', label: 'Iterations', width: 96 },
-    { key: 'value', label: objective ? line(objective) : 'Value', width: 108, title: 'the objective’s last value' },
-    { key: 'best_value', label: 'Best', width: 108, title: 'the best value of the objective' },
+    ...(objective ? [{ key: 'value', label: line(objective), width: 108, title: 'the last value of the objective' }, { key: 'best_value', label: 'Best', width: 108, title: 'the best value of the objective in any report', more: true }] : []),
     ...trials.parameters.map((name) => ({ key: `p:${name}`, label: line(name), width: 112, log: logs.has(name) })),
     ...trials.metrics.filter((m) => m !== objective).map((name) => ({ key: `m:${name}`, label: line(name), width: 112, more: trials.metrics.length > 6 })),
     { key: 'time', label: 'Time', width: 104, time: true },
@@ -41,8 +41,8 @@ export const table = {
 class Table {
   constructor(host, app) {
     this.app = app;
-    const best = app.header.objective && app.trials.n > 0;
-    this.sort = { key: best ? 'best_value' : 'number', down: best ? app.header.objective.mode === 'max' : true };
+    const goal = app.trials.n > 0 ? goalOf(app.header, app.trials) : null;
+    this.sort = goal ? { key: goal.key, down: goal.mode === 'max' } : { key: 'number', down: true };
     this.order = new Uint32Array(0);
     this.shown = [];
     this.late = 0;

@@ -82,7 +82,7 @@ export class Top {
 
   lost() {
     this.banner.hidden = false;
-    fill(this.banner, el('span', {}, 'This session has ended; what is shown may be old. ', el('code', { text: 'tryout serve' }), ' prints a new link: open it here.'));
+    fill(this.banner, el('span', {}, 'This session has ended; what is shown may be old. ', el('code', { text: 'tryout serve' }), ' prints a new link (Enter in its terminal shows another one): open it here.'));
   }
 }
 
@@ -94,7 +94,7 @@ export function ended() {
     el('p', { text: 'This page is only for those who have a link from the machine it runs on. A link can be used once, within a minute.' }),
     el('p', { text: 'Where the runs are, start the server; it prints a link:' }),
     el('pre', {}, el('code', { text: 'tryout serve' })),
-    el('p', { class: 'quiet', text: 'If it already runs, its terminal says how to get another link.' }));
+    el('p', { class: 'quiet', text: 'If it already runs, Enter in its terminal shows another link.' }));
 }
 
 export function trouble(why, again) {

@@ -31,12 +31,12 @@ class History extends View {
     this.render();
   }
 
-  get mode() { return this.app.header.objective?.mode ?? 'min'; }
+  get mode() { return this.goal?.mode ?? 'min'; }
 
   /** Rows with a value, in the order of the axis, with the best so far after each. */
   series() {
     const { trials, rows } = this.app;
-    const values = trials.data('best_value');
+    const values = this.goal.column.data;
     const ended = trials.data('ended'), number = trials.data('number');
     const now = this.app.header.elapsed;
     const along = this.by === 'number' ? (r) => number[r] : (r) => (Number.isNaN(ended[r]) ? now : ended[r]);
@@ -54,8 +54,8 @@ class History extends View {
   }
 
   paint() {
-    const { header, trials } = this.app;
-    if (!header.objective) { fill(this.stage, empty('This run has no objective, so there is no best so far.')); return; }
+    const { trials } = this.app;
+    if (!this.goal) { fill(this.stage, empty('This run has no objective, so there is no best so far.')); return; }
     const { list } = this.series();
     if (list.length === 0) {
       fill(this.stage, empty('No trial has reported a value yet.', trials.n > 0 ? `${whole(trials.n)} trials are known.` : undefined));
@@ -66,7 +66,7 @@ class History extends View {
   }
 
   draw(ctx, area, c) {
-    const { trials, header } = this.app;
+    const { trials } = this.app;
     const { list, along, values, best } = this.series();
     let [min, max] = extent(values, list);
     let out = 0;
@@ -82,7 +82,7 @@ class History extends View {
     const x = (r) => area.x + area.w * sx.to(along(r));
     const y = (v) => area.y + area.h * (1 - Math.max(0, Math.min(1, sy.to(v))));
     axes(ctx, c, area, sx, sy, {
-      xLabel: this.by === 'number' ? 'trial' : 'ended after', yLabel: `${line(header.objective.metric)} (${this.mode})`,
+      xLabel: this.by === 'number' ? 'trial' : 'ended after', yLabel: `${line(this.goal.metric)} (${this.mode})`,
       xTicks: this.by === 'number' ? undefined : timeTicks(sx, Math.max(2, area.w / 110)),
     });
     const small = list.length > 4000, size = small ? 2 : 5;
@@ -115,7 +115,7 @@ class History extends View {
     ctx.lineTo(area.x + area.w, y(best[best.length - 1]));
     ctx.stroke();
     this.at = { x, y, values };
-    this.say(`Line: the best so far. Dots: the best value of each trial${out > 0 ? `; ${whole(out)} outliers stand at the edge as strokes` : ''}.`);
+    this.say(`Line: the best so far. Dots: the last value of each trial${out > 0 ? `; ${whole(out)} outliers stand at the edge as strokes` : ''}.`);
   }
 
   ringed(ctx, area, c) {
@@ -127,7 +127,7 @@ class History extends View {
 
   describe(number) {
     const { trials } = this.app, r = trials.rowOf(number);
-    return r < 0 ? '' : `Trial ${number}  ${num(trials.data('best_value')[r])}\n${STATUS[trials.data('status')[r]]}, ${whole(trials.data('iteration')[r])} iterations`;
+    return r < 0 ? '' : `Trial ${number}  ${num(this.goal.column.data[r])}\n${STATUS[trials.data('status')[r]]}, ${whole(trials.data('iteration')[r])} iterations`;
   }
 
   rowsTable() {

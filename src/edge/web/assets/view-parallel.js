@@ -37,7 +37,8 @@ class Parallel extends View {
       const p = known.get(name);
       return { key: `p:${name}`, label: line(name), column, log: p?.log === true };
     });
-    if (header.objective) list.push({ key: 'best_value', label: line(header.objective.metric), column: trials.get('best_value'), log: false, value: true });
+    const { goal } = this;
+    if (goal) list.push({ key: goal.key, label: line(goal.metric), column: goal.column, log: false, value: true });
     for (const a of list) {
       if (a.column.words) {
         const rank = a.column.rank();
@@ -66,9 +67,10 @@ class Parallel extends View {
   }
 
   draw(ctx, area, c) {
-    const { rows, trials, header } = this.app;
-    const values = trials.data('best_value');
-    const mode = header.objective?.mode ?? 'min';
+    const { rows, trials } = this.app;
+    const { goal } = this;
+    const values = goal ? goal.column.data : trials.data('number');
+    const mode = goal?.mode ?? 'min';
     const chosen = this.all ? { rows, whole: true } : sample(rows, values, mode, 2000, 3000);
     this.more.hidden = chosen.whole;
     this.clear.hidden = this.brushes.size === 0;
@@ -190,7 +192,7 @@ class Parallel extends View {
 
   describe(number) {
     const { trials } = this.app, r = trials.rowOf(number);
-    return r < 0 ? '' : `Trial ${number}  ${num(trials.data('best_value')[r])}`;
+    return r < 0 ? '' : `Trial ${number}${this.goal ? `  ${num(this.goal.column.data[r])}` : ''}`;
   }
 
   rowsTable() {

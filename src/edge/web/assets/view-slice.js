@@ -55,8 +55,9 @@ class Slice extends View {
   }
 
   paint() {
-    const { header, trials } = this.app;
-    if (!header.objective) { fill(this.stage, empty('This run has no objective, so nothing can be important for it.')); return; }
+    const { trials } = this.app;
+    const { goal } = this;
+    if (!goal) { fill(this.stage, empty('This run has no objective, so nothing can be important for it.')); return; }
     const names = this.names();
     if (names.length === 0) { fill(this.stage, empty(trials.n === 0 ? 'No trial yet.' : 'Nothing varies in this run.')); return; }
     if (!this.stage.contains(this.grid)) fill(this.stage, el('div', { class: 'scroller' }, this.bars, this.grid));
@@ -68,9 +69,9 @@ class Slice extends View {
       this.plots = names.map((name) => this.panel(name));
       fill(this.grid, this.plots.map((p) => p.node));
     }
-    this.chosen = sample(this.app.rows, trials.data('best_value'), header.objective.mode, 1000, 3000);
+    this.chosen = sample(this.app.rows, goal.column.data, goal.mode, 1000, 3000);
     for (const p of this.plots) p.draw();
-    this.say(`${line(header.objective.metric)} over each parameter${this.chosen.whole ? '' : `; ${whole(this.chosen.rows.length)} of ${whole(this.app.rows.length)} trials: the best 1,000 and 3,000 at random`}.`);
+    this.say(`${line(goal.metric)} over each parameter${this.chosen.whole ? '' : `; ${whole(this.chosen.rows.length)} of ${whole(this.app.rows.length)} trials: the best 1,000 and 3,000 at random`}.`);
   }
 
   paintBars() {
@@ -106,13 +107,13 @@ class Slice extends View {
     const { trials, header } = this.app;
     if (!this.chosen) return;
     const rows = this.chosen.rows;
-    const values = trials.data('best_value'), column = trials.get(`p:${name}`);
+    const values = this.goal.column.data, column = trials.get(`p:${name}`);
     const p = (header.parameters ?? []).find((q) => q.name === name);
     let [low, high] = extent(values, rows);
     const all = Float64Array.from(rows, (r) => values[r]);
     if (rows.length > 20) {
       const a = quantile(all, 0.05), b = quantile(all, 0.95);
-      if (header.objective.mode === 'min') high = Math.min(high, b + (b - a) / 2); else low = Math.max(low, a - (b - a) / 2);
+      if (this.goal.mode === 'min') high = Math.min(high, b + (b - a) / 2); else low = Math.max(low, a - (b - a) / 2);
     }
     const sy = scale(low, high);
     let fx, sx, xTicks;
@@ -144,7 +145,7 @@ class Slice extends View {
 
   describe(number, name) {
     const { trials } = this.app, r = trials.rowOf(number), column = trials.get(`p:${name}`);
-    return r < 0 ? '' : `Trial ${number}  ${num(trials.data('best_value')[r])}\n${line(name)} ${column.words ? line(column.text(r)) : num(column.data[r])}`;
+    return r < 0 ? '' : `Trial ${number}  ${num(this.goal.column.data[r])}\n${line(name)} ${column.words ? line(column.text(r)) : num(column.data[r])}`;
   }
 
   rowsTable() {
@@ -155,7 +156,7 @@ class Slice extends View {
       plainTable('Importance', [{ label: 'Parameter', text: true, get: (n) => line(n) }, { label: 'Importance', get: (n) => (weight.has(n) ? num(weight.get(n)) : '–') }], names),
       plainTable('Values over parameters', [
         { label: 'Trial', get: (r) => trials.data('number')[r] },
-        { label: 'Value', get: (r) => num(trials.data('best_value')[r]) },
+        { label: 'Value', get: (r) => num(this.goal?.column.data[r]) },
         ...names.map((n) => { const col = trials.get(`p:${n}`); return { label: line(n), text: col.words !== null, get: (r) => (col.words ? line(col.text(r)) : num(col.data[r])) }; }),
       ], Array.from(rows.subarray(0, 501)), { pick: (r) => trials.data('number')[r], selected: this.app.selected }));
   }

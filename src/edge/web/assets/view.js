@@ -2,6 +2,7 @@
 import { el, empty, fill, loading, say, toggle } from './dom.js';
 import { get, runPath } from './api.js';
 import { line } from './format.js';
+import { goalOf } from './store.js';
 
 const AGAIN = 1500;
 
@@ -32,6 +33,10 @@ export class View {
       this.sheet.hidden = !on;
       this.render();
     }));
+  }
+
+  get goal() {
+    return goalOf(this.app.header, this.app.trials);
   }
 
   say(text) {
