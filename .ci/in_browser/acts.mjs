@@ -1,5 +1,5 @@
 // A live run: what changes is seen, and every action is taken by its button.
-import { check, newPage, openRun, quiet, same, text, view } from './tools.mjs';
+import { check, choose, newPage, openRun, quiet, same, text, view } from './tools.mjs';
 
 const iterations = (page) => page.evaluate(() => Number(document.querySelectorAll('.stat dd.num')[1].textContent.replace(/\D/g, '')));
 const moves = (page, from) => page.waitForFunction((n) => Number(document.querySelectorAll('.stat dd.num')[1].textContent.replace(/\D/g, '')) > n, from);
@@ -32,13 +32,6 @@ export async function act(page, scope, name, fields = {}, { refused = false } = 
 
 const status = (page, wanted) => page.waitForFunction((w) => w.includes(document.querySelector('.trial-head .mark')?.textContent), [wanted].flat());
 
-async function choose(page, filter) {
-  await page.fill('.filter input', filter);
-  await page.waitForFunction((f) => location.hash.includes(new URLSearchParams({ filter: f })), filter);
-  await page.locator('.grid-row:not([hidden])').first().click();
-  await page.waitForSelector('.trial-body:not([hidden])');
-}
-
 /** What happens is seen at once, in this tab and in a second one that has no stream of its own. */
 export async function live(page, ctx) {
   await openRun(page, 'live');
@@ -64,8 +57,7 @@ export async function live(page, ctx) {
 }
 
 export async function onTrials(page) {
-  await choose(page, 'status = running');
-  const number = (await text(page, '.trial h2')).split(' ')[1];
+  const number = await choose(page, 'status = running');
   const me = `number = ${number}`;
   await act(page, '.trial', 'save');
   await page.waitForFunction(() => [...document.querySelectorAll('.trial section:not([hidden]) h3')].some((h) => h.textContent === 'Checkpoints'));
@@ -150,8 +142,7 @@ export async function watching(page) {
   await openRun(page, 'live');
   same(await text(page, '.run-actions .reason'), 'Watching only', 'a watcher is told so');
   check(!(await page.locator('.run-actions .buttons').isVisible()), 'a watcher has no buttons');
-  await page.locator('.grid-row:not([hidden])').first().click();
-  await page.waitForSelector('.trial-body:not([hidden])');
+  await choose(page, '');
   check((await text(page, '.trial .reason')).includes('only lets you watch'), 'and no buttons on a trial');
   quiet(page, 'watching');
 }

@@ -1,7 +1,7 @@
 // Pictures for the documentation.
 import fs from 'node:fs';
 import path from 'node:path';
-import { check, context, drawn, newPage, openRun, view } from './tools.mjs';
+import { check, choose, context, drawn, newPage, openRun, view } from './tools.mjs';
 
 const LARGEST = 200000;
 
@@ -14,10 +14,7 @@ async function picture(page, name) {
 }
 
 async function select(page, filter) {
-  await page.fill('.filter input', filter);
-  await page.waitForFunction((f) => location.hash.includes(new URLSearchParams({ filter: f })), filter);
-  await page.locator('.grid-row:not([hidden])').first().click();
-  await page.waitForSelector('.trial-body:not([hidden])');
+  await choose(page, filter);
   await page.fill('.filter input', '');
   await page.waitForFunction(() => !location.hash.includes('filter'));
 }

@@ -33,7 +33,8 @@ export async function context(browser, { width = 1280, height = 860, dark = fals
 export async function newPage(ctx) {
   const page = await ctx.newPage();
   page.troubles = [];
-  page.allowed = [];
+  // The tests read canvases back, the page doesn't.
+  page.allowed = [/willReadFrequently/];
   page.allow = (pattern) => page.allowed.push(pattern);
   const trouble = (text) => { if (!page.allowed.some((p) => p.test(text))) page.troubles.push(text); };
   page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') trouble(`${m.text()} ${m.location().url}`); });
@@ -57,6 +58,17 @@ export async function openRun(page, name) {
 }
 
 export const text = (page, selector) => page.locator(selector).first().textContent();
+
+/** Filters, selects the first row, and waits until all of its trial is there. Returns its number. */
+export async function choose(page, filter) {
+  await page.fill('.filter input', filter);
+  await page.waitForFunction((f) => (f === '' ? !location.hash.includes('filter=') : location.hash.includes(new URLSearchParams({ filter: f }))), filter);
+  const row = page.locator('.grid-row:not([hidden])[aria-rowindex="2"]');
+  const number = await row.locator('div').first().textContent();
+  await row.click();
+  await page.waitForFunction((n) => document.querySelector('.trial h2').textContent === `Trial ${n}` && document.querySelector('.trial-body:not([hidden])') !== null, number);
+  return number;
+}
 
 export async function view(page, name) {
   await page.click(`[role=tab][data-view=${name}]`);

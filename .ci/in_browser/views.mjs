@@ -1,5 +1,5 @@
 // Every view of finished runs, by mouse and by keyboard.
-import { check, drawn, openRun, quiet, same, sound, text, view } from './tools.mjs';
+import { check, choose, drawn, openRun, quiet, same, sound, text, view } from './tools.mjs';
 
 const OWN_CANVAS = { history: '.plot canvas', workers: '.plot canvas', parallel: '.plot canvas', slice: '.slices canvas', rungs: '.plot canvas', pareto: '.plot canvas', lineage: '.plot canvas' };
 
@@ -11,10 +11,10 @@ async function oneView(page, name) {
   else await page.waitForSelector(name === 'decisions' ? '.log tbody tr' : '.grid-row:not([hidden])');
   await sound(page, name);
   if (name === 'trials' || name === 'decisions') return;
-  await page.getByLabel('As a table').check();
+  await page.getByRole('checkbox', { name: 'As a table' }).check();
   await page.waitForSelector('.sheet tbody tr');
   check(await page.locator('.sheet tbody tr').count() > 0, `${name} has rows in its table`);
-  await page.getByLabel('As a table').uncheck();
+  await page.getByRole('checkbox', { name: 'As a table' }).uncheck();
 }
 
 export async function views(page) {
@@ -57,9 +57,7 @@ export async function views(page) {
 /** All of one trial. */
 async function trial(page) {
   await view(page, 'trials');
-  await page.fill('.filter input', 'iteration >= 27');
-  await page.waitForFunction(() => / of /.test(document.querySelector('.filter-says').textContent));
-  await page.locator('.grid-row:not([hidden])').first().click();
+  await choose(page, 'iteration >= 27');
   await page.waitForFunction(() => document.querySelector('.trial-body:not([hidden]) .output')?.textContent.includes('step 1:'));
   const sections = await page.locator('.trial section:not([hidden]) h3').allTextContents();
   for (const wanted of ['Curves', 'Configuration', 'Last report', 'Output', 'Decisions', 'Checkpoints']) check(sections.includes(wanted), `a trial shows ${wanted}: ${sections}`);
@@ -140,7 +138,7 @@ export async function keyboard(page) {
   await page.waitForSelector('.trial-body:not([hidden])');
   // Every stop of the Tab key is seen.
   const stops = new Set();
-  await page.evaluate(() => document.activeElement.blur());
+  await page.focus('.skip');
   for (let i = 0; i < 60; i += 1) {
     await page.keyboard.press('Tab');
     const stop = await page.evaluate(() => {
@@ -165,9 +163,7 @@ export async function hostile(page) {
     await page.waitForSelector('.stage > *, .grid-row');
   }
   await view(page, 'trials');
-  await page.fill('.filter input', 'failures > 0');
-  await page.waitForFunction(() => / of /.test(document.querySelector('.filter-says').textContent));
-  await page.locator('.grid-row:not([hidden])').first().click();
+  await choose(page, 'failures > 0');
   await page.waitForSelector('.trial-body:not([hidden]) .failure');
   const message = await text(page, '.failure .message');
   check(message.includes('<script>document.title=') && message.includes('<img src=x'), `tags are shown as text: ${message.slice(0, 80)}`);
@@ -189,8 +185,7 @@ export async function narrow(page, what) {
     await sound(page, `${name}, ${what}`);
   }
   await view(page, 'trials');
-  await page.locator('.grid-row:not([hidden])').first().click();
-  await page.waitForSelector('.trial-body:not([hidden])');
+  await choose(page, '');
   await sound(page, `a trial, ${what}`);
   await page.getByRole('button', { name: 'Close' }).click();
   quiet(page, what);

@@ -97,6 +97,24 @@ export function trialActions(app, said) {
   };
 }
 
+/** A trial that begins from a checkpoint of another one. */
+export function fromCheckpoint(app, said, detail, index) {
+  const act = () => perform(app, said, {
+    title: `New trial from trial ${detail.number}`, confirm: 'Add',
+    fields: [{ name: 'config', label: 'Configuration', kind: 'text-long', value: JSON.stringify(detail.config, null, 1), hint: 'As JSON.' }],
+    says: `One more trial joins the line. It begins with what checkpoint ${index} of trial ${detail.number} holds, and this configuration.`,
+    act: async (v) => {
+      let config;
+      try { config = JSON.parse(v.config); } catch { throw new Error('The configuration isn’t valid JSON.'); }
+      const answer = await send(app, { add_from: { config, checkpoint: { trial: detail.number, index } } });
+      return answer?.done?.trial ? `Added as ${line(answer.done.trial)}.` : 'Added.';
+    },
+  });
+  const node = button('New trial from it', act, { class: 'link', 'data-action': 'add-from' });
+  guarded(node, forbidden(app));
+  return node;
+}
+
 const shown = (p) => (p.kind === 'choice' ? (p.options ?? []).map((o) => (typeof o === 'string' ? o : JSON.stringify(o))) : []);
 
 /** The form of a new trial: a value for each parameter, those of the selected or best trial to begin with. */

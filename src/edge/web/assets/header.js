@@ -19,8 +19,8 @@ export class Header {
     this.actions = runActions(app, this.said);
     this.best = stat('Best so far');
     this.bestLink = button('', () => { const b = app.header?.best; if (b) app.pick(b.number); }, { class: 'link' });
-    this.trials = el('div', { class: 'stat wide' }, el('div', { class: 'stat-name', text: 'Trials' }));
-    this.counts = el('div', { class: 'slot' });
+    this.trials = el('div', { class: 'stat wide' }, el('dt', { text: 'Trials' }));
+    this.counts = el('dd', {});
     this.trials.append(this.counts);
     this.time = stat('Elapsed');
     this.left = stat('Left, about');

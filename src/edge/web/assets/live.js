@@ -157,14 +157,16 @@ export class Live extends EventTarget {
   async poll() {
     let wait = 2000;
     const round = async () => {
+      const began = performance.now();
       try {
         for (const key of this.wanted) {
           const header = await get(runPath(key));
-          this.emit('pollHeader', header);
+          await this.polled?.(header);
         }
         this.emit('runs', await get('api/runs'));
         this.become('polling');
-        wait = 2000;
+        // What takes long is asked for less often.
+        wait = Math.min(LIMIT, Math.max(2000, 5 * (performance.now() - began)));
       } catch {
         this.become('lost');
         wait = Math.min(LIMIT, wait * 2);

@@ -34,7 +34,8 @@ class App {
     this.body.className = 'body';
     fill(this.host, this.top.node, this.body);
     this.live = new Live();
-    for (const kind of ['change', 'lagged', 'open', 'pollHeader']) this.live.addEventListener(kind, (e) => this.page?.[kind]?.(e.data));
+    for (const kind of ['change', 'lagged', 'open']) this.live.addEventListener(kind, (e) => this.page?.[kind]?.(e.data));
+    this.live.polled = (header) => this.page?.pollHeader?.(header);
     this.live.addEventListener('runs', (e) => this.takeRuns(e.data.runs));
     this.live.addEventListener('state', () => { this.top.connection(); if (this.live.state === 'waiting' || this.live.state === 'lost') this.broke = true; });
     this.live.addEventListener('open', () => this.opened());

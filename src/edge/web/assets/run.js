@@ -2,7 +2,7 @@
 import { get, runPath } from './api.js';
 import { el, empty, fill, loading, say } from './dom.js';
 import { compile, pass } from './filter.js';
-import { line, whole } from './format.js';
+import { line, sentence, whole } from './format.js';
 import { Header } from './header.js';
 import { Trials } from './store.js';
 import { table } from './table.js';
@@ -227,7 +227,9 @@ export class RunPage {
   }
 
   lagged(data) {
-    if (data.run === this.key) this.again();
+    if (data.run !== this.key) return;
+    this.app.top.notice(`${sentence(data.why)}. Everything is fetched again.`);
+    this.again().then(() => this.app.top.calm());
   }
 
   /** The list of runs says something of this one: it may have been resumed, or ended. */

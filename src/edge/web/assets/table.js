@@ -180,6 +180,7 @@ class Table {
       const at = first + i;
       row.node.hidden = i >= many;
       if (i < many) this.paintRow(row, at, this.order[at]);
+      else if (row.number >= 0) { row.number = -1; row.node.removeAttribute('id'); }
     }
     const selected = this.shown.find((r) => !r.node.hidden && r.number === this.app.selected);
     if (selected) this.scroll.setAttribute('aria-activedescendant', selected.node.id);

@@ -34,7 +34,7 @@ class Curves extends View {
     this.tools.append(
       select('Metric', metrics.map((m) => [m, line(m)]), this.metric, (m) => { this.metric = m; this.ask(); }),
       choice('How many', [[100, '100'], [500, '500']], this.most, (n) => { this.most = n; this.ask(); }),
-      toggle('Log', false, (on) => { this.log = on; this.made = null; this.render(); }),
+      toggle('Log', false, (on) => { this.log = on; this.render(); }),
     );
     this.withTable(() => this.rowsTable());
     this.size = new ResizeObserver(() => this.fit());
@@ -79,6 +79,14 @@ class Curves extends View {
     const c = colours();
     const rank = this.order();
     this.numbers = this.data.curves.map((curve) => curve.number);
+    // The same curves with more points: the chart stays, and with it what somebody has zoomed into.
+    const key = JSON.stringify([this.metric, this.log, this.app.selected, c.ink, rank, this.numbers]);
+    if (this.chart && key === this.key) {
+      const x = this.chart.data[0], { min, max } = this.chart.scales.x;
+      this.chart.setData(this.aligned(), min <= x[0] && max >= x.at(-1));
+      return;
+    }
+    this.key = key;
     this.drop();
     this.frame = el('div', { class: 'frame' });
     fill(this.stage, this.frame);

@@ -2,7 +2,7 @@
 import uPlot from './uPlot.esm.js';
 import { button, el, empty, fill, loading, say, select, statusMark, STATUS_KEYS } from './dom.js';
 import { get, runPath } from './api.js';
-import { trialActions } from './actions.js';
+import { forbidden, fromCheckpoint, trialActions } from './actions.js';
 import { bytes, count, duration, json, line, num, whole } from './format.js';
 import { colours } from './plot.js';
 import { axisOptions } from './view-curves.js';
@@ -130,7 +130,7 @@ export class TrialPanel {
       button(`copy of trial ${k.donor}`, () => this.app.pick(k.donor), { class: 'link' }), el('span', { text: changes(k.changed) })))));
     this.checkpoints.node.hidden = !d.checkpoints?.length;
     fill(this.checkpoints.body, el('table', { class: 'log' }, el('thead', {}, el('tr', {}, ['Index', 'Iteration', 'Size', 'Kept'].map((t, i) => el('th', { scope: 'col', class: i < 3 ? 'num' : 'text', text: t })))),
-      el('tbody', {}, (d.checkpoints ?? []).map((k) => el('tr', {}, el('td', { class: 'num', text: whole(k.index) }), el('td', { class: 'num', text: whole(k.iteration) }), el('td', { class: 'num', text: bytes(k.bytes) }), el('td', { text: k.kept ? line(k.kept) : '' }))))));
+      el('tbody', {}, (d.checkpoints ?? []).map((k) => el('tr', {}, el('td', { class: 'num', text: whole(k.index) }), el('td', { class: 'num', text: whole(k.iteration) }), el('td', { class: 'num', text: bytes(k.bytes) }), el('td', {}, k.kept ? `${line(k.kept)} ` : '', !forbidden(this.app) && fromCheckpoint(this.app, this.said, d, k.index)))))));
     this.output.node.hidden = !d.outputs?.length;
     this.log.show(this.number, d.outputs ?? [], d.status === 'RUNNING');
     this.curveOf(other);

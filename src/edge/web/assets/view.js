@@ -13,7 +13,7 @@ export class View {
     this.asTable = false;
     this.tools = el('div', { class: 'tools-end' });
     app.tools.append(this.tools);
-    this.note = el('p', { class: 'note', role: 'status' });
+    this.note = el('p', { class: 'note' });
     this.stage = el('div', { class: 'stage' });
     this.sheet = el('div', { class: 'sheet', hidden: true });
     fill(host, this.stage, this.sheet, this.note);
