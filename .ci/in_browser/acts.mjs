@@ -16,6 +16,7 @@ export async function act(page, scope, name, fields = {}, { refused = false } = 
     const input = box.locator(`[name="${field}"]`);
     if (await input.evaluate((n) => n.tagName) === 'SELECT') await input.selectOption(value); else await input.fill(value);
   }
+  await page.locator(`${scope} .said`).evaluate((n) => { n.textContent = ''; });
   await box.locator('button[type=submit]').click();
   if (refused) {
     await box.locator('.trouble:not(:empty)').waitFor();
@@ -25,9 +26,8 @@ export async function act(page, scope, name, fields = {}, { refused = false } = 
     return why;
   }
   await box.waitFor({ state: 'detached' }).catch(async () => check(false, `${name} was refused: ${await box.locator('.trouble').textContent()}`));
-  const said = await text(page, `${scope} .said`);
-  check(said.length > 0, `${name} says that it was accepted`);
-  return said;
+  await page.locator(`${scope} .said:not(:empty)`).waitFor();
+  return text(page, `${scope} .said`);
 }
 
 const status = (page, wanted) => page.waitForFunction((w) => w.includes(document.querySelector('.trial-head .mark')?.textContent), [wanted].flat());
@@ -90,7 +90,7 @@ export async function onRun(page) {
     const header = await (await fetch(`api/runs/${new URLSearchParams(location.hash.slice(1)).get('run')}`)).json();
     return header.parameters.filter((p) => ['float', 'int', 'choice'].includes(p.kind)).findIndex((p) => p.name === 'lr');
   });
-  await act(page, '.run-head', 'space', { parameter: String(lr), bounds: '0.001 0.01' });
+  await act(page, '.run-head', 'space', { parameter: String(lr), bounds: '0.001 to 0.01' });
   await page.click('.run-details summary');
   await page.waitForFunction(() => document.querySelectorAll('.run-details .edits li').length >= 3);
   await page.click('.run-details summary');

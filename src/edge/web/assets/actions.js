@@ -122,7 +122,9 @@ function addTrial(app) {
   const { trials, header } = app;
   const from = app.selected ?? header.best?.number ?? null;
   const row = from === null || !trials ? -1 : trials.rowOf(from);
-  const list = (header.parameters ?? []).filter((p) => p.kind !== 'fixed' || row >= 0);
+  const all = header.parameters ?? [];
+  const list = all.filter((p) => p.kind !== 'fixed');
+  const fixed = all.filter((p) => p.kind === 'fixed' && p.options?.length === 1).map((p) => [p.name, p.options[0]]);
   const now = (p) => {
     const column = row < 0 ? null : trials.get(`p:${p.name}`);
     if (!column) return p.low ?? shown(p)[0] ?? '';
@@ -132,12 +134,16 @@ function addTrial(app) {
     name: `p${i}`, label: line(p.name), value: now(p), kind: p.kind === 'choice' && p.options?.length ? 'select' : p.kind === 'float' || p.kind === 'int' ? 'number' : 'text',
     options: shown(p).map((o) => [o, line(o)]), hint: p.kind === 'float' || p.kind === 'int' ? `${num(p.low)} to ${num(p.high)}${p.log ? ', logarithmic' : ''}` : undefined,
   }));
-  if (fields.length === 0) fields.push({ name: 'config', label: 'Configuration', kind: 'text-long', value: '{}', hint: 'As JSON.' });
+  if (fields.length === 0) fields.push({ name: 'config', label: 'Configuration', kind: 'text-long', value: JSON.stringify(nested(fixed)), hint: 'As JSON.' });
   return {
     title: 'Add a trial', confirm: 'Add', fields,
     says: `One more trial with this configuration joins the line.${from === null ? '' : ` The values are those of trial ${from}.`}`,
     act: async (v) => {
-      const config = list.length === 0 ? JSON.parse(v.config) : nested(list.map((p, i) => [p.name, p.kind === 'choice' ? (p.options ?? [])[shown(p).indexOf(v[`p${i}`])] ?? v[`p${i}`] : p.kind === 'float' || p.kind === 'int' ? number(v[`p${i}`], p.name) : value(v[`p${i}`])]));
+      const read = (p, t) => {
+        if (p.kind === 'choice') return (p.options ?? [])[shown(p).indexOf(t)] ?? value(t);
+        return p.kind === 'float' || p.kind === 'int' ? number(t, line(p.name), { whole: p.kind === 'int' }) : value(t);
+      };
+      const config = list.length === 0 ? value(v.config) : nested([...list.map((p, i) => [p.name, read(p, v[`p${i}`])]), ...fixed]);
       const answer = await order(app, { add: config });
       return answer?.done?.trial ? `Added as ${line(answer.done.trial)}.` : 'Added.';
     },
@@ -148,28 +154,30 @@ function addTrial(app) {
 function space(app) {
   const list = (app.header.parameters ?? []).filter((p) => ['float', 'int', 'choice'].includes(p.kind));
   if (list.length === 0) return { title: 'Change the space', confirm: 'Change', says: 'This run has no parameter that can be changed.', act: async () => 'Nothing to change.' };
-  const text = (p) => (p.kind === 'choice' ? JSON.stringify(p.options ?? []) : `${p.low} ${p.high}`);
+  const text = (p) => (p.kind === 'choice' ? JSON.stringify(p.options ?? []) : `${p.low} to ${p.high}`);
   const domain = (v) => {
     const p = list[Number(v.parameter)];
     if (p.kind === 'choice') {
       const options = value(v.bounds);
       if (!Array.isArray(options) || options.length === 0) throw new Error('The options are a list, such as ["relu", "gelu"].');
-      return [p, { choice: options }];
+      return [p, { choice: options }, `one of ${line(JSON.stringify(options).slice(1, -1))}`];
     }
-    const [a, b] = v.bounds.split(/[\s,;]+|\bto\b/).filter(Boolean).map((t) => number(t, 'A bound'));
-    if (b === undefined || !(a < b)) throw new Error('Two bounds are needed, the lower one first.');
-    return [p, { [(p.log ? 'log_' : '') + (p.kind === 'int' ? 'int' : 'uniform')]: [a, b] }];
+    const whole = p.kind === 'int';
+    const [a, b] = v.bounds.split(/[\s,;]+|\bto\b/).filter(Boolean).map((t) => number(t, 'A bound', { whole }));
+    if (b === undefined || !(whole ? a <= b : a < b)) throw new Error('Two bounds are needed, the lower one first.');
+    // A space says of whole numbers which one comes after the last.
+    return [p, { [(p.log ? 'log_' : '') + (whole ? 'int' : 'uniform')]: [a, whole ? b + 1 : b] }, `from ${num(a)} to ${num(b)}`];
   };
   return {
     title: 'Change the space', confirm: 'Change',
     fields: [
       { name: 'parameter', label: 'Parameter', kind: 'select', options: list.map((p, i) => [String(i), line(p.name)]), value: '0' },
-      { name: 'bounds', label: 'May be', value: text(list[0]), hint: 'Two bounds (of whole numbers without the second), or a list of options in JSON.' },
+      { name: 'bounds', label: 'May be', value: text(list[0]), hint: 'The least and the greatest value, or a list of options in JSON.' },
     ],
     changed: (name, inputs) => { if (name === 'parameter') inputs.bounds.value = text(list[Number(inputs.parameter.value)]); },
     says: (v) => {
       let what = '';
-      try { const [p, d] = domain(v); what = ` ${line(p.name)} becomes ${line(JSON.stringify(d))}.`; } catch (e) { what = ` ${e.message}`; }
+      try { const [p, , words] = domain(v); what = ` ${line(p.name)} will be ${words}.`; } catch (e) { what = ` ${e.message}`; }
       return `Holds for what is suggested from now on. Suggestions that haven’t begun and lie outside are withdrawn, others are drawn in their places; what was tried stays.${what}`;
     },
     act: async (v) => { const [p, d] = domain(v); await order(app, { set_space: { changes: nested([[p.name, d]]) } }); return `The space of ${line(p.name)} is changed.`; },

@@ -55,7 +55,7 @@ export function ask({ title, says, fields = [], confirm, danger, act, changed })
     tell();
     box.showModal();
     (parts[0]?.input ?? (danger ? off : go)).focus();
-    parts[0]?.input.select?.();
+    if (parts[0]?.input.tagName === 'INPUT') parts[0].input.select();
   });
 }
 

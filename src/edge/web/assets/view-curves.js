@@ -11,11 +11,14 @@ export const curves = {
   mount: (host, app) => new Curves(host, app),
 };
 
+// Between two iterations there is nothing.
+const WHOLE = [1, 2, 5].flatMap((n) => Array.from({ length: 9 }, (_, e) => n * 10 ** e)).sort((a, b) => a - b);
+
 /** uPlot's axes in the colours of the page. */
 export function axisOptions(c, label) {
   const one = { stroke: c.quiet, font: c.font, grid: { stroke: c.rule, width: 1 }, ticks: { show: false }, gap: 6 };
   return [
-    { ...one, size: 34, grid: { show: false }, values: (_, v) => v.map((x) => (x === null ? '' : num(x))) },
+    { ...one, size: 34, grid: { show: false }, incrs: WHOLE, values: (_, v) => v.map((x) => (x === null ? '' : num(x))) },
     { ...one, size: 62, label: undefined, values: (_, v) => v.map((x) => (x === null ? '' : num(x))) },
   ];
 }
