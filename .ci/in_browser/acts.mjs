@@ -53,7 +53,36 @@ export async function live(page, ctx) {
   check(updates.length > 3, 'changes came through the stream');
   quiet(second, 'a second tab');
   await second.close();
+  // The network comes back after a while without it: a new stream, and nothing is missing.
+  await page.evaluate(() => dispatchEvent(new Event('online')));
+  await moves(page, await iterations(page));
   quiet(page, 'live');
+}
+
+/** A browser without streams asks. */
+export async function asking(ctx, link) {
+  await ctx.addInitScript(() => { delete window.EventSource; });
+  const page = await newPage(ctx);
+  await page.goto(link);
+  await page.waitForSelector('.runs tbody tr');
+  await openRun(page, 'live');
+  await page.waitForFunction(() => document.querySelector('.link-state').textContent === 'Asking');
+  await moves(page, await iterations(page));
+  quiet(page, 'asking');
+}
+
+/** What the server chose of a million trials is said. */
+export async function chosen(ctx, link) {
+  const page = await newPage(ctx);
+  await page.route('**/trials?most=*', async (route) => {
+    const answer = await route.fetch();
+    await route.fulfill({ response: answer, json: { ...await answer.json(), of: 1000000, chosen: 'the best 2,000, the newest 2,000 and 46,000 at random' } });
+  });
+  await page.goto(link);
+  await page.waitForSelector('.runs tbody tr');
+  await openRun(page, 'digits');
+  same(await text(page, '.chosen'), '60 of 1,000,000 trials: the best 2,000, the newest 2,000 and 46,000 at random', 'the choice is said');
+  quiet(page, 'a choice');
 }
 
 export async function onTrials(page) {

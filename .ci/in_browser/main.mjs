@@ -92,6 +92,11 @@ try {
   await watched.waitForSelector('.runs tbody tr');
   await acts.watching(watched);
   await watcher.close();
+  for (const part of [acts.asking, acts.chosen]) {
+    const lone = await context(browser);
+    await part(lone, await server.another('control'));
+    await lone.close();
+  }
   server = await acts.restart(page, server, () => serve(port, runs));
   said('watching, restart');
   await shots(browser, server);

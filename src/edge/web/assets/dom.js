@@ -24,6 +24,12 @@ export function add(node, children) {
   return node;
 }
 
+/** How long something took, for whoever measures; old times are forgotten, for a page may be open for weeks. */
+export function took(name, start) {
+  if (performance.getEntriesByName(name).length > 300) performance.clearMeasures(name);
+  performance.measure(name, { start });
+}
+
 /** Puts children in the place of all that a node has. */
 export function fill(node, ...children) {
   node.textContent = '';

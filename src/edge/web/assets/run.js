@@ -1,6 +1,6 @@
 // One run: its head, its views, and the trial that is selected. Changes come in here and go to what is shown.
 import { get, runPath } from './api.js';
-import { el, empty, fill, loading, say } from './dom.js';
+import { el, empty, fill, loading, say, took } from './dom.js';
 import { compile, pass } from './filter.js';
 import { line, sentence, whole } from './format.js';
 import { Header } from './header.js';
@@ -200,7 +200,7 @@ export class RunPage {
     if (this.held !== null || this.trials === null) { (this.held ??= []).push(data); return; }
     const start = performance.now();
     this.apply(data);
-    performance.measure('tryout:update', { start });
+    took('tryout:update', start);
   }
 
   apply(data, quiet = false) {
@@ -303,7 +303,7 @@ export class RunPage {
       const start = performance.now();
       this.refilter();
       this.view?.update('filter');
-      performance.measure('tryout:filter', { start });
+      took('tryout:filter', start);
       this.go({ filter: this.input.value.trim() }, { quiet: true });
     }, 90);
   }

@@ -1,5 +1,5 @@
 // The table of trials: only the rows that are seen exist, so that 50,000 cost what 50 do.
-import { button, el, fill, say, statusMark, empty } from './dom.js';
+import { button, el, empty, fill, say, statusMark, took } from './dom.js';
 import { columnFormat, count, duration, line, NONE, whole } from './format.js';
 import { sorted } from './filter.js';
 import { goalOf } from './store.js';
@@ -158,7 +158,7 @@ class Table {
     this.arrange();
     this.scroll.scrollTop = 0;
     this.paint();
-    performance.measure('tryout:sort', { start: started });
+    took('tryout:sort', started);
   }
 
   frame() {

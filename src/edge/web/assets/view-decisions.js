@@ -4,6 +4,9 @@ import { get, runPath } from './api.js';
 import { count, duration, line } from './format.js';
 import { View } from './view.js';
 
+// More than this are fetched again when somebody goes back so far.
+const KEEP = 5000;
+
 export const decisions = {
   name: 'decisions',
   label: 'Decisions',
@@ -39,6 +42,7 @@ class Decisions extends View {
     const fresh = this.data.decisions.filter((d) => d.seq > newest);
     if (this.list.length > 0 && fresh.length === this.data.decisions.length) this.list = fresh;
     else this.list = [...fresh, ...this.list];
+    if (this.list.length > KEEP) { this.list.length = KEEP; this.end_ = false; }
     if (this.end_ === undefined) this.end_ = this.data.decisions.length < 200;
   }
 
