@@ -50,7 +50,7 @@ const TRIAL = {
   }),
   resources: (app, n, detail) => ({
     title: `Resources of trial ${n}`, confirm: 'Set resources',
-    fields: [{ name: 'needs', label: 'It needs', value: (detail.request ?? 'cpu 1').replace(/[{}"]/g, ''), hint: 'Such as “cpu 2, gpu 0.5”, or JSON.' }],
+    fields: [{ name: 'needs', label: 'It needs', value: detail.request ?? 'cpu 1', hint: 'Such as “cpu 2, gpu 0.5”, or JSON.' }],
     says: 'If it runs, it is saved after its step and starts again with what it then needs.',
     act: async (v) => { await order(app, { request: [n, resources(v.needs)] }); return `Trial ${n} needs ${v.needs}.`; },
   }),
@@ -216,7 +216,7 @@ const RUN = {
     act: async (v) => { const n = number(v.n, 'The number', { least: 0, whole: true }); await order(app, { staged: n }); return `${whole(n)} wait ahead.`; },
   }),
   machine: (app) => ({
-    title: 'Resources of the run', confirm: 'Set', fields: [{ name: 'has', label: 'There is', value: (app.header.pool?.total ?? '').replace(/[{}"]/g, ''), hint: 'Such as “cpu 4, gpu 2”, or JSON.' }],
+    title: 'Resources of the run', confirm: 'Set', fields: [{ name: 'has', label: 'There is', value: app.header.pool?.total ?? '', hint: 'Such as “cpu 4, gpu 2”, or JSON.' }],
     says: 'What trials may use in all from now on. Those that run keep what they have until they end.',
     act: async (v) => { await order(app, { resources: resources(v.has) }); return `Resources: ${v.has}.`; },
   }),

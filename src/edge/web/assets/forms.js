@@ -74,7 +74,12 @@ export function resources(text) {
     try { return JSON.parse(text); } catch { throw new Error('This isn’t valid JSON.'); }
   }
   const out = {};
-  for (const part of text.split(/[,;]+/).map((p) => p.trim()).filter(Boolean)) {
+  // As it is shown: `gpu 2 (0, 1)` names the GPUs.
+  const rest = text.replace(/([^\s,;]+)\s+[\d.]+\s*\(([\d,\s]+)\)/g, (_, name, list) => {
+    out[name] = list.split(',').map(Number);
+    return '';
+  });
+  for (const part of rest.split(/[,;]+/).map((p) => p.trim()).filter(Boolean)) {
     const m = /^([^\s=:]+)\s*[\s=:]\s*([\d.]+)$/.exec(part);
     if (!m) throw new Error(`“${part}” isn’t a name and a number, such as “cpu 2”.`);
     out[m[1]] = Number(m[2]);

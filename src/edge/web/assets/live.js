@@ -6,7 +6,7 @@ const LIMIT = 30000;
 
 /**
  * Events of this object: `change`, `lagged`, `runs` with the server's data; `open` with the runs that the stream has, `fresh` if it is a new one;
- * `state` with `live`, `waiting`, `polling` or `lost`.
+ * `state` with `live`, `waiting`, `polling` or `lost`; `gone` when there is no session any more.
  */
 export class Live extends EventTarget {
   constructor() {
@@ -20,7 +20,7 @@ export class Live extends EventTarget {
     this.openFor = new Set();
     this.failed = 0;
     this.timer = null;
-    this.seen = performance.now();
+    this.seen = Date.now();
     this.channel = typeof BroadcastChannel === 'undefined' ? null : new BroadcastChannel(SCOPE);
     if (this.channel) this.channel.onmessage = (e) => this.heard(e.data);
     if (typeof EventSource === 'undefined') this.poll();
@@ -128,7 +128,8 @@ export class Live extends EventTarget {
         await get('api/session');
         if (this.failed > 6) this.poll(); else this.reopen();
       } catch (e) {
-        if (e.status !== 401) this.broken(source);
+        if (e.status === 401) this.pass('gone', null);
+        else this.broken(source);
       }
     }, wait);
   }
@@ -143,7 +144,8 @@ export class Live extends EventTarget {
   // A computer that slept has a stream that only seems to be there.
   watchSleep() {
     const woke = () => {
-      const now = performance.now();
+      // This clock also goes while the computer sleeps.
+      const now = Date.now();
       const slept = now - this.seen > 60000;
       this.seen = now;
       if (slept) this.again();

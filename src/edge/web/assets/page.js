@@ -39,6 +39,7 @@ class App {
     this.live.addEventListener('runs', (e) => this.takeRuns(e.data.runs));
     this.live.addEventListener('state', () => { this.top.connection(); if (this.live.state === 'waiting' || this.live.state === 'lost') this.broke = true; });
     this.live.addEventListener('open', () => this.opened());
+    this.live.addEventListener('gone', () => this.lost());
     this.moved();
   }
 
