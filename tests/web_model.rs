@@ -354,3 +354,35 @@ fn a_compacted_journal_says_what_it_still_knows() {
     let chosen = model.trials(10).chosen;
     assert_eq!(chosen, "the best 3, the newest 3 and 4 of the others");
 }
+
+#[test]
+fn a_run_in_this_process_needs_no_directory() {
+    let gate = Gate::new();
+    let experiment = Script::gated(&gate).experiment("mounted").points(numbered(3)).stop(stop::iterations(3));
+    let handle = experiment.objective(Objective::max("score")).start().unwrap();
+    gate.let_pass(1);
+    gate.wait_for(2);
+    let model = within("the model", {
+        let control = handle.control();
+        move || futures::executor::block_on(control.read_model()).unwrap()
+    });
+    let summary = model.summary("key");
+    assert_eq!((summary.state, summary.live, summary.dir), (RunState::Running, true, None));
+    assert_eq!(model.trial(0).unwrap().curves.x, [1]);
+    let before = model.position();
+    gate.open();
+    let results = end(handle).unwrap();
+    ended(&model);
+    let Changes::Delta(delta) = model.changes("key", before) else { panic!("it is told") };
+    assert_eq!(delta.trials.number, [0, 1, 2]);
+    let header = model.header("key");
+    assert!(!header.summary.live && !header.has.outputs);
+    assert_eq!((header.summary.counts.terminated, header.summary.iterations), (3, results.iterations()));
+    for trial in results.trials() {
+        let page = model.trial(trial.id.number()).unwrap();
+        assert_eq!((page.iteration, page.curves.x), (3, vec![1, 2, 3]));
+        assert_eq!(page.curves.metrics["score"], [Some(1.0), Some(2.0), Some(3.0)]);
+        assert_eq!(page.ended, trial.ended.map(|moment| moment.since_start().as_secs_f64()));
+    }
+    without_holes(&model);
+}

@@ -6,7 +6,7 @@ use actix::{Context, Handler, MessageResult, ResponseFuture};
 use futures::channel::oneshot;
 
 use super::controller::Controller;
-use super::messages::{Inspect, InspectPool, InspectTrial, ListTrials, Sync};
+use super::messages::{Inspect, InspectAll, InspectPool, InspectTrial, ListTrials, Sync};
 use crate::logic::api::{PoolStatus, RunStatus, TrialStatus};
 use crate::logic::ids::TrialId;
 use crate::logic::schedule::Cohort;
@@ -85,5 +85,13 @@ impl Handler<InspectPool> for Controller {
     fn handle(&mut self, question: InspectPool, _: &mut Context<Self>) -> Self::Result {
         let supervisor = self.supervisor.clone();
         Box::pin(async move { supervisor.send(question).await.unwrap_or_default() })
+    }
+}
+
+impl Handler<InspectAll> for Controller {
+    type Result = MessageResult<InspectAll>;
+
+    fn handle(&mut self, _: InspectAll, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(self.engine.overview(self.clock.now()))
     }
 }

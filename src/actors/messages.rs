@@ -6,7 +6,7 @@ use actix::{Message, Recipient};
 
 use super::defect::Defect;
 use crate::logic::api::{PoolStatus, RunStatus, TrialStatus};
-use crate::logic::engine::{ClientOrder, Effect, OrderError, SuggestTask, WaitFor};
+use crate::logic::engine::{ClientOrder, Effect, OrderError, Overview, SuggestTask, WaitFor};
 use crate::logic::event::EventKind;
 use crate::logic::gate::JournalNotice;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
@@ -35,6 +35,7 @@ answers! {
     #[cfg(feature = "testing")]
     Panic => ();
     InspectPool => PoolStatus;
+    InspectAll => Overview;
     ToTrial => ();
     ToController => ();
     ToPool => ();
@@ -101,6 +102,10 @@ pub struct InspectPool {
     /// Also say why this trial waits.
     pub trial: Option<TrialId>,
 }
+
+/// What is all that is known? For a view that begins now.
+#[derive(Clone, Copy, Debug)]
+pub struct InspectAll;
 
 // ---- between the actors --------------------------------------------------------------------------------------------
 

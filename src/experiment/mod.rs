@@ -14,6 +14,8 @@ mod handle;
 mod imports;
 mod keeping;
 mod machines;
+#[cfg(feature = "web")]
+mod page;
 mod place;
 mod resume;
 mod safeguards;

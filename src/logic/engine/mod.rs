@@ -59,7 +59,7 @@ pub use hold::{OnSameError, SameError};
 pub use io::{ClientOrder, EngineInput, EngineOutput, OrderError, Waiting};
 pub(crate) use ledger::Entry;
 pub use ledger::{Ledger, Ordered, Place, Plan, RunRecord, SpaceChange, StoredTrial, TrialRecord};
-pub use onlooker::Onlooker;
+pub use onlooker::{Onlooker, Overview};
 pub use replay::{ReplayError, Replayed};
 pub use resume::{OnResume, ParseResumeError, Resume};
 pub use searcher_slot::SuggestTask;

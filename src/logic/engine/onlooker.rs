@@ -1,11 +1,39 @@
 //! A run as its records tell it, without the parts that decide: for views.
 
-use super::{Ledger, ReplayError};
+use super::{Engine, Ledger, Plan, ReplayError, RunRecord, TrialRecord};
 use crate::logic::engine::settings::EngineSettings;
 use crate::logic::event::{EventKind, ExperimentEvent};
-use crate::logic::ids::{RunId, TrialId};
-use crate::logic::journal::Record;
+use crate::logic::ids::{RunId, TrialId, WorkerId};
+use crate::logic::journal::{Opened, Record};
 use crate::logic::pool::Resources;
+use crate::logic::time::Moment;
+
+/// All that an engine knows at a moment: where a view begins that didn't hear what happened before.
+#[derive(Clone, Debug)]
+pub struct Overview {
+    /// The moment. What happens later isn't in it.
+    pub now: Moment,
+    /// The session. Its time by the machine's clock isn't known here.
+    pub opened: Opened,
+    /// The run as a whole.
+    pub run: RunRecord,
+    /// All trials, in the order of their creation, and what is to come of those that haven't ended.
+    pub trials: Vec<(TrialRecord, Option<Plan>)>,
+    /// Who has which worker.
+    pub workers: Vec<(TrialId, WorkerId)>,
+}
+
+impl Engine {
+    /// All that is known at this moment.
+    pub fn overview(&self, now: Moment) -> Overview {
+        let settings = &self.settings;
+        let ledger = &self.ledger;
+        let trials = ledger.iter().map(|record| (record.clone(), ledger.plan(record.id).cloned())).collect();
+        let workers = ledger.open_trials().filter_map(|trial| Some((trial, self.runs_on(trial)?.worker))).collect();
+        let opened = Opened::new(settings.experiment.clone(), settings.run, "");
+        Overview { now, opened, run: ledger.run().clone(), trials, workers }
+    }
+}
 
 /// Follows the records of a run: its ledger is what the engine's was. No part that decides is called.
 #[derive(Debug)]
@@ -18,6 +46,13 @@ impl Onlooker {
     /// Of a run of which nothing is known yet.
     pub fn new(run: RunId) -> Self {
         Self { run, ledger: Ledger::new(&EngineSettings::new(run, "", Resources::new())) }
+    }
+
+    /// Of a run of which all this is known.
+    pub fn of(run: RunId, record: RunRecord, trials: Vec<(TrialRecord, Option<Plan>)>) -> Self {
+        let mut onlooker = Self::new(run);
+        onlooker.ledger.adopt(record, trials);
+        onlooker
     }
 
     /// What is known of trials and run.

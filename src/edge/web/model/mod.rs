@@ -21,7 +21,7 @@
 //! | `rows`, `decisions`, `timeline` | what follows from it at each event, in constant time |
 //! | `head`, `columns`, `page`, `judged`, `outputs` | the views, made when somebody asks |
 //! | `words` | what is said in words |
-//! | `bell`, `follow` | reads further while the run goes on |
+//! | `bell`, `follow`, `mounted` | keep it up to date while the run goes on |
 
 mod bell;
 mod columns;
@@ -29,6 +29,7 @@ mod decisions;
 mod follow;
 mod head;
 mod judged;
+mod mounted;
 mod outputs;
 mod page;
 mod rows;

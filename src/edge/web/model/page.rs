@@ -130,7 +130,7 @@ fn changed(before: &Config, after: &Config) -> BTreeMap<String, (Value, Value)> 
 pub(super) fn workers(state: &State, goes_on: bool, now: f64) -> WorkersView {
     let end = (!goes_on).then(|| state.ledger().run().now);
     let chosen = match (state.timeline.from(), state.is_compacted()) {
-        (Some(from), _) => format!("from {:.0} s on: what was before is too much to be kept", seconds(from)),
+        (Some(from), _) => format!("from {:.0} s on", seconds(from)),
         (None, true) => {
             "what isn't in the journal's snapshot: that doesn't say which worker had which trial".to_owned()
         }

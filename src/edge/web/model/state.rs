@@ -6,7 +6,7 @@ use super::decisions::Decisions;
 use super::rows::Rows;
 use super::timeline::Timeline;
 use super::views::LiveChange;
-use crate::logic::engine::{Ledger, Onlooker, ReplayError, RunRecord};
+use crate::logic::engine::{Ledger, Onlooker, Overview, ReplayError, RunRecord};
 use crate::logic::event::{Closing, Ending, EventKind, ExperimentEvent, PausedBy};
 use crate::logic::ids::TrialId;
 use crate::logic::journal::{Opened, Record};
@@ -83,6 +83,27 @@ impl State {
             missed: 0,
         };
         state.open(opened);
+        state
+    }
+
+    /// Of a run of which all this is known, and no more of what was before.
+    pub(super) fn mounted(overview: Overview, began: f64) -> Self {
+        let Overview { now, opened, run, trials, workers } = overview;
+        let id = opened.run;
+        let mut state = Self::new(Opened { wall_clock: began, ..opened });
+        state.edits_of(&run);
+        state.onlooker = Onlooker::of(id, run, trials);
+        for record in state.onlooker.ledger().iter() {
+            let number = record.id.number();
+            state.rows.touch(record, 0);
+            state.halted |= record.ending == Some(Ending::Scheduler) || record.status == Status::Paused;
+            state.copies.extend((0..record.lineage.len()).map(|place| (number, place, None)));
+            for (name, _) in record.stats.iter().filter(|(name, _)| !state.known.contains(*name)) {
+                state.metrics.push(name.to_owned());
+            }
+            state.known.extend(state.metrics.iter().skip(state.known.len()).cloned());
+        }
+        workers.into_iter().for_each(|(trial, worker)| state.timeline.found(trial, worker, now));
         state
     }
 

@@ -70,6 +70,12 @@ impl Timeline {
         }
     }
 
+    /// A trial has a worker already.
+    pub(super) fn found(&mut self, trial: TrialId, worker: WorkerId, at: Moment) {
+        self.launched(trial, worker, at);
+        self.from = Some(at);
+    }
+
     /// A session begins: no worker of an earlier one is there any more.
     pub(super) fn session(&mut self, at: Moment) {
         self.end(at);

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Ledger;
 use super::lines::Standing;
 use super::record::{Entry, Live, Open, Place, Plan, TrialRecord};
+use super::run::RunRecord;
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::Report;
@@ -63,6 +64,18 @@ impl Entry {
 }
 
 impl Ledger {
+    /// Takes over what another ledger knows.
+    pub(crate) fn adopt(&mut self, run: RunRecord, trials: Vec<(TrialRecord, Option<Plan>)>) {
+        self.run = run;
+        for (record, plan) in trials {
+            let open = plan.map(|plan| Box::new(Open { plan, live: Live::at(State::Queued) }));
+            let entry = Entry { record, open };
+            self.lines.enter(entry.record.id, Standing::of(&entry));
+            self.entries.push(entry);
+        }
+        self.share_out();
+    }
+
     /// Takes in a trial of a snapshot. Answers whether it is known.
     pub(crate) fn load(&mut self, stored: StoredTrial) -> bool {
         let trial = TrialId::new(self.id, stored.trial);
