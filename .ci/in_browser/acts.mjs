@@ -133,6 +133,9 @@ export async function onRun(page) {
   await act(page, '.run-head', 'add', { [`p${at.indexOf('breaks')}`]: '3' });
   await page.waitForFunction((n) => Number(document.querySelector('.filter-says').textContent.match(/\d+/)[0]) > n, total);
   const added = await text(page, '.run-head .said');
+  // There is room for all that wait.
+  await act(page, '.run-head', 'machine', { has: 'cpu 16' });
+  await act(page, '.run-head', 'concurrency', { n: '16' });
   await choose(page, `number = ${Number(added.match(/_(\d+)/)[1])}`);
   await page.waitForSelector('.trial .failure');
   await status(page, 'Error');

@@ -7,7 +7,7 @@ import path from 'node:path';
 import readline from 'node:readline';
 
 export const scratch = process.env.SCRATCH;
-export const program = path.resolve('target/release/tryout');
+export const program = process.env.TRYOUT ?? path.resolve('target/release/tryout');
 export const runs = path.join(scratch, 'runs');
 
 const WORKER = 'worker = ["python3", "-m", "tryout_worker", "work.py:Work"]\n';

@@ -33,9 +33,10 @@ export async function shots(browser, server) {
       await drawn(page, '.plot canvas');
       await picture(page, 'rungs-dark');
       await page.keyboard.press('Escape');
-      await view(page, 'parallel');
-      await drawn(page, '.plot canvas');
-      await picture(page, 'parallel-dark');
+      await view(page, 'slice');
+      await drawn(page, '.slices canvas');
+      await page.waitForSelector('.bars .bar');
+      await picture(page, 'importance-dark');
     } else {
       await picture(page, 'trials');
       await openRun(page, 'population');

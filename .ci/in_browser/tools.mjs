@@ -26,6 +26,8 @@ export const done = () => checks;
 export async function context(browser, { width = 1280, height = 860, dark = false, scale = 1 } = {}) {
   const it = await browser.newContext({ viewport: { width, height }, colorScheme: dark ? 'dark' : 'light', deviceScaleFactor: scale, reducedMotion: 'reduce' });
   it.setDefaultTimeout(15000);
+  // While the page is worked on: its files as they are in the tree, without a build.
+  if (process.env.PAGE_FILES === 'tree') await it.route('**/assets/*', (route) => route.fulfill({ path: path.join('src/edge/web', new URL(route.request().url()).pathname) }));
   return it;
 }
 

@@ -62,7 +62,7 @@ async function trial(page) {
   const sections = await page.locator('.trial section:not([hidden]) h3').allTextContents();
   for (const wanted of ['Curves', 'Configuration', 'Last report', 'Output', 'Decisions', 'Checkpoints']) check(sections.includes(wanted), `a trial shows ${wanted}: ${sections}`);
   check((await text(page, '.trial .facts')).includes('Iteration27'), 'a trial says how far it came');
-  check((await page.locator('.trial dl.facts').allTextContents()).some((t) => t.includes('model.depth')), 'a configuration has its levels');
+  check((await page.locator('.trial dl.facts').allTextContents()).some((t) => t.includes('model/depth')), 'a configuration has its levels');
   await drawn(page, '.trial .uplot canvas');
   await page.getByRole('button', { name: 'Full width' }).click();
   await page.waitForSelector('.work.trial-only');

@@ -38,7 +38,11 @@ export function names(trials, header) {
       return (Number.isNaN(to) ? now : to) - from;
     },
   });
-  for (const name of trials.parameters) all.set(name, { column: trials.get(`p:${name}`) });
+  for (const name of trials.parameters) {
+    // A level below another one is written with a dot in experiment files.
+    all.set(name.replaceAll('/', '.'), { column: trials.get(`p:${name}`) });
+    all.set(name, { column: trials.get(`p:${name}`) });
+  }
   for (const name of trials.metrics) if (!all.has(name) || name in plain) all.set(name, { column: trials.get(`m:${name}`) });
   return all;
 }

@@ -93,11 +93,11 @@ export function value(text) {
   try { return JSON.parse(text); } catch { return text; }
 }
 
-/** A flat name with dots as levels of a map. */
+/** Names of which each `/` begins a further level, as levels of a map. */
 export function nested(pairs) {
   const out = {};
   for (const [name, v] of pairs) {
-    const path = name.split('.');
+    const path = name.split('/');
     let at = out;
     for (const step of path.slice(0, -1)) {
       if (!Object.hasOwn(at, step)) Object.defineProperty(at, step, { value: {}, enumerable: true, configurable: true, writable: true });

@@ -46,6 +46,7 @@ export class Header {
     say(this.best.node.firstChild, h.objective ? `Best ${line(h.objective.metric)} (${h.objective.mode})` : 'Best so far');
     say(this.best.value, h.best ? num(h.best.value) : '–');
     say(this.bestLink, h.best ? `trial ${h.best.number}` : '');
+    this.bestLink.hidden = !h.best;
     fill(this.counts, counts(h));
     say(this.time.value, duration(h.elapsed));
     say(this.time.more, h.budget?.time_limit ? `of ${duration(h.budget.time_limit)}` : '');

@@ -6,6 +6,8 @@ import { goalOf } from './store.js';
 
 const ROW = 30;
 const KEEP = 'tryout:columns';
+// Who has moved in the table within this time looks for a row: its order waits.
+const STILL = 4000;
 
 function columnsOf(app) {
   const { trials, header } = app;
@@ -46,13 +48,14 @@ class Table {
     this.order = new Uint32Array(0);
     this.shown = [];
     this.late = 0;
+    this.touched = -Infinity;
     this.hidden = this.remembered();
     this.columns = [];
     this.head = el('div', { class: 'grid-head', role: 'row', 'aria-rowindex': '1' });
     this.space = el('div', { class: 'grid-space' });
     this.scroll = el('div', {
       class: 'grid', role: 'grid', tabindex: '0', 'aria-label': 'Trials',
-      on: { scroll: () => this.frame(), keydown: (e) => this.key(e), pointerenter: () => { this.over = true; }, pointerleave: () => { this.over = false; this.catchUp(); } },
+      on: { scroll: () => this.frame(), keydown: (e) => this.key(e), pointermove: () => this.touch(), wheel: () => this.touch(), pointerleave: () => { this.touched = -Infinity; this.catchUp(); } },
     }, this.head, this.space);
     this.again = button('Sort again', () => { this.arrange(); this.paint(); }, { class: 'small', hidden: true });
     this.tools = el('div', { class: 'tools-end' }, this.again, this.chooser());
@@ -234,12 +237,16 @@ class Table {
     if (what === 'filter') { this.arrange(); this.scroll.scrollTop = 0; this.paint(); return; }
     this.now = this.app.header.elapsed ?? this.now;
     this.late += 1;
-    if (this.over || (document.activeElement === this.scroll && this.scroll.matches(':focus-visible'))) {
+    if (this.order.length > 0 && performance.now() - this.touched < STILL) {
       this.again.hidden = false;
       this.paint();
       return;
     }
     this.catchUp();
+  }
+
+  touch() {
+    this.touched = performance.now();
   }
 
   catchUp() {
@@ -258,6 +265,7 @@ class Table {
 
   key(e) {
     if (e.target !== this.scroll) return;
+    this.touch();
     const page = Math.max(1, Math.floor(this.scroll.clientHeight / ROW) - 2);
     const step = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity }[e.key];
     if (e.key === 'Enter') { if (this.app.selected !== null) this.app.openTrial(); e.preventDefault(); return; }

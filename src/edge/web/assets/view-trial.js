@@ -12,9 +12,9 @@ import { Log } from './log.js';
 
 const facts = (list) => el('dl', { class: 'facts' }, list.filter(([, v]) => v !== null && v !== undefined && v !== '').map(([k, v]) => [el('dt', { text: k, title: k }), el('dd', { title: typeof v === 'string' ? v : undefined }, v instanceof Node ? v : String(v))]));
 
-/** Values of a configuration with their names, levels joined by dots. */
+/** Values of a configuration with their names, levels joined as the columns are. */
 export function flat(config, prefix = '') {
-  return Object.entries(config ?? {}).flatMap(([k, v]) => (v !== null && typeof v === 'object' && !Array.isArray(v) ? flat(v, `${prefix}${k}.`) : [[prefix + k, v]]));
+  return Object.entries(config ?? {}).flatMap(([k, v]) => (v !== null && typeof v === 'object' && !Array.isArray(v) ? flat(v, `${prefix}${k}/`) : [[prefix + k, v]]));
 }
 
 export class TrialPanel {
@@ -113,7 +113,7 @@ export class TrialPanel {
     fill(this.mark, statusMark(STATUS_KEYS.indexOf(d.status)));
     say(this.sub, line(d.id ?? ''));
     this.actions.update(d);
-    const whys = [['Waits', d.waits], ['Reason', d.reason], ['Ended', d.ending]].filter(([, v]) => v);
+    const whys = [['Now', d.waits], ['Reason', d.reason], ['Ended', d.ending]].filter(([, v]) => v);
     fill(this.why, whys.map(([k, v]) => el('p', {}, el('b', { text: k }), ` ${line(v)}`)));
     fill(this.stats, facts([
       ['Iteration', whole(d.iteration)], ['Attempts', whole(d.attempts)], ['Priority', whole(d.priority)], ['Runs on', d.runs_on && line(d.runs_on)], ['Needs', d.request && line(d.request)],
