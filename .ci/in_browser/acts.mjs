@@ -86,6 +86,8 @@ export async function chosen(ctx, link) {
 }
 
 export async function onTrials(page) {
+  // A refusal has a status of its own, and Chromium says so.
+  page.allow(/status of 409/);
   const number = await choose(page, 'status = running');
   const me = `number = ${number}`;
   await act(page, '.trial', 'save');
@@ -124,7 +126,6 @@ export async function onRun(page) {
   await page.waitForFunction(() => document.querySelectorAll('.run-details .edits li').length >= 3);
   await page.click('.run-details summary');
   // One more trial, which breaks; it is tried again.
-  page.allow(/status of 4\d\d/);
   const at = await page.evaluate(async () => {
     const header = await (await fetch(`api/runs/${new URLSearchParams(location.hash.slice(1)).get('run')}`)).json();
     return header.parameters.map((p) => p.name);

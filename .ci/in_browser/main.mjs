@@ -49,7 +49,7 @@ async function list(page) {
   quiet(page, 'runs');
 }
 
-const large = process.env.WITHOUT_LARGE ? null : makeLarge();
+const large = makeLarge();
 makeRuns();
 const walking = startLive();
 said('runs are there');

@@ -9,6 +9,7 @@ async function picture(page, name) {
   const folder = process.env.TRYOUT_WRITE === '1' ? 'docs' : 'target/browser';
   const file = path.resolve(folder, `page-${name}.png`);
   await page.mouse.move(2, 2);
+  await page.evaluate(() => document.activeElement?.blur());
   await page.screenshot({ path: file });
   check(fs.statSync(file).size < LARGEST, `${file} has less than ${LARGEST} bytes`);
 }
@@ -25,8 +26,8 @@ export async function shots(browser, server) {
     const page = await newPage(ctx);
     await page.goto(await server.another('control'));
     await page.waitForSelector('.runs tbody tr');
-    await openRun(page, 'digits');
-    await select(page, 'iteration >= 27');
+    await openRun(page, dark ? 'digits' : 'live');
+    await select(page, dark ? 'iteration >= 27' : 'status = running');
     await drawn(page, '.trial .uplot canvas');
     if (dark) {
       await view(page, 'rungs');

@@ -20,7 +20,7 @@ class Work(Trainable):
         floor = 0.08 + 0.2 * abs(math.log10(lr) + 2.5) + 0.03 * abs(depth - 5) + (0 if self.config.get("act") == "gelu" else 0.05)
         loss = floor + 1.5 * math.exp(-self.at / 6)
         print(f"step {self.at}: loss {loss:.4f}", flush=True)
-        return {"loss": loss, "accuracy": 1 - loss / 3, "cost": depth * 1.5 + 1 / (1 + lr), "<b>bold</b>": 1.0}
+        return {"loss": loss, "accuracy": 1 - loss / 3, "cost": depth * 1.5 + 1 / (1 + lr)} | ({"<b>bold</b>": 1.0} if self.config.get("hostile") else {})
 
     def save(self, directory):
         with open(os.path.join(directory, "at.json"), "w") as file:

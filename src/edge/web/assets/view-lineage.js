@@ -49,18 +49,20 @@ class Lineage extends View {
     const members = this.members();
     const at = new Map(members.map((m, i) => [m, i]));
     const end = Math.max(header.elapsed ?? 0, ...copies.map((k) => k.at));
-    const sx = scale(0, end);
+    const first = members.map((m) => trials.rowOf(m)).filter((r) => r >= 0).map((r) => trials.data('started')[r]).filter((t) => !Number.isNaN(t));
+    const begin = Math.min(...first, ...copies.map((k) => k.at));
+    const sx = scale(begin, end);
     axes(ctx, c, area, sx, scale(0, 1), { yTicks: [], xTicks: timeTicks(sx, Math.max(2, area.w / 110)) });
     const y = (m) => area.y + (area.h * (at.get(m) + 0.5)) / members.length;
     const x = (t) => area.x + area.w * sx.to(t);
-    this.at = { x, y, end };
+    this.at = { x, y, begin, end };
     ctx.textAlign = 'right'; ctx.textBaseline = 'middle';
     const every = Math.ceil(members.length / (area.h / 13));
     members.forEach((m, i) => {
       const row = trials.rowOf(m);
       const from = row < 0 ? 0 : trials.data('started')[row], to = row < 0 ? end : trials.data('ended')[row];
       ctx.strokeStyle = c.faint; ctx.lineWidth = 1.5;
-      ctx.beginPath(); ctx.moveTo(x(Number.isNaN(from) ? 0 : from), y(m)); ctx.lineTo(x(Number.isNaN(to) ? end : to), y(m)); ctx.stroke();
+      ctx.beginPath(); ctx.moveTo(x(Number.isNaN(from) ? begin : from), y(m)); ctx.lineTo(x(Number.isNaN(to) ? end : to), y(m)); ctx.stroke();
       ctx.fillStyle = m === this.app.header.best?.number ? c.accent : c.quiet;
       if (i % every === 0) ctx.fillText(String(m), area.x - 10, y(m));
     });
@@ -84,12 +86,12 @@ class Lineage extends View {
   /** Where the selected trial's state came from, back to the beginning. */
   ancestry(ctx, area, c) {
     if (!this.at || this.app.selected === null || !this.data) return;
-    const { x, y, end } = this.at;
+    const { x, y, begin, end } = this.at;
     let member = this.app.selected, until = end;
     for (let i = 0; i < 10000; i += 1) {
       const copy = this.data.copies.filter((k) => k.number === member && k.at <= until).sort((a, b) => b.at - a.at)[0];
       ctx.strokeStyle = c.ink; ctx.lineWidth = 2.5;
-      if (!Number.isNaN(y(member))) { ctx.beginPath(); ctx.moveTo(x(copy ? copy.at : 0), y(member)); ctx.lineTo(x(until), y(member)); ctx.stroke(); }
+      if (!Number.isNaN(y(member))) { ctx.beginPath(); ctx.moveTo(x(copy ? copy.at : begin), y(member)); ctx.lineTo(x(until), y(member)); ctx.stroke(); }
       if (!copy) return;
       this.link(ctx, copy, c.ink, 1, 2.5);
       until = copy.at - 1e-9;
