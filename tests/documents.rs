@@ -5,7 +5,7 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-const DOCUMENTS: [&str; 22] = [
+const DOCUMENTS: [&str; 23] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -19,6 +19,7 @@ const DOCUMENTS: [&str; 22] = [
     "docs/from-ray.md",
     "docs/http.md",
     "docs/journal.md",
+    "docs/page.md",
     "docs/pictures.md",
     "docs/population.md",
     "docs/processes.md",

@@ -87,7 +87,7 @@ export function axes(ctx, c, area, sx, sy, { xLabel, yLabel, xTicks, yTicks } = 
   ctx.lineWidth = 1;
   ctx.textBaseline = 'middle';
   ctx.textAlign = 'right';
-  for (const [v, label] of yTicks ?? sy.ticks(Math.max(3, area.h / 48))) {
+  for (const [v, label] of yTicks ?? sy.ticks(Math.max(4, area.h / 48))) {
     const y = Math.round(area.y + area.h * (1 - sy.to(v))) + 0.5;
     ctx.strokeStyle = c.rule;
     ctx.beginPath(); ctx.moveTo(area.x, y); ctx.lineTo(area.x + area.w, y); ctx.stroke();

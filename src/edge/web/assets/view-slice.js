@@ -133,11 +133,12 @@ class Slice extends View {
     const y = (v) => area.y + area.h * (1 - Math.max(0, Math.min(1, sy.to(v))));
     plot.at_ = (r) => [area.x + area.w * fx(r), y(values[r])];
     ctx.fillStyle = c.accent;
-    ctx.globalAlpha = rows.length > 1000 ? 0.3 : 0.55;
+    ctx.globalAlpha = rows.length > 1000 ? 0.3 : 0.75;
+    const size = rows.length > 1000 ? 3 : 4;
     for (const r of rows) {
       const [px, py] = plot.at_(r);
       if (Number.isNaN(px) || Number.isNaN(py)) continue;
-      ctx.fillRect(px - 1.5, py - 1.5, 3, 3);
+      ctx.fillRect(px - size / 2, py - size / 2, size, size);
       plot.point(px, py, number[r]);
     }
     ctx.globalAlpha = 1;
