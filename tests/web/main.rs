@@ -6,6 +6,7 @@
 mod common;
 
 mod limits;
+mod live;
 mod mounted;
 mod orders;
 mod rules;

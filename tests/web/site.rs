@@ -19,6 +19,7 @@ pub(crate) struct Site {
     pub(crate) handle: Option<ExperimentHandle>,
     pub(crate) dir: TempDir,
     pub(crate) serving: Serving,
+    pub(crate) runs: Runs,
     pub(crate) token: String,
     pub(crate) key: String,
 }
@@ -38,9 +39,10 @@ impl Site {
         settings.beside = dir.path().to_owned();
         settings.token_file = Some(dir.path().join("token"));
         set(&mut settings);
-        let serving = Serving::start(Runs::new().with(&handle.control()), settings).unwrap();
+        let runs = Runs::new().with(&handle.control());
+        let serving = Serving::start(runs.clone(), settings).unwrap();
         let token = std::fs::read_to_string(serving.token_file()).unwrap().trim().to_owned();
-        let mut site = Self { gate, watch, handle: Some(handle), dir, serving, token, key: String::new() };
+        let mut site = Self { gate, watch, handle: Some(handle), dir, serving, runs, token, key: String::new() };
         let runs = site.get("/api/runs").json();
         site.key = runs["runs"][0]["run"].as_str().unwrap().to_owned();
         site

@@ -1,5 +1,6 @@
 //! `GET api/events`: what changes, told at most five times a second, as long as somebody listens.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -58,6 +59,7 @@ pub(super) async fn events(asked: Asked) -> Answered<HttpResponse> {
     if keys.len() > MOST_RUNS {
         return Err(WebError::malformed(format!("one stream tells of at most {MOST_RUNS} runs")));
     }
+    let keys: BTreeSet<String> = keys.into_iter().collect();
     let last = one(asked.request.headers(), "last-event-id")?.map(str::to_owned);
     let runs = asked.page.runs().clone();
     let found = views::aside(move || keys.iter().map(|key| runs.find(key)).collect::<Answered<Vec<Run>>>()).await?;
@@ -119,6 +121,8 @@ struct Told {
     followed: Vec<Followed>,
     watched: Vec<Watched>,
     list: watch::Receiver<u64>,
+    /// How often a run had come or gone when that was told last.
+    listed: u64,
     stalled: Duration,
     _permit: Permit,
 }
@@ -126,15 +130,16 @@ struct Told {
 impl Told {
     fn new(page: Page, runs: Vec<Run>, last: Option<&str>, to: mpsc::Sender<Bytes>, permit: Permit) -> Self {
         let followed = runs.into_iter().map(|run| begin(&page, run, last)).collect();
-        let (list, stalled) = (page.runs().changes(), page.settings().limits.stalled);
-        let mut told = Self { page, to, followed, watched: Vec::new(), list, stalled, _permit: permit };
+        let (mut list, stalled) = (page.runs().changes(), page.settings().limits.stalled);
+        let listed = *list.borrow_and_update();
+        let mut told = Self { page, to, followed, watched: Vec::new(), list, listed, stalled, _permit: permit };
         told.watch_all();
         told
     }
 
     /// All runs that are known or followed: any of them may come to another state.
     fn watch_all(&mut self) {
-        let mut runs = self.page.runs().known();
+        let mut runs = self.page.runs().opened();
         for followed in &self.followed {
             if !runs.iter().any(|run| run.key == followed.run.key) {
                 runs.push(followed.run.clone());
@@ -197,9 +202,9 @@ impl Told {
 
     /// Tells that a run came, went or changed its state.
     async fn states(&mut self) -> Result<(), Ended> {
-        let listed = self.list.has_changed().unwrap_or(false);
-        self.list.mark_unchanged();
-        let changed = self.watched.iter_mut().fold(listed, |changed, run| {
+        let listed = *self.list.borrow_and_update();
+        let came = std::mem::replace(&mut self.listed, listed) != listed;
+        let changed = self.watched.iter_mut().fold(came, |changed, run| {
             let states = run.notices.borrow().states;
             let differs = std::mem::replace(&mut run.states, states) != states;
             changed || differs
@@ -207,11 +212,10 @@ impl Told {
         if !changed {
             return Ok(());
         }
-        if listed {
-            self.watch_all();
-        }
-        let runs = self.watched.iter().map(|watched| watched.run.clone()).collect();
-        let told = views::aside(move || views::json(&RunList::of(runs))).await;
+        let runs = self.page.runs().clone();
+        // First: what changes while the list is made is told again.
+        self.watch_all();
+        let told = views::aside(move || views::json(&RunList::look(&runs))).await;
         match told.ok().and_then(|body| String::from_utf8(body.into()).ok()) {
             Some(body) => self.send(format!("event: runs\ndata: {body}\n\n")).await,
             None => Ok(()),
@@ -302,4 +306,42 @@ fn change(run: &Run, since: u64) -> Answered<Result<(u64, String), String>> {
     let position = delta.position;
     let data = format!("{{\"run\":{key},\"position\":{position},\"header\":{header},\"trials\":{trials}}}");
     Ok(Ok((position, data)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::edge::web::runs::Runs;
+    use crate::edge::web::settings::{Access, PageSettings};
+
+    /// A page whose listeners are given up after a moment, and its listeners.
+    fn page() -> Page {
+        let mut settings = PageSettings::default();
+        settings.limits.stalled = Duration::from_millis(50);
+        Page::new(Runs::new(), Access::token("a token that is long enough to be one"), settings).unwrap()
+    }
+
+    fn told(page: &Page, to: mpsc::Sender<Bytes>) -> Told {
+        let runs = ["a", "b", "c"].map(|key| Run {
+            key: key.into(),
+            dir: None,
+            controlled: None,
+            model: crate::edge::web::model::RunModel::open(std::path::Path::new("nowhere")),
+        });
+        Told::new(page.clone(), runs.into(), None, to, page.listeners().0.enter("listeners").unwrap())
+    }
+
+    #[test]
+    fn a_listener_that_reads_nothing_is_given_up_and_one_that_is_gone_too() {
+        rt::System::new().block_on(async {
+            let page = page();
+            let (to, from) = mpsc::channel(ROOM);
+            assert_eq!(told(&page, to).tell().await, Err(Ended::Stalled));
+            assert_eq!(from.len(), ROOM, "no more than that waited for it");
+            assert_eq!(page.listeners().now(), 0);
+            let (to, from) = mpsc::channel(16);
+            drop(from);
+            assert_eq!(told(&page, to).tell().await, Err(Ended::Gone));
+        });
+    }
 }

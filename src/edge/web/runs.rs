@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use tokio::sync::watch;
 
 use super::error::{Answered, WebError};
-use super::model::RunModel;
+use super::model::{RunModel, RunState, Summary};
 use crate::edge::journal;
 use crate::edge::provenance;
 use crate::ports::control::Controlled;
 
 /// So many runs are shown at most: the newest.
 const MOST_RUNS: usize = 1_000;
+
+/// So many models of runs that have ended are kept.
+const MOST_ENDED: usize = 16;
 
 /// A run of this process: `Control` becomes one.
 #[derive(Clone)]
@@ -56,11 +60,22 @@ struct Places {
     live: Vec<LiveRun>,
 }
 
-/// The runs that were found, by their keys, and their order: the newest first.
+/// The runs that were found, by their keys.
 #[derive(Debug, Default)]
 struct Known {
-    runs: BTreeMap<Arc<str>, Run>,
-    order: Vec<Arc<str>>,
+    runs: BTreeMap<Arc<str>, Slot>,
+    /// Grows whenever somebody asks for a run.
+    asked: u64,
+}
+
+/// A run that was found. The model of one that has ended is given up when others are asked for: what the list says of it is kept.
+#[derive(Debug)]
+struct Slot {
+    found: Found,
+    run: Option<Run>,
+    /// What was said, and when the run was begun or gone on with last.
+    ended: Option<(SystemTime, Summary)>,
+    asked: u64,
 }
 
 /// A run that the page shows.
@@ -106,8 +121,36 @@ impl Runs {
         self.0.changed.send_modify(|count| *count += 1);
     }
 
-    /// Looks for runs; answers all, the newest first. It reads directories, and the journals of runs that are new.
-    pub(super) fn look(&self) -> Vec<Run> {
+    /// Looks for runs, and says how each stands, the newest first. It reads directories, and the journals of runs that are new.
+    pub(super) fn list(&self) -> Vec<Summary> {
+        let mut keys = self.look();
+        keys.truncate(MOST_RUNS);
+        let mut list: Vec<Summary> = keys.iter().filter_map(|key| self.summary(key)).collect();
+        list.sort_by(|a, b| b.began.total_cmp(&a.began));
+        list
+    }
+
+    /// A run by its key: the key is looked up, and never part of a path.
+    pub(super) fn find(&self, key: &str) -> Answered<Run> {
+        let found = self.open(key).or_else(|| {
+            self.look();
+            self.open(key)
+        });
+        found.ok_or_else(|| WebError::not_found("run"))
+    }
+
+    /// Those whose models are there: others don't change.
+    pub(super) fn opened(&self) -> Vec<Run> {
+        lock(&self.0.known).runs.values().filter_map(|slot| slot.run.clone()).collect()
+    }
+
+    /// Wakes whoever waits when a run comes or goes.
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
+    /// Looks for runs; answers their keys.
+    fn look(&self) -> Vec<Arc<str>> {
         let places = lock(&self.0.places).clone();
         let mut found: Vec<Found> = places.live.into_iter().map(Found::live).collect();
         let here: Vec<PathBuf> = found.iter().filter_map(|found| found.dir.as_deref()?.canonicalize().ok()).collect();
@@ -116,53 +159,83 @@ impl Runs {
             let others = dirs.into_iter().filter_map(|dir| dir.canonicalize().ok()).filter(|dir| !here.contains(dir));
             found.extend(others.map(Found::at));
         }
-        found.truncate(MOST_RUNS);
-        self.keep(found)
-    }
-
-    /// A run by its key: the key is looked up, and never part of a path.
-    pub(super) fn find(&self, key: &str) -> Answered<Run> {
-        let known = lock(&self.0.known).runs.get(key).cloned();
-        let found = known.or_else(|| self.look().into_iter().find(|run| &*run.key == key));
-        found.ok_or_else(|| WebError::not_found("run"))
-    }
-
-    /// Those that are known already.
-    pub(super) fn known(&self) -> Vec<Run> {
-        lock(&self.0.known).all()
-    }
-
-    /// Wakes whoever waits when a run comes or goes.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
-        self.0.changed.subscribe()
-    }
-
-    fn keep(&self, found: Vec<Found>) -> Vec<Run> {
-        let old = { lock(&self.0.known).runs.clone() };
-        let mut runs = BTreeMap::new();
-        let mut order = Vec::new();
-        for found in found {
-            let run = old.get(&*found.key).cloned().unwrap_or_else(|| found.open());
-            if runs.insert(run.key.clone(), run.clone()).is_none() {
-                order.push(run.key);
-            }
-        }
-        let changed = !runs.keys().eq(old.keys());
-        let all = {
+        let mut keys: Vec<Arc<str>> = Vec::with_capacity(found.len());
+        let changed = {
             let mut known = lock(&self.0.known);
-            *known = Known { runs, order };
-            known.all()
+            let mut old = std::mem::take(&mut known.runs);
+            let before = old.len();
+            let mut same = 0;
+            for found in found {
+                let key = found.key.clone();
+                let kept = old.remove(&key).inspect(|_| same += 1);
+                let slot = kept.unwrap_or_else(|| Slot { found, run: None, ended: None, asked: 0 });
+                known.runs.entry(key.clone()).or_insert(slot);
+                if !keys.contains(&key) {
+                    keys.push(key);
+                }
+            }
+            same != before || keys.len() != before
         };
         if changed {
             self.0.changed.send_modify(|count| *count += 1);
         }
-        all
+        keys
+    }
+
+    /// How a run stands: from its model, or as it was said when it had ended.
+    fn summary(&self, key: &str) -> Option<Summary> {
+        let (begun, told) = {
+            let known = lock(&self.0.known);
+            let slot = known.runs.get(key)?;
+            (slot.found.begun(), slot.ended.as_ref().filter(|_| slot.run.is_none()).cloned())
+        };
+        if let Some((at, summary)) = told
+            && Some(at) == begun
+        {
+            return Some(summary);
+        }
+        let run = self.open(key)?;
+        run.model.refresh();
+        let summary = run.model.summary(key);
+        let mut known = lock(&self.0.known);
+        if let Some(slot) = known.runs.get_mut(key) {
+            let over = !matches!(summary.state, RunState::Running | RunState::Ending);
+            slot.ended = begun.filter(|_| over).map(|begun| (begun, summary.clone()));
+        }
+        known.give_up();
+        Some(summary)
+    }
+
+    /// A run with its model, which is made if it isn't there.
+    fn open(&self, key: &str) -> Option<Run> {
+        let found = {
+            let mut known = lock(&self.0.known);
+            known.asked += 1;
+            let asked = known.asked;
+            let slot = known.runs.get_mut(key)?;
+            slot.asked = asked;
+            if slot.run.is_some() {
+                return slot.run.clone();
+            }
+            slot.found.clone()
+        };
+        // It takes a while: others go on meanwhile, and whoever is first wins.
+        let run = found.open();
+        let mut known = lock(&self.0.known);
+        let slot = known.runs.get_mut(key)?;
+        Some(slot.run.get_or_insert(run).clone())
     }
 }
 
 impl Known {
-    fn all(&self) -> Vec<Run> {
-        self.order.iter().filter_map(|key| self.runs.get(key)).cloned().collect()
+    /// Gives up the models of runs that have ended, but for those that were asked for last.
+    fn give_up(&mut self) {
+        let ended = |slot: &&mut Slot| slot.run.is_some() && slot.ended.is_some();
+        let mut ended: Vec<&mut Slot> = self.runs.values_mut().filter(ended).collect();
+        ended.sort_by_key(|slot| std::cmp::Reverse(slot.asked));
+        for slot in ended.into_iter().skip(MOST_ENDED) {
+            slot.run = None;
+        }
     }
 }
 
@@ -171,6 +244,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// A run before its model is made.
+#[derive(Clone, Debug)]
 struct Found {
     key: Arc<str>,
     dir: Option<PathBuf>,
@@ -186,6 +260,11 @@ impl Found {
         let dir = run.dir.as_ref().map(|dir| dir.canonicalize().unwrap_or_else(|_| dir.clone()));
         let key = key(dir.as_deref().unwrap_or_else(|| Path::new(&run.name)));
         Self { key, dir, live: Some(run) }
+    }
+
+    /// When the run was begun or gone on with last; none if that isn't known.
+    fn begun(&self) -> Option<SystemTime> {
+        self.dir.as_ref()?.join(journal::LOCK).metadata().ok()?.modified().ok()
     }
 
     fn open(self) -> Run {

@@ -24,17 +24,7 @@ pub(super) struct RunList {
 impl RunList {
     /// All that can be found. It reads files.
     pub(super) fn look(runs: &Runs) -> Self {
-        Self::of(runs.look())
-    }
-
-    pub(super) fn of(runs: Vec<Run>) -> Self {
-        let summary = |run: Run| {
-            run.model.refresh();
-            run.model.summary(&run.key)
-        };
-        let mut runs: Vec<Summary> = runs.into_iter().map(summary).collect();
-        runs.sort_by(|a, b| b.began.total_cmp(&a.began));
-        Self { runs }
+        Self { runs: runs.list() }
     }
 }
 
