@@ -1,10 +1,13 @@
 //! An actix-web application with an experiment inside: it starts one, watches it, controls it, and drains it at its end.
 //!
 //! `keeper` is the application's own actor around the run, `routes` what the web sees of it, `demo` a client that tries
-//! it all. Without `--demo`, be that client yourself: the server prints what to type, and Ctrl-C ends it.
+//! it all. Without `--demo`, be that client yourself: the server prints what to type, and Ctrl-C ends it. With the feature `page` the
+//! application shows tryout's own page inside of its own: `cargo run -p tryout-embedded --example embedded --features page`.
 
 mod demo;
 mod keeper;
+#[cfg(feature = "page")]
+mod page;
 mod routes;
 
 use std::error::Error;
@@ -32,9 +35,18 @@ struct Arguments {
 async fn main() -> Result<(), Box<dyn Error>> {
     env_logger::init();
     let arguments = Arguments::parse();
-    let keeper = Keeper::default().start();
+    let keeper = Keeper::default();
+    #[cfg(feature = "page")]
+    let page = page::of(keeper.runs.clone())?;
+    let keeper = keeper.start();
     let shared = web::Data::new(keeper.clone());
-    let server = HttpServer::new(move || App::new().app_data(shared.clone()).configure(routes::all))
+    let application = move || {
+        let application = App::new().app_data(shared.clone()).configure(routes::all);
+        #[cfg(feature = "page")]
+        let application = application.configure(|config| page::mount(config, &page));
+        application
+    };
+    let server = HttpServer::new(application)
         .workers(1)
         // Neither actix-web nor the engine takes the application's signals: it has its own idea of an end.
         .disable_signals()
@@ -51,6 +63,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             listening.stop(true).await;
         });
     } else {
+        #[cfg(feature = "page")]
+        println!("http://{address}/ in a browser");
         println!("curl -X POST http://{address}/run");
         println!("curl http://{address}/trials");
         println!("curl -X POST http://{address}/trials/0/pause    (or resume, or stop)");

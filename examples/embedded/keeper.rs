@@ -9,6 +9,9 @@ use tryout::prelude::*;
 #[derive(Default)]
 pub(crate) struct Keeper {
     run: Option<ExperimentHandle>,
+    /// What the page shows.
+    #[cfg(feature = "page")]
+    pub(crate) runs: tryout::web::Runs,
 }
 
 impl Actor for Keeper {
@@ -29,6 +32,8 @@ impl Handler<Begin> for Keeper {
         if self.run.is_none() {
             let run = experiment().start()?;
             ctx.add_stream(run.events(1_000));
+            #[cfg(feature = "page")]
+            self.runs.add(&run.control());
             self.run = Some(run);
         }
         Ok(())

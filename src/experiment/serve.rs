@@ -14,7 +14,7 @@ use super::handle::Control;
 use super::imports::GivenCheckpoint;
 use crate::edge::observe::Seen;
 #[cfg(feature = "web")]
-use crate::edge::web::LiveRun;
+use crate::edge::web::{LiveRun, MakesModel};
 use crate::error::ControlError;
 use crate::logic::api::{Answer, Refusal, Request, TrialView};
 use crate::ports::control::Controlled;
@@ -42,7 +42,12 @@ impl From<&Control> for LiveRun {
     fn from(control: &Control) -> Self {
         let About { name, dir } = &*control.about;
         let unique = format!("{}_{}", name.name, name.run);
-        Self { dir: dir.clone(), controlled: Arc::new(Served(control.clone())), name: unique }
+        let asked = control.clone();
+        let model: MakesModel = Arc::new(move || {
+            let control = asked.clone();
+            async move { control.read_model().await.ok() }.boxed()
+        });
+        Self { dir: dir.clone(), controlled: Arc::new(Served(control.clone())), name: unique, model }
     }
 }
 

@@ -91,7 +91,9 @@ fn a_host_lets_in_whom_it_knows() {
     let get = |path: &str, user: &str| Ask::get(path).header("X-User", user).send(host.address);
     assert_eq!(Ask::get("/inside/api/runs").send(host.address).status, 401);
     let response = get("/inside/api/runs", "bob");
-    let key = response.json()["runs"][0]["run"].as_str().unwrap().to_owned();
+    let runs = response.json();
+    assert_eq!((&runs["runs"][0]["state"], &runs["runs"][0]["name"]), (&json!("running"), &json!("mounted")));
+    let key = runs["runs"][0]["run"].as_str().unwrap().to_owned();
     assert!(response.head.contains("frame-ancestors 'self' https://host.example;"), "{}", response.head);
     assert!(!response.head.contains("x-frame-options"));
     let path = format!("/inside/api/runs/{key}/request");

@@ -109,7 +109,8 @@ struct Followed {
 
 /// A run that may come to another state.
 struct Watched {
-    run: Run,
+    /// Kept: notices of a model that is gone would end.
+    _run: Run,
     notices: watch::Receiver<Notice>,
     states: u64,
 }
@@ -148,7 +149,7 @@ impl Told {
         let watch = |run: Run| {
             let mut notices = run.model.notices();
             let states = notices.borrow_and_update().states;
-            Watched { run, notices, states }
+            Watched { _run: run, notices, states }
         };
         self.watched = runs.into_iter().map(watch).collect();
     }

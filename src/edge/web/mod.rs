@@ -27,6 +27,7 @@ mod views;
 
 pub use access::{Caller, Role};
 pub use page::Page;
+pub(crate) use runs::MakesModel;
 pub use runs::{LiveRun, Runs};
 pub use scope::scope;
 pub use server::{Links, ServeError, ServerSettings, Serving};

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use futures::executor::block_on;
+use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use super::error::{Answered, WebError};
@@ -27,7 +29,12 @@ pub struct LiveRun {
     pub(crate) dir: Option<PathBuf>,
     pub(crate) controlled: Arc<dyn Controlled>,
     pub(crate) name: String,
+    /// Makes its model, if it has no directory to read.
+    pub(crate) model: MakesModel,
 }
+
+/// Asks a run for its model; none if it is over.
+pub(crate) type MakesModel = Arc<dyn Fn() -> BoxFuture<'static, Option<RunModel>> + Send + Sync>;
 
 impl fmt::Debug for LiveRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,8 +124,22 @@ impl Runs {
 
     /// Adds a run of this process.
     pub fn add(&self, run: impl Into<LiveRun>) {
-        lock(&self.0.places).live.push(run.into());
+        let run = run.into();
+        let found = Found::live(run.clone());
+        lock(&self.0.places).live.push(run);
         self.0.changed.send_modify(|count| *count += 1);
+        if found.dir.is_some() {
+            return;
+        }
+        // Without a directory only what is seen while it goes on is known of it.
+        let runs = self.clone();
+        let look = move || {
+            runs.look();
+            runs.open(&found.key);
+        };
+        if let Err(error) = std::thread::Builder::new().name("tryout-page".to_owned()).spawn(look) {
+            log::warn!("a run is looked at only when somebody asks for it: {error}");
+        }
     }
 
     /// Looks for runs, and says how each stands, the newest first. It reads directories, and the journals of runs that are new.
@@ -268,11 +289,14 @@ impl Found {
     }
 
     fn open(self) -> Run {
-        let controlled = self.live.map(|run| run.controlled);
-        let model = match (&self.dir, &controlled) {
-            (Some(dir), _) => RunModel::open(dir),
-            (None, _) => RunModel::open(Path::new("")),
+        let model = match (&self.dir, &self.live) {
+            (Some(dir), _) => Some(RunModel::open(dir)),
+            (None, Some(run)) => block_on((run.model)()),
+            (None, None) => None,
         };
+        // A run that was over before anybody asked: there is nothing to read.
+        let model = model.unwrap_or_else(|| RunModel::open(Path::new("")));
+        let controlled = self.live.map(|run| run.controlled);
         Run { key: self.key, dir: self.dir, controlled, model }
     }
 }
