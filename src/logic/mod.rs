@@ -23,6 +23,7 @@ pub(crate) mod one_line;
 mod original;
 pub(crate) mod place;
 pub mod pool;
+#[cfg(any(feature = "plot", feature = "web"))]
 pub(crate) mod rungs;
 mod same_words;
 pub mod schedule;

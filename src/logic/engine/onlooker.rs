@@ -100,11 +100,13 @@ impl Onlooker {
 
 impl Ledger {
     /// How many trials have or want a worker.
+    #[cfg(feature = "web")]
     pub(crate) fn launched_count(&self) -> usize {
         self.launched()
     }
 
     /// How many trials wait in the line, for the scheduler, and for their next attempts.
+    #[cfg(feature = "web")]
     pub(crate) fn waiting_counts(&self) -> (usize, usize, usize) {
         (self.in_line(), self.candidates() - self.in_line(), self.backing_off())
     }

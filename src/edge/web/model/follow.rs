@@ -1,14 +1,18 @@
 //! Reads a run further while it goes on: its socket is a doorbell, its journal says what happened.
 
 use std::path::Path;
+#[cfg(unix)]
 use std::sync::Weak;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Shared;
+#[cfg(unix)]
 use super::bell::Bell;
 use super::state::{Origin, State};
-use crate::edge::journal::{Followed, Following, JournalFault, LOCK, Past};
+#[cfg(target_os = "linux")]
+use crate::edge::journal::LOCK;
+use crate::edge::journal::{Followed, Following, JournalFault, Past};
 use crate::edge::log::Damage;
 use crate::logic::failure::error_chain;
 use crate::logic::journal::Record;

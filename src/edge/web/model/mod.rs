@@ -117,7 +117,7 @@ struct Shared {
     importance: Kept<ImportanceView>,
     pareto: Kept<ParetoView>,
     rungs: Kept<RungsView>,
-    parameters: Mutex<Option<((usize, u32), Vec<Parameter>)>>,
+    parameters: Mutex<Option<((usize, u32, u32), Vec<Parameter>)>>,
 }
 
 #[derive(Debug)]
@@ -182,10 +182,10 @@ impl Shared {
         });
     }
 
-    /// The parameters: looked for again when there are twice as many trials, or another space.
+    /// The parameters: looked for again when there are twice as many trials, or another space or session.
     fn parameters(&self, state: &State) -> Vec<Parameter> {
         let version = state.ledger().run().space.as_ref().map_or(0, |space| space.version);
-        let at = (state.ledger().len().next_power_of_two(), version);
+        let at = (state.ledger().len().next_power_of_two(), version, state.opened.session);
         let mut kept = self.parameters.lock().unwrap_or_else(PoisonError::into_inner);
         match kept.as_ref().filter(|(found_at, _)| *found_at == at) {
             Some((_, found)) => found.clone(),

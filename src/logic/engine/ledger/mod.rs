@@ -210,6 +210,7 @@ impl Ledger {
         self.lines.line.len()
     }
 
+    #[cfg(feature = "web")]
     pub(super) fn backing_off(&self) -> usize {
         self.lines.backing_off.len()
     }
