@@ -132,7 +132,9 @@ struct Inner {
 struct Kept<T>(Mutex<Option<(u64, T)>>);
 
 impl<T: Clone> Kept<T> {
-    const NONE: Self = Self(Mutex::new(None));
+    const fn none() -> Self {
+        Self(Mutex::new(None))
+    }
 
     /// What was found at this position, or is found now. Whoever asks meanwhile waits for it.
     fn at(&self, position: u64, find: impl FnOnce() -> T) -> T {
@@ -152,9 +154,9 @@ impl Shared {
             following: Mutex::new(None),
             attendance: Mutex::new(None),
             notice: watch::Sender::new(Notice::default()),
-            importance: Kept::NONE,
-            pareto: Kept::NONE,
-            rungs: Kept::NONE,
+            importance: Kept::none(),
+            pareto: Kept::none(),
+            rungs: Kept::none(),
             parameters: Mutex::new(None),
         }
     }

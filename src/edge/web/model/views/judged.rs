@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::run::Goal;
 use super::trials::{CopyView, Decision};
 
 /// How much one parameter mattered.
