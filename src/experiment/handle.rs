@@ -70,6 +70,7 @@ pub struct Control {
 #[derive(Debug)]
 pub(super) struct About {
     pub(super) name: RunName,
+    #[cfg_attr(not(feature = "web"), allow(dead_code, reason = "the page alone asks for it"))]
     pub(super) dir: Option<PathBuf>,
 }
 
