@@ -64,6 +64,8 @@ pub mod backend {
 
 /// What trials and machines have: cpus, GPUs, and whatever else is counted.
 pub mod resources {
+    pub use crate::edge::host_budget::HostBudget;
+    pub use crate::logic::pool::shares::Cap;
     pub use crate::logic::pool::{AbandonPolicy, ResourceError, ResourceRequest, Resources, Reuse, Slot};
 }
 

@@ -6,6 +6,8 @@ pub use crate::edge::backend::{AsyncSession, Session, async_function, async_step
 #[doc(inline)]
 pub use crate::edge::backend::{Environment, Limits, MetricsFrom, Output, command, process};
 #[doc(inline)]
+pub use crate::edge::host_budget::HostBudget;
+#[doc(inline)]
 pub use crate::edge::log::Damage;
 #[cfg(feature = "console")]
 #[doc(inline)]
@@ -38,7 +40,6 @@ pub use crate::logic::limit::OnLimit;
 pub use crate::logic::metrics::{Metrics, Mode, Objective, Report, ReportLimits, Scope, Value};
 #[doc(inline)]
 pub use crate::logic::objects::{ObjectName, object};
-#[doc(inline)]
 pub use crate::logic::pool::{AbandonPolicy, ResourceError, ResourceRequest, Resources, Reuse};
 #[doc(inline)]
 pub use crate::logic::schedule::{

@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::controller::{Controller, Neighbours, RunEnd};
 use super::messages::ToController;
 use super::send::send_to;
+use super::share::Host;
 use super::supervisor::WorkerSupervisor;
 use crate::logic::checkpoint::CheckpointId;
 use crate::logic::engine::{CallClock, Engine};
@@ -26,6 +27,8 @@ pub struct Parts {
     pub engine: Engine,
     /// Says what there is to run on.
     pub pool: Pool,
+    /// The host that it shares with other runs, if it does.
+    pub host: Option<Host>,
     /// What all trials have in common.
     pub trials: Arc<TrialSettings>,
     /// Runs trials.
@@ -52,13 +55,16 @@ impl std::fmt::Debug for Parts {
 
 /// Starts the actors of a run on the arbiter that it is called on, and the run with them. The end arrives in `done`.
 pub fn launch(parts: Parts, done: oneshot::Sender<RunEnd>) -> Addr<Controller> {
-    let Parts { mut engine, pool, trials, backend, store, audience, delete, journal, here, notices: first } = parts;
+    let Parts { mut engine, pool, host, trials, backend, store, audience, delete, journal, here, notices: first } =
+        parts;
     let here = (!backend.in_processes()).then(|| Arc::new(here));
     let clock = Clock::start(engine.ledger().run().now);
     engine.time_calls(&(Arc::new(move || clock.now().since_start()) as CallClock));
     let context = Context::<Controller>::new();
     let address = context.address();
-    let supervisor = WorkerSupervisor::new(pool, backend, store, address.clone().recipient(), clock).start();
+    let supervisor = WorkerSupervisor::create(|ctx| {
+        WorkerSupervisor::new(pool, backend, store, address.clone().recipient(), clock).sharing(host, ctx)
+    });
     let notices = address.clone();
     let notice = move |notice| notices.do_send(ToController::Journal(notice));
     let journal = journal.map(|open| open(Box::new(notice)));

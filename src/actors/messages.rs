@@ -10,6 +10,7 @@ use crate::logic::engine::{ClientOrder, Effect, OrderError, Overview, SuggestTas
 use crate::logic::event::EventKind;
 use crate::logic::gate::JournalNotice;
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
+use crate::logic::pool::shares::Allowed;
 use crate::logic::pool::{Demand, Resources};
 use crate::logic::time::Moment;
 use crate::logic::trial::{PoolFact, PoolOrder, TrialFact, TrialOrder, WorkerFact, WorkerOrder};
@@ -162,6 +163,8 @@ pub(super) enum ToSupervisor {
     WithdrawGpu(u32),
     /// From now on there is this much in all.
     Resize(Resources),
+    /// From the host that the run shares with others: the most that it may hold.
+    Allowed(Allowed),
     /// No trial is to be granted a worker.
     Hold,
     /// Trials may be granted workers again.

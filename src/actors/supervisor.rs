@@ -10,6 +10,7 @@ use super::clock::{Alarm, Clock};
 use super::defect::guarded;
 use super::messages::{FromBackend, FromPool, InspectPool, ToController, ToPool, ToSupervisor, ToWorker, WorkerNews};
 use super::send::{send, send_to, tell_of_worker};
+use super::share::{Host, Share, UNCAPPED};
 use super::worker::WorkerActor;
 use crate::logic::api::PoolStatus;
 use crate::logic::engine::panic_message;
@@ -35,6 +36,8 @@ pub(super) struct WorkerSupervisor {
     /// Trials that have had theirs, for the case that they ask again under the same ticket.
     tenants: HashMap<LeaseId, (TrialId, Recipient<FromPool>)>,
     course: Course,
+    /// Its part in the host that it shares with other runs.
+    share: Option<Share>,
     out: Vec<PoolOutput>,
 }
 
@@ -69,8 +72,20 @@ impl WorkerSupervisor {
             asking: HashMap::new(),
             tenants: HashMap::new(),
             course: Course::Running,
+            share: None,
             out: Vec::new(),
         }
+    }
+
+    /// The same, in a host that it shares with others.
+    pub(super) fn sharing(mut self, host: Option<Host>, ctx: &mut Context<Self>) -> Self {
+        let (share, first) = host.map(|host| Share::join(host, ctx.address())).unzip();
+        if let Some(first) = first.flatten() {
+            // Nobody waits yet.
+            self.pool.on(first, self.clock.now(), &mut self.out);
+        }
+        self.share = share;
+        self
     }
 
     /// Gives the pool an input, unless the run has come to a bad end before.
@@ -119,6 +134,9 @@ impl WorkerSupervisor {
             next = failed.pop();
         }
         self.out = out;
+        if let Some(share) = &mut self.share {
+            share.tell(&self.pool);
+        }
         self.alarm.set(self.pool.deadline(), now, ctx, |supervisor: &mut Self, ctx| {
             supervisor.alarm.rang();
             supervisor.feed(PoolInput::Tick, ctx);
@@ -236,8 +254,17 @@ impl Handler<ToSupervisor> for WorkerSupervisor {
             ToSupervisor::WithdrawGpu(gpu) => self.feed(PoolInput::WithdrawGpu(gpu), ctx),
             ToSupervisor::Resize(total) => self.attempt(ctx, |supervisor, ctx| {
                 supervisor.backend.set_resources(&total);
+                if supervisor.share.as_ref().is_some_and(Share::ends_with_detection) {
+                    supervisor.share = None;
+                    supervisor.step(UNCAPPED, ctx);
+                }
                 supervisor.step(PoolInput::Resize(total), ctx);
             }),
+            ToSupervisor::Allowed(allowed) => {
+                if let Some(input) = self.share.as_mut().and_then(|share| share.hear(allowed)) {
+                    self.feed(input, ctx);
+                }
+            }
             ToSupervisor::Hold => self.feed(PoolInput::Hold, ctx),
             ToSupervisor::Proceed => self.feed(PoolInput::Proceed, ctx),
             ToSupervisor::Close { by } => {
@@ -284,6 +311,7 @@ impl Handler<InspectPool> for WorkerSupervisor {
         actix::MessageResult(PoolStatus {
             total: self.pool.total().clone(),
             withdrawn_gpus: self.pool.withdrawn_gpus().clone(),
+            cap: self.pool.cap().cloned(),
             free: self.pool.free().clone(),
             counts: self.pool.counts(),
             workers: self.pool.totals(),

@@ -5,6 +5,8 @@
 //! then counts what that one leaves. A list ends at its first entry that is none, as CUDA reads it. Entries are indices, or
 //! names of GPUs (`GPU-...`) and of parts of them (`MIG-...`), which are handed on as they are.
 
+use std::fs;
+
 use crate::logic::pool::{PoolError, Resources};
 
 const CUDA: &str = "CUDA_VISIBLE_DEVICES";
@@ -42,14 +44,25 @@ impl VisibleGpus {
         Self { cuda: list(CUDA), hip: list(HIP), rocr: list(ROCR) }
     }
 
+    /// How many this process sees: as many as it inherited, else as many as the machine is known to have.
+    pub(crate) fn count(&self) -> u32 {
+        match self.longest() {
+            Some(list) => u32::try_from(list.entries.len()).unwrap_or(u32::MAX),
+            None => on_this_machine(),
+        }
+    }
+
+    fn longest(&self) -> Option<&List> {
+        // Those of the other maker may be left over from somewhere: the longest is the one that is meant.
+        [&self.cuda, &self.hip, &self.rocr].into_iter().flatten().max_by_key(|list| list.entries.len())
+    }
+
     /// Whether this process sees all GPUs that there are to run on. Where nothing was inherited, it sees what the machine has.
     ///
     /// # Errors
     /// If it doesn't: the first that it doesn't see, and which variable says so.
     pub(crate) fn check(&self, total: &Resources) -> Result<(), PoolError> {
-        let lists = [&self.cuda, &self.hip, &self.rocr].into_iter().flatten();
-        // Those of the other maker may be left over from somewhere: the longest is the one that is meant.
-        let Some(longest) = lists.max_by_key(|list| list.entries.len()) else { return Ok(()) };
+        let Some(longest) = self.longest() else { return Ok(()) };
         match total.gpus().into_iter().find(|&index| index as usize >= longest.entries.len()) {
             None => Ok(()),
             Some(index) => {
@@ -58,6 +71,23 @@ impl VisibleGpus {
             }
         }
     }
+}
+
+/// The GPUs that drivers show as files: `/dev/nvidia0`, or nodes of AMD's driver that compute and aren't processors.
+fn on_this_machine() -> u32 {
+    let names = |path: &str| {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect::<Vec<_>>()
+    };
+    let number = |name: &String| name.strip_prefix("nvidia").is_some_and(|rest| rest.parse::<u32>().is_ok());
+    let nvidia = names("/dev").iter().filter(|name| number(name)).count();
+    let nodes = "/sys/class/kfd/kfd/topology/nodes";
+    let computes = |node: &String| {
+        let id = fs::read_to_string(format!("{nodes}/{node}/gpu_id")).unwrap_or_default();
+        id.trim().parse::<u64>().is_ok_and(|id| id > 0)
+    };
+    let found = if nvidia > 0 { nvidia } else { names(nodes).iter().filter(|node| computes(node)).count() };
+    u32::try_from(found).unwrap_or(u32::MAX)
 }
 
 impl List {

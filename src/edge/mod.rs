@@ -8,6 +8,7 @@ mod deadline;
 pub mod files;
 pub(crate) mod gpus;
 pub(crate) mod host;
+pub(crate) mod host_budget;
 pub mod journal;
 pub mod log;
 pub mod observe;

@@ -10,6 +10,7 @@ use super::given::RunParts;
 use super::guard;
 use super::handle::SharedHub;
 use super::imports::{self, Imports};
+use super::machines::Machine;
 use super::place::{Existing, Place};
 use super::seed;
 use super::session::{self, Session};
@@ -81,9 +82,10 @@ impl Experiment {
         guard::ask("the searcher", "prepare", || searcher.prepare(objective.as_ref()))??;
         what_to_try::check_learning(&*scheduler, &*searcher)?;
         let mut settings = self.engine_settings(experiment.clone(), objective.clone())?;
+        let machine = self.machine(&experiment);
         let pool = Pool::new(settings.total.clone(), experiment.clone());
         let name = self.backend.name().to_owned();
-        guard::ask(&name, "set_resources", || self.backend.set_resources(&settings.total))?;
+        guard::ask(&name, "set_resources", || self.backend.set_resources(&machine.told))?;
 
         let (place, copying) = self.take_place(&experiment.name)?.unzip();
         let mut began = SystemTime::now();
@@ -135,6 +137,7 @@ impl Experiment {
         let parts = Parts {
             engine,
             pool: pool.numbered_from(workers, leases),
+            host: machine.host(),
             trials,
             backend: self.backend,
             store: store.clone(),
@@ -191,12 +194,13 @@ impl Experiment {
         experiment: Arc<Settings>,
         objective: Option<Objective>,
     ) -> Result<EngineSettings, SettingsError> {
-        let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get() as u32);
-        let total = experiment.resources.clone().unwrap_or_else(|| Resources::cpus(cores()));
+        let machine = self.machine(&experiment);
+        let (total, within_budget) = (machine.total.clone(), machine.checks());
         let visible = VisibleGpus::inherited();
         let check_total: TotalRule = Arc::new(move |total| {
             total.check_pool()?;
-            visible.check(total)
+            visible.check(total)?;
+            within_budget(total)
         });
         check_total(&total)?;
         let run = seed::run_id(&experiment.name, experiment.seed.unwrap_or_default());
@@ -207,6 +211,10 @@ impl Experiment {
             settings.objective = objective;
         }
         Ok(settings)
+    }
+
+    fn machine(&self, experiment: &Settings) -> Machine {
+        Machine::of(experiment, &self.given.sharing)
     }
 
     /// What a trial needs: what the experiment says, else what the trainable asks for, else one cpu; and the objects that

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::builder::Experiment;
 use super::imports::GivenCheckpoint;
+use super::machines::Sharing;
 use crate::edge::observe::ObserverHub;
 use crate::error::SettingsError;
 use crate::logic::config::Config;
@@ -32,6 +33,8 @@ pub(super) struct Given {
     pub(super) objects: Objects,
     /// With the name of its type.
     pub(super) store: Option<(String, Arc<dyn Store>)>,
+    /// With which other runs it shares the host.
+    pub(super) sharing: Sharing,
     #[cfg(feature = "cloud")]
     pub(super) cloud: Option<crate::edge::cloud::CloudRun>,
 }

@@ -6,12 +6,88 @@ use std::time::Duration;
 
 use super::builder::Experiment;
 use super::handle::Control;
+use crate::actors::{Host, Shared};
+use crate::edge::host_budget::{self, HostBudget};
 use crate::error::ControlError;
 use crate::logic::engine::ClientOrder;
 use crate::logic::ids::TrialId;
-use crate::logic::pool::{ResourceRequest, Resources};
+use crate::logic::pool::{PoolError, ResourceRequest, Resources};
+use crate::logic::settings::Settings;
+
+/// With which other runs a run shares the host.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Sharing {
+    /// With those of its process, if its totals are detected.
+    #[default]
+    IfDetected,
+    /// With those that have the same budget.
+    Budget(HostBudget),
+    /// With none.
+    None,
+}
+
+/// What a run has to run on.
+pub(super) struct Machine {
+    /// All of it.
+    pub(super) total: Resources,
+    /// What of it the backend is told: GPUs that nobody spoke of are hidden from no trial.
+    pub(super) told: Resources,
+    budget: Option<(HostBudget, Shared)>,
+}
+
+impl Machine {
+    pub(super) fn of(settings: &Settings, sharing: &Sharing) -> Self {
+        let detected = || match sharing {
+            Sharing::Budget(budget) => budget.resources().clone(),
+            Sharing::IfDetected | Sharing::None => host_budget::detected(),
+        };
+        let total = settings.resources.clone().unwrap_or_else(detected);
+        let budget = match sharing {
+            Sharing::Budget(budget) => Some((budget.clone(), Shared::Always)),
+            Sharing::IfDetected if settings.resources.is_none() => {
+                Some((HostBudget::of_process(), Shared::WhileDetected))
+            }
+            Sharing::IfDetected | Sharing::None => None,
+        };
+        let spoken_of = matches!(sharing, Sharing::Budget(_)) || settings.resources.is_some();
+        let asked_for = settings.per_trial.as_ref().is_some_and(|request| request.total().get("gpu").parts() > 0);
+        let told = if spoken_of || asked_for { total.clone() } else { total.clone().with("gpu", 0.0) };
+        Self { total, told, budget }
+    }
+
+    /// Whether a total can be shared.
+    pub(super) fn checks(&self) -> impl Fn(&Resources) -> Result<(), PoolError> + Send + Sync + use<> {
+        let budget = self.budget.clone();
+        move |total| match &budget {
+            Some((budget, Shared::Always)) => budget.check(total),
+            Some((_, Shared::WhileDetected)) | None => Ok(()),
+        }
+    }
+
+    pub(super) fn host(self) -> Option<Host> {
+        self.budget.map(|(budget, shared)| Host { host: Arc::new(budget), shared })
+    }
+}
 
 impl Experiment {
+    /// Shares what this budget has with all other runs that have it: what each may hold is fair between them, and what one
+    /// doesn't use is for the others. If nothing is said with [`resources`](Self::resources), all of it is there to run on.
+    ///
+    /// Default: a run that isn't told what there is to run on shares [`HostBudget::of_process`]; one that is told has that for
+    /// itself. However much others hold, a run can always run one trial that needs nothing but cores.
+    #[must_use]
+    pub fn host_budget(mut self, budget: &HostBudget) -> Self {
+        self.given.sharing = Sharing::Budget(budget.clone());
+        self
+    }
+
+    /// Shares nothing: what there is to run on is for this run alone, whatever other runs of the process use.
+    #[must_use]
+    pub fn own_host(mut self) -> Self {
+        self.given.sharing = Sharing::None;
+        self
+    }
+
     /// How often a request that waits for resources may be overtaken by later ones that ask for less; with 0 the line is strict.
     /// Default: 16.
     #[must_use]

@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod control;
 pub mod error;
+pub mod host;
 pub mod journal;
 pub mod observer;
 pub mod store;

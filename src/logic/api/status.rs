@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::logic::engine::{RunsOn, SpaceChange, Totals, TrialRecord, Waiting};
 use crate::logic::event::{Closing, Hold};
 use crate::logic::gate::Backlog;
-use crate::logic::pool::{PoolCounts, ResourceRequest, Resources, WhyWaiting, WorkerTotals, units};
+use crate::logic::pool::{PoolCounts, ResourceRequest, Resources, WhyWaiting, WorkerTotals, shares::Cap, units};
 use crate::logic::settings::LiveSetting;
 use crate::logic::time::Moment;
 
@@ -68,6 +68,9 @@ pub struct PoolStatus {
     pub total: Resources,
     /// The indices of the GPUs that were withdrawn, because trial after trial failed on them.
     pub withdrawn_gpus: BTreeSet<u32>,
+    /// The most that this run may hold at the moment, if it shares the host with others; they have the rest, or it is free.
+    #[serde(default)]
+    pub cap: Option<Cap>,
     /// What no worker holds.
     #[serde(with = "units")]
     pub free: Resources,

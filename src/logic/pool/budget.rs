@@ -1,8 +1,11 @@
 //! What is free, kept up to date by each slot that is taken and given back.
 
+use std::sync::Arc;
+
 use super::gpus::Gpus;
 use super::kind::Kind;
 use super::resources::{Amount, Resources};
+use super::shares::Cap;
 use super::slot::Slot;
 
 /// Totals and what is left of them.
@@ -13,12 +16,14 @@ pub(super) struct Budget {
     /// What is in use beyond the total since it shrank. It is paid off before anything becomes free.
     debt: Resources,
     gpus: Gpus,
+    /// The most that may be in use, as long as others share the host.
+    cap: Option<Arc<Cap>>,
 }
 
 impl Budget {
     /// All free.
     pub(super) fn new(total: Resources) -> Self {
-        Self { free: total.amounts(), debt: Resources::new(), gpus: Gpus::new(&total), total }
+        Self { free: total.amounts(), debt: Resources::new(), gpus: Gpus::new(&total), total, cap: None }
     }
 
     pub(super) fn total(&self) -> &Resources {
@@ -35,11 +40,18 @@ impl Budget {
 
     /// Whether there is room for a worker of this kind.
     pub(super) fn fits(&self, kind: &Kind) -> bool {
-        self.free.covers(kind.total()) && (kind.pieces().is_empty() || self.gpus.find(kind.pieces()).is_some())
+        self.free.covers(kind.total())
+            && self.is_within_cap(kind.total())
+            && (kind.pieces().is_empty() || self.gpus.find(kind.pieces()).is_some())
     }
 
     /// Takes a slot for a worker of this kind, if there is room.
     pub(super) fn place(&mut self, kind: &Kind) -> Option<Slot> {
+        if self.is_within_cap(kind.total()) { self.place_beyond_cap(kind) } else { None }
+    }
+
+    /// The same, whatever the cap says of anything but GPUs.
+    pub(super) fn place_beyond_cap(&mut self, kind: &Kind) -> Option<Slot> {
         if !self.free.covers(kind.total()) {
             return None;
         }
@@ -65,6 +77,46 @@ impl Budget {
             settle(&mut self.debt, &mut self.free, name, amount);
         }
         self.gpus.give(slot);
+    }
+
+    /// From now on at most so much is to be in use. What is in use beyond it stays so.
+    pub(super) fn limit(&mut self, cap: Option<Arc<Cap>>) {
+        self.gpus.allow(cap.as_ref().and_then(|cap| cap.gpus.clone()));
+        self.cap = cap;
+    }
+
+    pub(super) fn cap(&self) -> Option<&Arc<Cap>> {
+        self.cap.as_ref()
+    }
+
+    /// The same without a cap.
+    pub(super) fn without_cap(&self) -> Self {
+        let mut free = self.clone();
+        free.limit(None);
+        free
+    }
+
+    /// How much can be taken of something.
+    pub(super) fn room(&self, name: &str) -> Amount {
+        let free = self.free.get(name);
+        let most = self.cap.as_ref().and_then(|cap| cap.most(name));
+        most.map_or(free, |most| less(most, self.in_use(name)).min(free))
+    }
+
+    fn is_within_cap(&self, total: &Resources) -> bool {
+        self.cap.is_none() || total.iter().all(|(name, amount)| self.room(name) >= amount)
+    }
+
+    /// Whether a slot has something of which more is in use than the cap allows.
+    pub(super) fn is_beyond_cap(&self, total: &Resources, slot: &Slot) -> bool {
+        let Some(cap) = &self.cap else { return false };
+        let beyond = |(name, _): (&str, Amount)| cap.most(name).is_some_and(|most| self.in_use(name) > most);
+        total.iter().any(beyond) || self.gpus.may_not_have(slot)
+    }
+
+    fn in_use(&self, name: &str) -> Amount {
+        let used = less(self.total.get(name), self.free.get(name));
+        Amount::from_parts(used.parts() + self.debt.get(name).parts())
     }
 
     /// Changes the totals. What is in use stays in use.

@@ -74,6 +74,16 @@ impl Fleet {
         self.workers.get_mut(&id)
     }
 
+    /// All of them, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.values()
+    }
+
+    /// How many leases there were, those of earlier sessions included.
+    pub(super) fn leased(&self) -> u64 {
+        self.leased
+    }
+
     pub(super) fn count(&self, state: WorkerState) -> usize {
         self.counts[state as usize]
     }

@@ -46,12 +46,14 @@ pub(super) struct Gpus {
     there: BTreeSet<u32>,
     /// Indices that are given to nobody any more.
     withdrawn: BTreeSet<u32>,
+    /// Those of them that are given at the moment, if not all.
+    allowed: Option<BTreeSet<u32>>,
 }
 
 impl Gpus {
     /// Those that are named in a total, or so many, all free. What is left of a partial one is out of use.
     pub(super) fn new(total: &Resources) -> Self {
-        let mut gpus = Self { free: Vec::new(), there: BTreeSet::new(), withdrawn: BTreeSet::new() };
+        let mut gpus = Self { free: Vec::new(), there: BTreeSet::new(), withdrawn: BTreeSet::new(), allowed: None };
         gpus.resize(total);
         gpus
     }
@@ -64,6 +66,25 @@ impl Gpus {
     /// Whether this one can be given to somebody.
     pub(super) fn in_service(&self, gpu: u32) -> bool {
         self.there.contains(&gpu) && !self.withdrawn.contains(&gpu)
+    }
+
+    /// From now on only these are given to anybody, or all.
+    pub(super) fn allow(&mut self, allowed: Option<BTreeSet<u32>>) {
+        self.allowed = allowed;
+    }
+
+    fn is_given(&self, gpu: u32) -> bool {
+        self.in_service(gpu) && self.allowed.as_ref().is_none_or(|allowed| allowed.contains(&gpu))
+    }
+
+    /// Whether a slot has an index that isn't given at the moment.
+    pub(super) fn may_not_have(&self, slot: &Slot) -> bool {
+        self.allowed.is_some() && held(slot).any(|(index, _)| !self.is_given(index as u32))
+    }
+
+    /// The indices of those in service.
+    pub(super) fn all_in_service(&self) -> BTreeSet<u32> {
+        self.there.difference(&self.withdrawn).copied().collect()
     }
 
     pub(super) fn withdrawn(&self) -> &BTreeSet<u32> {
@@ -94,8 +115,8 @@ impl Gpus {
 
     /// The indices for each piece, or none if they don't fit.
     pub(super) fn find(&self, pieces: &[Piece]) -> Option<Vec<Vec<u32>>> {
-        let in_service = |(index, &free): (usize, &u64)| if self.in_service(index as u32) { free } else { 0 };
-        let mut free: Vec<u64> = self.free.iter().enumerate().map(in_service).collect();
+        let given = |(index, &free): (usize, &u64)| if self.is_given(index as u32) { free } else { 0 };
+        let mut free: Vec<u64> = self.free.iter().enumerate().map(given).collect();
         pieces.iter().map(|piece| place(&mut free, piece.parts)).collect()
     }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::request::ResourceRequest;
 use super::resources::Resources;
 use super::settings::Demand;
+use super::shares::Cap;
 use super::slot::Slot;
 use super::units;
 use crate::logic::failure::Fault;
@@ -41,6 +42,9 @@ pub enum PoolInput {
     WithdrawGpu(u32),
     /// From now on there is this much in all. A part of a GPU is left out.
     Resize(Resources),
+    /// The most that may be in use from now on, as long as others share the host; none: all there is. What is in use beyond it
+    /// stays in use, and is granted to nobody else.
+    Cap(Option<Arc<Cap>>),
     /// A deadline has passed.
     Tick,
     /// The end: whoever waits is forgotten without a word, and every worker is stopped as soon as its trial leaves it.
@@ -82,6 +86,8 @@ pub enum PoolOutput {
 pub enum WaitsFor {
     /// There isn't enough free.
     Resources,
+    /// There is enough, but other runs of this process, or of this user, have it.
+    OtherRuns,
     /// Earlier requests come first: equal ones, or one that was overtaken too often.
     EarlierRequests,
     /// The worker that it could not use has to end.
@@ -108,6 +114,12 @@ impl fmt::Display for WhyWaiting {
         let Self { needs, has, waits_for } = self;
         match waits_for {
             WaitsFor::Resources => write!(f, "it needs {needs}, and {has} is free"),
+            WaitsFor::OtherRuns => {
+                write!(
+                    f,
+                    "it needs {needs}, which other runs of this process or user have at the moment: they share the host"
+                )
+            }
             WaitsFor::EarlierRequests => write!(f, "it needs {needs}, and others that came earlier are served first"),
             WaitsFor::OldWorker => write!(f, "it needs {needs}, and a worker that it can't use has to end first"),
             WaitsFor::Proceed => f.write_str("no trial is launched until a client lets the run go on"),

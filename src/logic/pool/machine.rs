@@ -194,7 +194,7 @@ impl Pool {
             Standing::Waiting { kind, number, .. } => {
                 let first = self.line.first(kind).is_some_and(|first| first.number == number);
                 let next = first && self.line.may_go(number);
-                (kind, if next { WaitsFor::Resources } else { WaitsFor::EarlierRequests })
+                (kind, if next { self.what_is_short(kind) } else { WaitsFor::EarlierRequests })
             }
         };
         let needs = self.kinds.get(kind).request().clone();
@@ -224,6 +224,7 @@ impl Pool {
             }
             PoolInput::WithdrawGpu(gpu) => self.withdraw_gpu(gpu, now, out),
             PoolInput::Resize(total) => self.resize(total, now, out),
+            PoolInput::Cap(cap) => self.set_cap(cap, now, out),
             PoolInput::Tick => self.tick(now, out),
             PoolInput::Close => self.close(now, out),
             PoolInput::Limit(latest) => self.fleet.limit(latest),

@@ -16,6 +16,8 @@ mod resources;
 mod room;
 mod serve;
 mod settings;
+mod share;
+pub mod shares;
 mod slot;
 pub(crate) mod units;
 pub mod worker;

@@ -36,9 +36,8 @@ impl Pool {
     /// Those whose end makes room for one more worker of this kind, which the plan then has a place for.
     fn choose(&self, plan: &mut Budget, taken: &[WorkerId], kind: KindId) -> Option<Vec<WorkerId>> {
         let kind = self.kinds.get(kind);
-        let reachable = |(name, amount): (&str, Amount)| {
-            plan.free().get(name).parts() + self.idle.get(name).parts() >= amount.parts()
-        };
+        let reachable =
+            |(name, amount): (&str, Amount)| plan.room(name).parts() + self.idle.get(name).parts() >= amount.parts();
         if !kind.total().iter().all(reachable) {
             return None;
         }
@@ -74,7 +73,7 @@ impl Pool {
     fn helps(&self, id: WorkerId, hope: &Budget, wanted: &Kind) -> bool {
         let Some(worker) = self.fleet.get(id) else { return false };
         let has = |name| self.kinds.get(worker.kind).total().get(name) > Amount::ZERO;
-        let short = |(name, amount)| hope.free().get(name) < amount && has(name);
+        let short = |(name, amount)| hope.room(name) < amount && has(name);
         // GPUs can be short in their pieces while there are enough of them in sum.
         wanted.total().iter().any(short) || (!wanted.pieces().is_empty() && has("gpu"))
     }

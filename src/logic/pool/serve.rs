@@ -38,7 +38,7 @@ impl Pool {
         if let Some(worker) = cached {
             self.uncache(worker);
             self.hand_on(worker, kind, waiter, now, out);
-        } else if let Some(slot) = self.budget.place(self.kinds.get(kind)) {
+        } else if let Some(slot) = self.place(kind) {
             self.expected.hold(self.kinds.get(kind).total(), &slot);
             self.spawn(kind, Arc::new(slot), waiter, out);
         } else {
@@ -82,7 +82,8 @@ impl Pool {
         let Some(worker) = self.fleet.get(id) else { return };
         let kind = worker.kind;
         let first = self.line.first(kind);
-        let over = self.expected.is_over(self.kinds.get(kind).total(), &worker.slot);
+        let over = self.expected.is_over(self.kinds.get(kind).total(), &worker.slot)
+            || self.gives_way(kind, first, &worker.slot);
         let unwanted = match first {
             _ if self.phase != Phase::Open => Some(StopCause::RunEnds),
             _ if self.settings.reuse == Reuse::No => Some(StopCause::NotReused),

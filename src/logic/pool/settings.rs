@@ -66,6 +66,14 @@ pub enum PoolError {
         /// How many it sees.
         seen: usize,
     },
+    /// More than the budget has that the run shares.
+    #[error("a pool of {asked} doesn't fit in the budget that the run shares with others, which has {budget}")]
+    BeyondBudget {
+        /// What the run was to have.
+        asked: Box<Resources>,
+        /// What the budget has.
+        budget: Box<Resources>,
+    },
     /// An amount or an index that can't be.
     #[error(transparent)]
     Wrong(#[from] ResourceError),
