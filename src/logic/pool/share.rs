@@ -64,26 +64,23 @@ impl Pool {
 
     /// What it holds, and what it could use.
     pub fn claim(&self) -> Claim {
-        let mut claim = Claim {
-            idle: no_gpus(self.idle.clone()),
-            may_use: self.budget.gpus().all_in_service(),
-            grants: self.fleet.leased(),
-            ..Claim::default()
-        };
+        let mut claim =
+            Claim { may_use: self.budget.gpus().all_in_service(), grants: self.fleet.leased(), ..Claim::default() };
         let mut running: BTreeMap<KindId, usize> = BTreeMap::new();
         for worker in self.fleet.iter() {
             claim.held.add(self.kinds.get(worker.kind).total());
-            let idle = worker.state == WorkerState::Idle;
-            let how = if idle { InUse::Idle } else { InUse::Busy };
+            let busy = worker.state == WorkerState::Leased || worker.heir.is_some();
+            let how = if busy { InUse::Busy } else { InUse::Idle };
             for &gpu in worker.slot.gpus.iter().flatten() {
                 let known = claim.gpus.entry(gpu).or_insert(how);
                 *known = how.max(*known);
             }
-            if worker.state == WorkerState::Leased || worker.heir.is_some() {
+            if busy {
+                claim.busy.add(self.kinds.get(worker.kind).total());
                 *running.entry(worker.kind).or_default() += 1;
             }
         }
-        claim.held = no_gpus(claim.held);
+        (claim.held, claim.busy) = (no_gpus(claim.held), no_gpus(claim.busy));
         let wanted =
             |kind, running, waiting| Wanted { request: self.kinds.get(kind).request().clone(), running, waiting };
         claim.wants = running.into_iter().map(|(kind, running)| wanted(kind, running, 0)).collect();

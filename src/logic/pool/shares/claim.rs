@@ -62,8 +62,8 @@ pub struct Claim {
     pub wants: Vec<Wanted>,
     /// All that its workers hold, GPUs aside.
     pub held: Resources,
-    /// What of it idle workers hold.
-    pub idle: Resources,
+    /// What of it its trials have.
+    pub busy: Resources,
     /// The GPUs of which its workers have something, and whether trials do.
     pub gpus: BTreeMap<u32, InUse>,
     /// The GPUs that it can use at all.
@@ -75,9 +75,9 @@ pub struct Claim {
 /// Who has something of a GPU.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum InUse {
-    /// Idle workers, which end if others need it.
+    /// Workers without a trial: they are idle, come to rest or end.
     Idle,
-    /// Trials, or workers that come to rest or end.
+    /// Trials.
     Busy,
 }
 
