@@ -1,18 +1,17 @@
 //! Several runs of one process on one host, through the public interface: they never hold more than there is together, each goes
 //! on, and what one gives up the others get.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use tryout::event::{EventKind, ExperimentEvent};
+use tryout::actors::messages::Panic;
 use tryout::logic::pool::WaitsFor;
 use tryout::prelude::*;
 
 #[path = "common/live/mod.rs"]
 mod live;
 
-use live::{Gate, PATIENCE, end, pool_until, wait, within};
+use live::{Gate, end, pool_until, wait};
 
 /// Counts who is at work, and remembers the most.
 #[derive(Clone, Debug, Default)]
@@ -49,6 +48,12 @@ fn gated(name: &str, trials: u32, gate: &Gate, meter: &Meter) -> Experiment {
     Experiment::new(name, trainable).points((0..trials).map(|n| Config::new().with("n", n))).seed(1)
 }
 
+fn opened() -> Gate {
+    let gate = Gate::new();
+    gate.open();
+    gate
+}
+
 fn gpu_each() -> ResourceRequest {
     ResourceRequest::single(Resources::new().with("gpu", 1.0)).unwrap()
 }
@@ -76,7 +81,7 @@ fn two_runs_come_to_have_half_each_and_never_more_than_there_is() {
     // It has one in any case.
     other.wait_for(1);
     let leased = |run: &ExperimentHandle, count| {
-        pool_until(run.control(), |counts| counts.leased == count && counts.stopping == 0 && counts.settling == 0);
+        pool_until(&run.control(), |counts| counts.leased == count && counts.stopping == 0 && counts.settling == 0);
     };
     // Two of the first end: one pays for what the second has beyond its cap.
     one.let_pass(2);
@@ -101,43 +106,26 @@ fn two_runs_come_to_have_half_each_and_never_more_than_there_is() {
     assert_eq!(end(first).unwrap().count(Status::Terminated), 40);
 }
 
-/// Which GPUs trials have at a moment.
-#[derive(Clone, Debug, Default)]
-struct GpuWatch(Arc<Mutex<BTreeSet<u32>>>, Arc<AtomicBool>);
-
-fn on_gpus(name: &str, trials: u32, watch: &GpuWatch) -> Experiment {
-    let watch = watch.clone();
-    let trainable = function(name, move |_: Config, trial| {
-        let gpus: Vec<u32> = trial.resources().gpus.iter().flatten().copied().collect();
-        for gpu in &gpus {
-            if !watch.0.lock().unwrap().insert(*gpu) {
-                watch.1.store(true, Ordering::SeqCst);
-            }
-        }
-        std::thread::yield_now();
-        gpus.iter().for_each(|gpu| drop(watch.0.lock().unwrap().remove(gpu)));
-        trial.report([("loss", 0.0)])?;
-        Ok(())
-    });
-    Experiment::new(name, trainable)
-        .points((0..trials).map(|n| Config::new().with("n", n)))
-        .per_trial(gpu_each())
-        .seed(1)
-}
-
 #[test]
 fn no_gpu_is_had_by_two() {
     let host = HostBudget::new(Resources::cpus(4).with_gpus([0, 2])).unwrap();
-    let watch = GpuWatch::default();
-    let runs: Vec<ExperimentHandle> = ["one", "two", "three"]
-        .into_iter()
-        .map(|name| on_gpus(name, 60, &watch).host_budget(&host).start().unwrap())
-        .collect();
+    let (gate, meter) = (Gate::new(), Meter::default());
+    let start = |name| gated(name, 30, &gate, &meter).per_trial(gpu_each()).host_budget(&host).start().unwrap();
+    let runs: Vec<ExperimentHandle> = ["one", "two", "three"].into_iter().map(start).collect();
+    gate.wait_for(2);
+    let on = |run: &ExperimentHandle| {
+        let all = wait(run.control().trials(0, 30)).unwrap();
+        let gpus = all.into_iter().filter_map(|trial| trial.runs_on);
+        gpus.flat_map(|on| on.slot.gpus.iter().flatten().copied().collect::<Vec<_>>()).collect::<Vec<u32>>()
+    };
+    let mut gpus: Vec<u32> = runs.iter().flat_map(on).collect();
+    gpus.sort_unstable();
+    assert!(gpus.iter().all(|gpu| [0, 2].contains(gpu)) && gpus.windows(2).all(|two| two[0] != two[1]), "{gpus:?}");
+    gate.open();
     for run in runs {
-        assert_eq!(end(run).unwrap().count(Status::Terminated), 60);
+        assert_eq!(end(run).unwrap().count(Status::Terminated), 30);
     }
-    assert!(!watch.1.load(Ordering::SeqCst), "a GPU was had by two");
-    assert_eq!(host.runs(), 0);
+    assert_eq!((meter.most(), host.runs()), (2, 0));
 }
 
 #[test]
@@ -148,13 +136,11 @@ fn who_waits_for_another_run_says_so_and_goes_on_when_that_is_dropped() {
     gate.wait_for(1);
     let next = Gate::new();
     let second = gated("waits", 1, &next, &meter).per_trial(gpu_each()).host_budget(&host).start().unwrap();
-    pool_until(second.control(), |counts| counts.waiting == 1);
-    let trial = live::ids(second.control())[0];
+    pool_until(&second.control(), |counts| counts.waiting == 1);
+    let trial = live::ids(&second.control())[0];
     let why = wait(second.control().pool(Some(trial))).unwrap().why.expect("it waits");
     assert_eq!(why.waits_for, WaitsFor::OtherRuns);
-    // Its trial never comes back: the run ends, and is left behind.
-    first.control().clone();
-    wait(first.control().stop_all()).unwrap();
+    wait(first.control().stop()).unwrap();
     gate.open();
     end(first).unwrap();
     next.wait_for(1);
@@ -179,7 +165,7 @@ fn a_run_can_always_run_one_trial_that_needs_only_cores() {
     let (gate, meter) = (Gate::new(), Meter::default());
     let first = gated("holds", 1, &gate, &meter).host_budget(&host).start().unwrap();
     gate.wait_for(1);
-    let second = gated("goes on", 3, &Gate::opened(), &meter).host_budget(&host).start().unwrap();
+    let second = gated("goes on", 3, &opened(), &meter).host_budget(&host).start().unwrap();
     assert_eq!(end(second).unwrap().count(Status::Terminated), 3);
     gate.open();
     end(first).unwrap();
@@ -190,7 +176,7 @@ fn detected_totals_share_the_process_and_given_ones_do_not() {
     let all = HostBudget::of_process().resources().clone();
     let cores = all.get("cpu").as_f64() as u32;
     let meter = Meter::default();
-    let open = Gate::opened();
+    let open = opened();
     let runs: Vec<ExperimentHandle> =
         ["one", "two"].into_iter().map(|name| gated(name, 30, &open, &meter).start().unwrap()).collect();
     let totals: Vec<Resources> =
@@ -209,17 +195,20 @@ fn detected_totals_share_the_process_and_given_ones_do_not() {
 }
 
 #[test]
-fn a_run_that_panics_gives_back_what_it_has() {
-    struct Broken;
-    impl Observer for Broken {
-        fn on_event(&mut self, _: &ExperimentEvent) -> Result<(), tryout::observe::ObserverError> {
-            Ok(())
-        }
-    }
-    let host = HostBudget::new(Resources::cpus(2)).unwrap();
-    let trainable = function("panics", |_: Config, _| panic!("on purpose"));
-    let broken = Experiment::new("panics", trainable).points([Config::new()]).seed(1).host_budget(&host);
-    end(broken.start().unwrap()).unwrap();
+fn a_run_whose_actor_panics_gives_back_what_it_has() {
+    let host = HostBudget::new(Resources::cpus(2).with_gpus([0])).unwrap();
+    let (gate, meter) = (Gate::new(), Meter::default());
+    let first = gated("breaks", 1, &gate, &meter).per_trial(gpu_each()).host_budget(&host).start().unwrap();
+    gate.wait_for(1);
+    let next = Gate::new();
+    let second = gated("waits", 1, &next, &meter).per_trial(gpu_each()).host_budget(&host).start().unwrap();
+    pool_until(&second.control(), |counts| counts.waiting == 1);
+    wait(first.control().controller().send(Panic::Supervisor)).unwrap();
+    gate.open();
+    assert!(end(first).is_err());
+    next.wait_for(1);
+    assert_eq!(host.runs(), 1);
+    next.open();
+    end(second).unwrap();
     assert_eq!(host.runs(), 0);
-    let _ = (PATIENCE, within::<()>, EventKind::is_result as fn(&EventKind) -> bool, Broken);
 }

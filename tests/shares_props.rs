@@ -261,7 +261,7 @@ fn every() -> Vec<Arc<ResourceRequest>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, max_shrink_iters: 500, ..ProptestConfig::default() })]
 
     /// However late words arrive: `check` holds after every step.
     #[test]

@@ -2,9 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+#[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+use std::sync::Weak;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::gpus::VisibleGpus;
+#[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+use super::shared_host::{HostLocks, Interest, Others, watch};
+#[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+use crate::logic::pool::Amount;
 use crate::logic::pool::shares::{Allowed, Alone, Claim, MemberId, Shares};
 use crate::logic::pool::{PoolError, Resources};
 use crate::ports::host::{Hear, HostMember, SharedHost};
@@ -41,6 +47,9 @@ struct Inner {
 /// Who shares, and how each is told.
 struct State {
     shares: Shares,
+    /// What of the host this process holds, if others of the user share it.
+    #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+    locks: Option<HostLocks>,
     hear: BTreeMap<MemberId, Hear>,
 }
 
@@ -62,9 +71,42 @@ impl HostBudget {
     }
 
     fn of(host: Resources) -> Self {
-        let shares = Shares::new(host.clone(), Alone::HasAll);
-        let state = Mutex::new(State { shares, hear: BTreeMap::new() });
-        Self { inner: Arc::new(Inner { host, state }) }
+        let state = State::new(Shares::new(host.clone(), Alone::HasAll));
+        Self { inner: Arc::new(Inner { host, state: Mutex::new(state) }) }
+    }
+
+    /// Of all that this process may use, for those who only ask how much that is.
+    #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+    pub(crate) fn unlocked() -> Self {
+        Self::of(detected())
+    }
+
+    /// The one of all processes of this user on this host that ask for it: all cores and GPUs that this process may use, as far as
+    /// the others leave them. It is there as long as somebody in this process has it.
+    ///
+    /// # Errors
+    /// If the directory of the locks can't be used.
+    #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+    pub(crate) fn of_user() -> std::io::Result<Self> {
+        static OF_USER: Mutex<Weak<Inner>> = Mutex::new(Weak::new());
+        let mut known = OF_USER.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(inner) = known.upgrade() {
+            return Ok(Self { inner });
+        }
+        let host = detected();
+        let locks = HostLocks::enter(&host)?;
+        let mut state = State::new(Shares::new(host.clone(), Alone::IsTold));
+        let inner = Arc::new_cyclic(|inner: &Weak<Inner>| {
+            let inner = inner.clone();
+            let changed = move || inner.upgrade().map_or(Interest::Lost, |inner| inner.state().others_changed());
+            if let Err(error) = watch(&locks, changed) {
+                log::warn!("what other processes give back isn't noticed: {error}");
+            }
+            state.locks = Some(locks);
+            Inner { host, state: Mutex::new(state) }
+        });
+        *known = Arc::downgrade(&inner);
+        Ok(Self { inner })
     }
 
     /// The one of this process: all cores and GPUs that it may use. Runs share it unless they say something else.
@@ -108,6 +150,15 @@ impl Inner {
 }
 
 impl State {
+    fn new(shares: Shares) -> Self {
+        Self {
+            shares,
+            #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+            locks: None,
+            hear: BTreeMap::new(),
+        }
+    }
+
     fn tell(&self, told: Vec<(MemberId, Allowed)>) {
         for (member, allowed) in told {
             if let Some(hear) = self.hear.get(&member) {
@@ -122,6 +173,7 @@ impl SharedHost for HostBudget {
         let mut state = self.inner.state();
         let mut told = Vec::new();
         let id = state.shares.join(&mut told);
+        state.settle(&mut told);
         // What is said to the newcomer now, it hears at once: only the last word counts.
         let first = told.iter().rev().find(|(member, _)| *member == id).map(|(_, allowed)| allowed.clone());
         state.tell(told);
@@ -141,6 +193,7 @@ impl HostMember for Member {
         let mut state = self.inner.state();
         let mut told = Vec::new();
         state.shares.claim(self.id, claim, seen, &mut told);
+        state.settle(&mut told);
         state.tell(told);
     }
 }
@@ -151,9 +204,65 @@ impl Drop for Member {
         let mut told = Vec::new();
         let hear = state.hear.remove(&self.id);
         state.shares.leave(self.id, &mut told);
+        state.settle(&mut told);
         state.tell(told);
         drop(state);
         // It may be the last that holds something of a run: nobody else waits for that.
         drop(hear);
     }
+}
+
+#[cfg(not(all(feature = "process", target_os = "linux", not(tryout_portable))))]
+impl State {
+    #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "elsewhere there are no locks")]
+    fn settle(&mut self, _told: &mut Vec<(MemberId, Allowed)>) {}
+}
+
+#[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+impl State {
+    /// Another process has come, gone, released something or begun to wait.
+    fn others_changed(&mut self) -> Interest {
+        let mut told = Vec::new();
+        self.settle(&mut told);
+        self.tell(told);
+        Interest::Kept
+    }
+
+    /// Takes the locks that the runs of this process want and may have, and releases those that they don't use.
+    fn settle(&mut self, told: &mut Vec<(MemberId, Allowed)>) {
+        let Some(locks) = &mut self.locks else { return };
+        let host = self.shares.host().clone();
+        let most = part(&host, locks.others());
+        self.shares.set_most(most.clone(), told);
+        let (amounts, gpus) = self.shares.wanted_of(&most);
+        let tried = locks.take(cores(&amounts), gpus);
+        self.shares.set_there(locks.there(), told);
+        let counted = self.shares.counted();
+        locks.keep(cores(&amounts).max(cores(&counted.amounts)), gpus, &counted.gpus.unwrap_or_default());
+        self.shares.set_there(locks.there(), told);
+        let (wanted, wanted_gpus) = self.shares.wanted_of(&host);
+        let there = locks.there();
+        let more = cores(&wanted) > cores(&there.amounts) || wanted_gpus > there.gpus.map_or(0, |gpus| gpus.len());
+        if let Err(error) = tried.and_then(|()| locks.wait_for_more(more)) {
+            log::warn!("the locks of this host can't be used: {error}");
+        }
+    }
+}
+
+/// The part of one process: all of it, unless others wait.
+#[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+fn part(host: &Resources, others: Others) -> Resources {
+    if others.waiting == 0 {
+        return host.clone();
+    }
+    let processes = others.count + 1;
+    let gpus = host.gpus().len() / processes as usize;
+    let most = (cores(host) / processes).max(1);
+    Resources::cpus(most).with_gpus(host.gpus().into_iter().take(gpus.max(1)))
+}
+
+#[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+fn cores(amounts: &Resources) -> u32 {
+    let parts = amounts.get("cpu").parts().div_ceil(Amount::whole(1).parts());
+    u32::try_from(parts).unwrap_or(u32::MAX)
 }

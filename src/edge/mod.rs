@@ -16,6 +16,8 @@ pub(crate) mod plain_file;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod provenance;
+#[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+mod shared_host;
 pub(crate) mod slow;
 pub mod store;
 #[cfg(all(feature = "process", unix))]

@@ -87,6 +87,7 @@ impl Experiment {
         let name = self.backend.name().to_owned();
         guard::ask(&name, "set_resources", || self.backend.set_resources(&machine.told))?;
 
+        let host = machine.host(&self.given.sharing)?;
         let (place, copying) = self.take_place(&experiment.name)?.unzip();
         let mut began = SystemTime::now();
         let socket = match place.as_ref().filter(|_| self.session.control_socket) {
@@ -137,7 +138,7 @@ impl Experiment {
         let parts = Parts {
             engine,
             pool: pool.numbered_from(workers, leases),
-            host: machine.host(),
+            host,
             trials,
             backend: self.backend,
             store: store.clone(),

@@ -193,13 +193,14 @@ impl Experiment {
     }
 
     /// So many workers of one cpu each: short for `.resources(Resources::cpus(workers))`. Default: as many as the
-    /// machine has cores.
+    /// machine has cores, shared with the process's other runs.
     #[must_use]
     pub fn workers(self, workers: u32) -> Self {
         self.resources(Resources::cpus(workers))
     }
 
-    /// What there is to run on.
+    /// What there is to run on, for this run alone. Default: the cores and GPUs that the process may use, shared with its other
+    /// runs: see [`host_budget`](Self::host_budget).
     #[must_use]
     pub fn resources(mut self, resources: Resources) -> Self {
         self.settings.resources = Some(resources);

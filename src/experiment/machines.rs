@@ -8,7 +8,7 @@ use super::builder::Experiment;
 use super::handle::Control;
 use crate::actors::{Host, Shared};
 use crate::edge::host_budget::{self, HostBudget};
-use crate::error::ControlError;
+use crate::error::{ControlError, SettingsError};
 use crate::logic::engine::ClientOrder;
 use crate::logic::ids::TrialId;
 use crate::logic::pool::{PoolError, ResourceRequest, Resources};
@@ -22,6 +22,9 @@ pub(super) enum Sharing {
     IfDetected,
     /// With those that have the same budget.
     Budget(HostBudget),
+    /// With those of all processes of this user that ask for it.
+    #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+    User,
     /// With none.
     None,
 }
@@ -39,7 +42,7 @@ impl Machine {
     pub(super) fn of(settings: &Settings, sharing: &Sharing) -> Self {
         let detected = || match sharing {
             Sharing::Budget(budget) => budget.resources().clone(),
-            Sharing::IfDetected | Sharing::None => host_budget::detected(),
+            _ => host_budget::detected(),
         };
         let total = settings.resources.clone().unwrap_or_else(detected);
         let budget = match sharing {
@@ -47,6 +50,9 @@ impl Machine {
             Sharing::IfDetected if settings.resources.is_none() => {
                 Some((HostBudget::of_process(), Shared::WhileDetected))
             }
+            #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+            // Whether its locks can be used is seen when the run begins.
+            Sharing::User => Some((HostBudget::unlocked(), Shared::Always)),
             Sharing::IfDetected | Sharing::None => None,
         };
         let spoken_of = matches!(sharing, Sharing::Budget(_)) || settings.resources.is_some();
@@ -64,8 +70,13 @@ impl Machine {
         }
     }
 
-    pub(super) fn host(self) -> Option<Host> {
-        self.budget.map(|(budget, shared)| Host { host: Arc::new(budget), shared })
+    pub(super) fn host(self, sharing: &Sharing) -> Result<Option<Host>, SettingsError> {
+        let budget = match sharing {
+            #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+            Sharing::User => Some((HostBudget::of_user().map_err(SettingsError::SharedHost)?, Shared::Always)),
+            _ => self.budget,
+        };
+        Ok(budget.map(|(budget, shared)| Host { host: Arc::new(budget), shared }))
     }
 }
 
@@ -78,6 +89,21 @@ impl Experiment {
     #[must_use]
     pub fn host_budget(mut self, budget: &HostBudget) -> Self {
         self.given.sharing = Sharing::Budget(budget.clone());
+        self
+    }
+
+    /// Shares the cores and GPUs of this host with the runs of all processes of this user that ask for the same, as
+    /// [`host_budget`](Self::host_budget) does within a process. There is a lock for each core and each GPU in a directory that only this
+    /// user can enter; the system releases those of a process that dies, however it dies.
+    ///
+    /// What holds between processes: no GPU is had by two, and one of which a part is used is had as a whole; what a process doesn't use
+    /// it releases at once; while another process waits, none keeps more than its part of the host, at least one core and one GPU, once
+    /// trials have ended. Which of several that wait gets what is released isn't said; and where there are fewer GPUs than processes, one
+    /// without a GPU waits until another one wants none.
+    #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+    #[must_use]
+    pub fn shared_host(mut self) -> Self {
+        self.given.sharing = Sharing::User;
         self
     }
 

@@ -17,6 +17,8 @@ mod unsupported;
 pub(crate) use client::listening;
 #[cfg(unix)]
 pub use client::{ControlClient, ControlClientError, Doorbell, Hangup};
+#[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+pub(super) use place::runtime_directory;
 #[cfg(unix)]
 pub use place::{ControlSocket, POINTER};
 #[cfg(unix)]

@@ -116,7 +116,7 @@ fn remove_left(old: &Pointer) {
 
 /// A new directory that only this user can enter.
 fn private_directory() -> io::Result<PathBuf> {
-    let parent = parent();
+    let parent = runtime_directory();
     // A name is never used twice: a killed session's pointer leads nowhere, and not to another run.
     let since = host::since_1970().as_nanos();
     for number in since.. {
@@ -133,6 +133,6 @@ fn private_directory() -> io::Result<PathBuf> {
 }
 
 /// The user's runtime directory if there is one, else the directory of temporary files.
-fn parent() -> PathBuf {
+pub(crate) fn runtime_directory() -> PathBuf {
     host::runtime_directory().unwrap_or_else(std::env::temp_dir)
 }

@@ -52,6 +52,9 @@ fn now(run: &Run) -> Option<(RunStatus, PoolStatus)> {
 fn tell_now(out: &mut impl Write, status: &RunStatus, pool: &PoolStatus) -> Result<(), Problem> {
     writeln!(out, "now: {}", in_words(status))?;
     writeln!(out, "free: {} of {}", pool.free, pool.total)?;
+    if let Some(cap) = &pool.cap {
+        writeln!(out, "it shares the host with other runs, which leave it at most {cap}")?;
+    }
     if let Some(closing) = &status.closing {
         let by =
             closing.by.map(|by| format!(", at the latest {} after its start", time(by.since_start().as_secs_f64())));
