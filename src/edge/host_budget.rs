@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::gpus::VisibleGpus;
 #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
-use super::shared_host::{HostLocks, Interest, Others, watch};
+use super::shared_host::{HostLocks, Interest, Others, What, watch};
 #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
 use crate::logic::pool::Amount;
 use crate::logic::pool::shares::{Allowed, Alone, Claim, MemberId, Shares};
@@ -242,8 +242,12 @@ impl State {
         self.shares.set_there(locks.there(), told);
         let (wanted, wanted_gpus) = self.shares.wanted_of(&host);
         let there = locks.there();
-        let more = cores(&wanted) > cores(&there.amounts) || wanted_gpus > there.gpus.map_or(0, |gpus| gpus.len());
-        if let Err(error) = tried.and_then(|()| locks.wait_for_more(more)) {
+        let more = cores(&wanted) > cores(&there.amounts);
+        let more_gpus = wanted_gpus > there.gpus.map_or(0, |gpus| gpus.len());
+        let waits = tried
+            .and_then(|()| locks.wait_for_more(What::Cores, more))
+            .and_then(|()| locks.wait_for_more(What::Gpus, more_gpus));
+        if let Err(error) = waits {
             log::warn!("the locks of this host can't be used: {error}");
         }
     }
@@ -252,13 +256,11 @@ impl State {
 /// The part of one process: all of it, unless others wait.
 #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
 fn part(host: &Resources, others: Others) -> Resources {
-    if others.waiting == 0 {
-        return host.clone();
-    }
     let processes = others.count + 1;
-    let gpus = host.gpus().len() / processes as usize;
-    let most = (cores(host) / processes).max(1);
-    Resources::cpus(most).with_gpus(host.gpus().into_iter().take(gpus.max(1)))
+    let all = (cores(host), host.gpus());
+    let most = if others.want_cores { (all.0 / processes).max(1) } else { all.0 };
+    let gpus = if others.want_gpus { (all.1.len() / processes as usize).max(1) } else { all.1.len() };
+    Resources::cpus(most).with_gpus(all.1.into_iter().take(gpus))
 }
 
 #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]

@@ -32,7 +32,7 @@ pub(super) struct HostLocks {
     host: Resources,
     number: u32,
     _process: File,
-    waits: Option<File>,
+    waits: BTreeMap<What, File>,
     cores: BTreeMap<u32, File>,
     gpus: BTreeMap<u32, File>,
     names: Vec<String>,
@@ -44,8 +44,17 @@ pub(super) struct HostLocks {
 pub(super) struct Others {
     /// How many.
     pub(super) count: u32,
-    /// How many of them wait for more than they hold.
-    pub(super) waiting: u32,
+    /// Whether one of them waits for a core.
+    pub(super) want_cores: bool,
+    /// Whether one of them waits for a GPU.
+    pub(super) want_gpus: bool,
+}
+
+/// What a process can wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum What {
+    Cores,
+    Gpus,
 }
 
 impl HostLocks {
@@ -80,7 +89,7 @@ impl HostLocks {
             host: host.clone(),
             number,
             _process: file,
-            waits: None,
+            waits: BTreeMap::new(),
             cores: BTreeMap::new(),
             gpus: BTreeMap::new(),
             names: VisibleGpus::inherited().names(&host.gpus()),
@@ -101,14 +110,15 @@ impl HostLocks {
     /// Who else is there.
     pub(super) fn others(&self) -> Others {
         let numbers = (0..MOST_PROCESSES).filter(|&number| number != self.number);
-        let (mut count, mut waiting) = (0, 0);
+        let mut others = Others { count: 0, want_cores: false, want_gpus: false };
         for number in numbers.take_while(|&number| process(&self.root, number).exists() || number < self.number) {
             if is_held(&process(&self.root, number)) {
-                count += 1;
-                waiting += u32::from(is_held(&waits(&self.root, number)));
+                others.count += 1;
+                others.want_cores |= is_held(&waits(&self.root, What::Cores, number));
+                others.want_gpus |= is_held(&waits(&self.root, What::Gpus, number));
             }
         }
-        Others { count, waiting }
+        others
     }
 
     /// Takes as many as are wanted and free.
@@ -154,18 +164,18 @@ impl HostLocks {
         }
     }
 
-    /// Whether more is wanted than is held.
-    pub(super) fn wait_for_more(&mut self, more: bool) -> io::Result<()> {
-        if more == self.waits.is_some() {
+    /// Whether more of something is wanted than is held.
+    pub(super) fn wait_for_more(&mut self, what: What, more: bool) -> io::Result<()> {
+        if more == self.waits.contains_key(&what) {
             return Ok(());
         }
-        self.waits = None;
+        self.waits.remove(&what);
         if more {
-            let path = waits(&self.root, self.number);
+            let path = waits(&self.root, what, self.number);
             let file = plain_file::open(&path, OpenOptions::new().create(true).truncate(false).read(true).write(true))?;
             // Only those who ask whether it is held have it, for that moment.
             file.lock()?;
-            self.waits = Some(file);
+            self.waits.insert(what, file);
         }
         self.tell_others();
         Ok(())
@@ -195,7 +205,7 @@ impl HostLocks {
 impl Drop for HostLocks {
     /// Everything is released before the others hear of it; then the thread that listens ends.
     fn drop(&mut self) {
-        self.waits = None;
+        self.waits.clear();
         self.cores.clear();
         self.gpus.clear();
         self.tell_others();
@@ -209,8 +219,12 @@ fn process(root: &Path, number: u32) -> PathBuf {
     root.join(format!("process-{number}"))
 }
 
-fn waits(root: &Path, number: u32) -> PathBuf {
-    root.join(format!("waits-{number}"))
+fn waits(root: &Path, what: What, number: u32) -> PathBuf {
+    let what = match what {
+        What::Cores => "cores",
+        What::Gpus => "gpus",
+    };
+    root.join(format!("waits-{what}-{number}"))
 }
 
 fn socket(root: &Path, number: u32) -> PathBuf {
