@@ -198,6 +198,28 @@ export async function restart(page, server, again) {
   return next;
 }
 
+/** The page of `tryout run --serve`: there before the first result, and still there when the run has ended. */
+export async function main(page, link) {
+  await page.goto(link);
+  await page.waitForFunction(() => document.querySelector('.run-head h1')?.textContent === 'short');
+  await page.waitForFunction(() => document.querySelector('.run-head .state').textContent === 'Completed');
+  await page.waitForFunction(() => document.querySelector('.filter-says').textContent === '12 trials');
+  await page.waitForFunction(() => document.querySelector('.run-actions .reason').textContent.includes('not live'));
+  await view(page, 'curves');
+  await page.waitForSelector('.uplot canvas');
+  await page.reload();
+  await page.waitForFunction(() => document.querySelector('.run-head .state')?.textContent === 'Completed');
+  quiet(page, 'tryout run --serve');
+}
+
+/** A run that is gone on with is live again on a page that stayed open. */
+export async function resumed(page) {
+  await page.waitForFunction(() => document.querySelector('.run-head .state').textContent === 'Running');
+  await page.locator('.run-actions .buttons').waitFor();
+  await moves(page, await iterations(page));
+  quiet(page, 'resumed');
+}
+
 export async function stopped(page) {
   await act(page, '.run-head', 'drain', { s: '20' });
   await page.waitForFunction(() => /Drained|Stopped|Ending/.test(document.querySelector('.run-head .state').textContent));

@@ -2,7 +2,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as acts from './acts.mjs';
-import { freePort, makeLarge, makeRuns, runs, serve, startLive } from './runs.mjs';
+import { freePort, makeLarge, makeRuns, runs, serve, startLive, startServed } from './runs.mjs';
 import { shots } from './shots.mjs';
 import { judge, speed } from './speed.mjs';
 import { check, context, done, newPage, open, quiet, same, sound, text } from './tools.mjs';
@@ -51,7 +51,7 @@ async function list(page) {
 
 const large = makeLarge();
 makeRuns();
-const walking = startLive();
+let walking = startLive();
 said('runs are there');
 const port = await freePort();
 let server = await serve(port, runs);
@@ -101,9 +101,18 @@ try {
   said('watching, restart');
   await shots(browser, server);
   await acts.stopped(page);
+  await walking.ended;
+  walking = startLive('--resume');
+  await acts.resumed(page);
   await ctx.close();
   await server.end();
-  said('drained');
+  said('drained, resumed');
+
+  const served = await startServed(await freePort());
+  const one = await context(browser);
+  await acts.main(await newPage(one), served.link).finally(() => served.end());
+  await one.close();
+  said('tryout run --serve');
 
   server = await serve(await freePort(), large);
   const lone = await context(browser);

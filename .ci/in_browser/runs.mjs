@@ -18,6 +18,7 @@ const FILES = {
   population: `samples = 8\nseed = 1\nobjective.min = "loss"\nschedule.pbt = { time_attr = "training_iteration", perturbation_interval = 4, mutations = { lr = { log_uniform = [1e-5, 1e-1] } } }\nstop.iterations = { limit = 24 }\nmachine.cpu = 8\n${SPACE}`,
   front: `samples = 40\nseed = 1\nsearch.nsga2 = { objectives = [{ min = "loss" }, { min = "cost" }], population = 10 }\nstop.iterations = { limit = 2 }\n${SPACE}`,
   hostile: `samples = 8\nseed = 3\nobjective.min = "loss"\nstop.iterations = { limit = 6 }\nretry = { max_failures = 1 }\n[space]\nlr = { log_uniform = [1e-5, 1e-1] }\nhostile = true\n"<script>document" = { choice = ["<script>alert(1)</script>", "\\u001b[31mred \\u202Eevil", "\\"quoted\\" & <b>bold</b>"] }\n`,
+  short: `samples = 12\nseed = 1\nobjective.min = "loss"\nstop.iterations = { limit = 12 }\nmachine.cpu = 2\n${SPACE}wait = 0.02\n`,
   live: `samples = 12\nseed = 1\nobjective.min = "loss"\ndurability = "every_event"\nmachine.cpu = 3\n${SPACE}wait = 0.05\nbreaks = { int = [100000, 1000000] }\n`,
 };
 
@@ -41,12 +42,29 @@ export function makeLarge() {
   return temp;
 }
 
-/** A run that goes on until it is ended. */
-export function startLive() {
-  const child = spawn(program, ['run', 'live.toml', '--dir', runs, '--quiet'], { cwd: scratch, stdio: ['ignore', 'ignore', 'pipe'] });
+/** A run that goes on until it is ended; `--resume` goes on with it. */
+export function startLive(...more) {
+  const child = spawn(program, ['run', 'live.toml', '--dir', runs, '--quiet', ...more], { cwd: scratch, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   child.stderr.on('data', (d) => { said += d; });
   return { child, said: () => said, ended: once(child, 'exit') };
+}
+
+/** A run that shows its own page; resolves when its link is there. */
+export async function startServed(port) {
+  const child = spawn(program, ['run', 'short.toml', '--dir', path.join(scratch, 'served'), '--quiet', '--serve', `127.0.0.1:${port}`], { cwd: scratch, stdio: ['ignore', 'ignore', 'pipe'] });
+  const lines = readline.createInterface({ input: child.stderr });
+  const link = await new Promise((resolve, reject) => {
+    lines.on('line', (l) => { const m = /https?:\/\/\S+#code=\S+/.exec(l); if (m) resolve(m[0]); });
+    child.on('exit', (code) => reject(new Error(`tryout run --serve came to ${code}`)));
+  });
+  return {
+    link,
+    async end() {
+      child.kill('SIGINT');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+    },
+  };
 }
 
 export async function freePort() {
@@ -84,7 +102,7 @@ export async function serve(port, ...dirs) {
     },
     async end() {
       child.kill('SIGINT');
-      if (child.exitCode === null) await once(child, 'exit');
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
     },
   };
 }
