@@ -41,9 +41,13 @@ export async function speed(browser, page, link, many = 50000) {
   await page.goto(link);
   await page.waitForSelector('.grid-row:not([hidden])');
   // The server has read the run by now: this is the page as somebody meets it who comes back.
-  await page.reload();
-  await page.waitForSelector('.grid-row:not([hidden])');
-  times.first = await page.evaluate(() => performance.now());
+  const firsts = [];
+  for (let i = 0; i < 3; i += 1) {
+    await page.reload();
+    await page.waitForSelector('.grid-row:not([hidden])');
+    firsts.push(await page.evaluate(() => performance.now()));
+  }
+  times.first = firsts.sort((a, b) => a - b)[1];
   const says = await page.textContent('.filter-says');
   check(says === `${many.toLocaleString('en')} trials`, `all are there: ${says}`);
   const keys = await page.locator('.grid-head button').evaluateAll((all) => all.map((b) => b.dataset.key));

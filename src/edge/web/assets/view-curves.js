@@ -26,10 +26,17 @@ export function axisOptions(c, label) {
 class Curves extends View {
   constructor(host, app) {
     super(host, app);
-    const metrics = app.header.metrics ?? [];
-    this.metric = metrics.includes(app.header.objective?.metric) ? app.header.objective.metric : metrics[0];
     this.most = 100;
     this.log = false;
+    this.size = new ResizeObserver(() => this.fit());
+    this.size.observe(this.stage);
+    this.begin();
+  }
+
+  begin() {
+    const { header } = this.app;
+    const metrics = header.metrics ?? [];
+    this.metric = metrics.includes(header.objective?.metric) ? header.objective.metric : metrics[0];
     if (this.metric === undefined) {
       fill(this.stage, empty('No trial has reported a metric yet.'));
       return;
@@ -40,9 +47,13 @@ class Curves extends View {
       toggle('Log', false, (on) => { this.log = on; this.render(); }),
     );
     this.withTable(() => this.rowsTable());
-    this.size = new ResizeObserver(() => this.fit());
-    this.size.observe(this.stage);
     this.ask();
+  }
+
+  update(what) {
+    // A run that had just begun may have its first metric now.
+    if (this.metric !== undefined) super.update(what);
+    else if (this.app.header.metrics?.length > 0) this.begin();
   }
 
   ask() {
