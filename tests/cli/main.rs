@@ -14,6 +14,7 @@ use self::shell::{Shell, signal};
 
 mod housekeeping;
 mod live;
+mod serve;
 mod shell;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
