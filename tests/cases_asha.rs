@@ -51,6 +51,21 @@ fn case_h_05_a_rung_of_nan_alone_stops_nobody() {
 }
 
 #[test]
+fn progress_says_how_many_were_at_each_rung() {
+    for form in [AshaForm::Stopping, AshaForm::Promotion] {
+        let mut asha = prepared(Asha::new().max_t(9).reduction_factor(3.0).form(form), Mode::Max);
+        assert_eq!(asha.progress(), None, "nobody was anywhere");
+        for number in 0..3 {
+            asha.on_add(trial(number), &Config::new());
+            tell(&mut asha, number, 1, f64::from(number));
+        }
+        assert_eq!(asha.progress().as_deref(), Some("reached 1: 3"));
+        tell(&mut asha, 2, 3, 5.0);
+        assert_eq!(asha.progress().as_deref(), Some("reached 1: 3, 3: 1"));
+    }
+}
+
+#[test]
 fn case_h_07_max_t_stops_nobody_if_trials_run_on() {
     let mut asha = prepared(Asha::new().max_t(3).reduction_factor(2.0).at_max_t(AtMaxT::RunOn), Mode::Max);
     let at_two: Vec<Decision> =

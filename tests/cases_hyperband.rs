@@ -74,6 +74,16 @@ fn case_h_21_the_last_bracket_is_not_lost_to_rounding() {
 }
 
 #[test]
+fn progress_says_where_each_bracket_is() {
+    let mut band = Band::new(HyperBand::new().max_t(9), 5);
+    band.decide(0, 9, 1.0);
+    assert_eq!(
+        band.scheduler.progress().as_deref(),
+        Some("2 brackets; 0: 3 up to 9, 2 of them not there yet; 1: 2 up to 3, 2 of them not there yet")
+    );
+}
+
+#[test]
 fn case_h_23_four_halvings_of_the_largest_bracket() {
     let mut band = Band::new(HyperBand::new(), FULL);
     let mut left: Vec<u32> = (FULL - 81..FULL).collect();

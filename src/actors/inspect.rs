@@ -42,6 +42,7 @@ impl Handler<Inspect> for Controller {
             space: ledger.run().space.clone(),
             settings: ledger.run().settings.clone(),
             thinking: self.engine.searcher_away().map(Arc::from),
+            scheduler: self.engine.scheduler_progress(),
             journal: self.backlog(),
         })
     }

@@ -39,6 +39,9 @@ pub struct RunStatus {
     pub settings: Vec<LiveSetting>,
     /// The searcher that makes its next suggestion beside the run, if one does.
     pub thinking: Option<Arc<str>>,
+    /// How the scheduler stands, in one line, if it says: see [`Scheduler::progress`](crate::logic::schedule::Scheduler::progress).
+    #[serde(default)]
+    pub scheduler: Option<String>,
     /// How far the journal is behind; none if there is none.
     pub journal: Option<Backlog>,
 }

@@ -231,6 +231,11 @@ impl Engine {
         self.searcher.is_away().then(|| self.searcher.name())
     }
 
+    /// How the scheduler stands, in one line, if it says.
+    pub fn scheduler_progress(&self) -> Option<String> {
+        self.scheduler.ask(|scheduler| scheduler.progress()).flatten()
+    }
+
     /// How many trials there will be, as far as the searcher knows.
     pub fn expected(&self) -> Option<u64> {
         let (total, run) = (self.searcher.total(), self.ledger.run());

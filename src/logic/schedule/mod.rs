@@ -234,6 +234,12 @@ pub trait Scheduler: Send {
         None
     }
 
+    /// How it stands, in one line for people: how many trials have reached which rung, how large a population is. None (the
+    /// default): there is nothing to say. It is asked when a client asks for the run's status, so its cost hardly matters.
+    fn progress(&self) -> Option<String> {
+        self.inner()?.progress()
+    }
+
     /// Its name in messages.
     fn name(&self) -> &str {
         self.inner().map_or_else(|| std::any::type_name::<Self>(), |inner| inner.name())

@@ -55,6 +55,9 @@ fn tell_now(out: &mut impl Write, status: &RunStatus, pool: &PoolStatus) -> Resu
     if let Some(cap) = &pool.cap {
         writeln!(out, "it shares the host with other runs, which leave it at most {cap}")?;
     }
+    if let Some(scheduler) = &status.scheduler {
+        writeln!(out, "scheduler: {}", clean(scheduler))?;
+    }
     if let Some(closing) = &status.closing {
         let by =
             closing.by.map(|by| format!(", at the latest {} after its start", time(by.since_start().as_secs_f64())));

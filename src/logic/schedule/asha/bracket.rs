@@ -51,6 +51,11 @@ impl Bracket {
         self.rungs.partition_point(|rung| rung.milestone <= time)
     }
 
+    /// The time of each rung, and how many were there.
+    pub(super) fn seen(&self) -> Vec<(f64, usize)> {
+        self.rungs.iter().map(|rung| (rung.milestone, rung.scores.seen())).collect()
+    }
+
     /// Judges `score`, where more is better, at the highest rung that `time` has reached, and records it there.
     /// `passed` is how many rungs the trial has behind it; rungs that it jumped over count as passed.
     pub(super) fn judge(&mut self, passed: &mut u32, time: f64, score: f64) -> Judgement {

@@ -53,13 +53,14 @@ impl Gate {
         Self { milestone, factor, best, others, waiting: BTreeMap::new() }
     }
 
+    /// How many were there.
+    pub(super) fn seen(&self) -> usize {
+        self.best.len() + self.others.len()
+    }
+
     /// The time at which it is reached.
     pub(super) fn milestone(&self) -> f64 {
         self.milestone
-    }
-
-    fn seen(&self) -> usize {
-        self.best.len() + self.others.len()
     }
 
     /// Somebody got there with `score`.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use self::bracket::milestones;
 use self::bracket::{Bracket, Judgement};
+use self::gate::Gate;
 use self::promotion::{Answer, Promotion};
 pub(super) use self::reason::share;
 use self::run::Run;
@@ -158,6 +159,19 @@ impl Asha {
         }
     }
 
+    /// Of each bracket the rungs that somebody has reached: the time, and how many were there.
+    fn reached(&self) -> Vec<Vec<(f64, usize)>> {
+        let of = |rungs: Vec<(f64, usize)>| rungs.into_iter().filter(|(_, seen)| *seen > 0).collect();
+        match &self.run {
+            None => Vec::new(),
+            Some(Going::Stopping(run)) => run.brackets.iter().map(|bracket| of(bracket.seen())).collect(),
+            Some(Going::Promotion(promotion)) => {
+                let seen = |gates: &Vec<Gate>| gates.iter().map(|gate| (gate.milestone(), gate.seen())).collect();
+                promotion.run.brackets.iter().map(|gates| of(seen(gates))).collect()
+            }
+        }
+    }
+
     /// The time and the score (more is better) in `report`, if it has both.
     fn read(&self, report: &Report) -> Option<(f64, f64)> {
         let objective = self.objective.as_ref()?;
@@ -206,6 +220,11 @@ impl Scheduler for Asha {
             Some(Going::Stopping(run)) => run.rejoin(trial, |bracket| bracket.reached(time)),
             Some(Going::Promotion(promotion)) => promotion.rejoin(trial, time),
         }
+    }
+
+    /// `reached 1: 27, 3: 9, 9: 3`, with several brackets each by its number.
+    fn progress(&self) -> Option<String> {
+        reason::reached(&self.reached())
     }
 
     fn take_seed(&mut self, seed: u64) {

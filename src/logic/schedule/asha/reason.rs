@@ -33,6 +33,20 @@ impl Asha {
     }
 }
 
+/// `reached 1: 27, 3: 9, 9: 3`; with several brackets `bracket 0 reached 1: 27, 3: 9; bracket 1 reached 3: 5`.
+pub(super) fn reached(brackets: &[Vec<(f64, usize)>]) -> Option<String> {
+    let one = |rungs: &[(f64, usize)]| {
+        let rungs: Vec<String> = rungs.iter().map(|(time, seen)| format!("{}: {seen}", short(*time))).collect();
+        format!("reached {}", rungs.join(", "))
+    };
+    let begun = brackets.iter().enumerate().filter(|(_, rungs)| !rungs.is_empty());
+    let words: Vec<String> = match brackets {
+        [only] => begun.map(|_| one(only)).collect(),
+        _ => begun.map(|(number, rungs)| format!("bracket {number} {}", one(rungs))).collect(),
+    };
+    (!words.is_empty()).then(|| words.join("; "))
+}
+
 /// `rung 9: 0.41 is in the worse two thirds (cut-off 0.37, 27 seen)`.
 pub(super) fn behind(milestone: f64, (value, cut_off): (f64, f64), factor: f64, seen: usize) -> String {
     let (shown, cut) = told_apart(value, cut_off);

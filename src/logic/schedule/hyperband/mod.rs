@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use self::bracket::{Leaver, Standing, Why};
+use self::bracket::{Bracket, Leaver, Standing, Why};
 use self::plan::Plan;
 use self::run::{Answer, Run};
 pub use self::settings::Filling;
@@ -190,6 +190,26 @@ impl Scheduler for HyperBand {
         };
         debug_assert!(verdict.decision == Decision::Continue || verdict.reason.is_some());
         Verdict { directives: self.directives(others), ..verdict }
+    }
+
+    /// `3 brackets; 2: 9 trials up to 3, 4 of them not there yet`: of the last few that have trials.
+    fn progress(&self) -> Option<String> {
+        const MOST: usize = 4;
+        let run = self.run.as_ref().filter(|run| !run.brackets.is_empty())?;
+        let open: Vec<String> = run
+            .brackets
+            .iter()
+            .map(Bracket::standing)
+            .enumerate()
+            .filter(|(_, standing)| standing.members > 0)
+            .map(|(number, Standing { milestone, members, behind, .. })| {
+                format!("; {number}: {members} up to {milestone}, {behind} of them not there yet")
+            })
+            .collect();
+        let count = run.brackets.len();
+        let noun = if count == 1 { "bracket" } else { "brackets" };
+        let last = open.get(open.len().saturating_sub(MOST)..).unwrap_or_default();
+        Some(format!("{count} {noun}{}", last.concat()))
     }
 
     fn on_add(&mut self, trial: TrialId, _: &Config) {

@@ -252,6 +252,12 @@ impl Scheduler for Pbt {
         }
     }
 
+    fn progress(&self) -> Option<String> {
+        let population = &self.run.as_ref()?.population;
+        let (members, waiting) = (population.members().count(), population.waiting().count());
+        Some(format!("a population of {members}, {waiting} of them wait for their turn"))
+    }
+
     fn take_seed(&mut self, seed: u64) {
         self.seed.get_or_insert(seed);
     }
