@@ -3,6 +3,8 @@
 mod common;
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::live::{
     Diary, Gate, Mock, Script, Spied, SpyScheduler, SpySearcher, Watch, end, iterations, numbered, results, wait,
@@ -116,6 +118,32 @@ fn case_d_09_what_follows_the_stopping_report_of_a_batch_is_ignored() {
     assert_eq!(diary.of("A.end"), ["A.end 0 StopRule i2"]);
     assert_eq!(results.totals().surplus, 1);
     assert_eq!(results.trials()[0].history.len(), 2);
+}
+
+/// A step beyond the last one that counts isn't begun: it might fail, or never come back.
+#[test]
+fn no_step_follows_the_one_that_is_known_to_be_the_last() {
+    let made = |name: &str, stop: fn(Experiment) -> Experiment| {
+        let steps = Arc::new(AtomicU64::new(0));
+        let count = steps.clone();
+        let script = Script::new().step(move |mock| {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(mock.score())
+        });
+        results(stop(script.experiment(name).points(numbered(1)).workers(1)));
+        steps.load(Ordering::Relaxed)
+    };
+    assert_eq!(made("last-iterations", |experiment| experiment.stop(stop::iterations(3))), 3);
+    assert_eq!(
+        made("last-any", |experiment| experiment.stop(stop::any((stop::iterations(5), stop::iterations(2))))),
+        2
+    );
+    assert_eq!(
+        made("last-all", |experiment| experiment.stop(stop::all((stop::iterations(5), stop::iterations(2))))),
+        5
+    );
+    let asha = |experiment: Experiment| experiment.objective(Objective::max("score")).scheduler(Asha::new().max_t(4));
+    assert_eq!(made("last-asha", asha), 4);
 }
 
 /// A batch ends at a checkpoint that is due, so no report follows it before it is written (DECISIONS 4).

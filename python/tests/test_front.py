@@ -279,6 +279,8 @@ def test_a_live_run_is_asked_and_steered(tmp_path: Path, gate: Gate, at_work: Ca
     run = tryout.start(Waits, **settings, concurrency=1)
     events = run.events()
     print(run.status()["counts"]["PENDING"] + run.status()["counts"]["RUNNING"], run.results.outcome)
+    # A trial that hasn't begun would be paused without a step.
+    input()
     run.pause(0)
     print(tryout.attach(run.dir).trial(0)["config"], flush=True)
     run.pause(0, wait=True)
@@ -299,9 +301,11 @@ def test_a_live_run_is_asked_and_steered(tmp_path: Path, gate: Gate, at_work: Ca
         run.status()
     except tryout.NotRunning as error:
         print(error)
-    """)  # fmt: skip
+    """, stdin=subprocess.PIPE)  # fmt: skip
     at_work(1)
-    assert script.stdout is not None and script.stderr is not None
+    assert script.stdin is not None and script.stdout is not None and script.stderr is not None
+    script.stdin.write("\n")
+    script.stdin.flush()
     lines = [script.stdout.readline() for _ in range(2)]
     # More than it needs: a step under way when it is paused is made again.
     gate.open(100)

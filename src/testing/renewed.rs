@@ -228,6 +228,10 @@ impl StopRule for Renewed<dyn StopRule> {
         self.call(|rule| rule.check_experiment(progress))
     }
 
+    fn last_iteration(&self) -> Option<u64> {
+        self.ask(|rule| rule.last_iteration())
+    }
+
     fn deadline(&self) -> Option<Moment> {
         self.ask(|rule| rule.deadline())
     }

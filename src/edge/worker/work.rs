@@ -236,6 +236,7 @@ fn limits(StepOrder { most, seconds }: StepOrder) -> BatchLimits {
         reports: NonZeroU32::new(most).unwrap_or(NonZeroU32::MIN),
         time: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         checkpoint_every: None,
+        last_iteration: None,
     }
 }
 

@@ -325,7 +325,7 @@ impl Engine {
         if self.buffering == Buffering::Refused || shows_its_end {
             return BatchLimits { checkpoint_every: every, ..BatchLimits::SINGLE };
         }
-        self.settings.batching.limits(self.ledger.launched(), every)
+        self.settings.batching.limits(self.ledger.launched(), every, self.last_iteration)
     }
 
     /// Says so if batches can't have the length that was set.

@@ -116,6 +116,8 @@ pub struct Engine {
     /// The metrics that every report must have, each once.
     required: Vec<String>,
     buffering: Buffering,
+    /// The iteration beyond which no trial makes a step.
+    last_iteration: Option<u64>,
     ledger: Ledger,
     totals: Totals,
     phase: Phase,
@@ -168,10 +170,13 @@ impl Engine {
         let mut required: Vec<String> = objectives.map(|objective| objective.metric.clone()).collect();
         required.sort();
         required.dedup();
+        let ends = [guarded(|| scheduler.last_iteration()), guarded(|| stop.last_iteration())];
+        let last_iteration = ends.into_iter().flatten().flatten().min();
         let unseen_time = guarded(|| scheduler.time_attr().map(str::to_owned)).ok().flatten();
         Self {
             ledger: Ledger::new(&settings),
             buffering: scheduler.buffering(),
+            last_iteration,
             settings,
             searcher: SearcherSlot::new(searcher),
             scheduler: Guarded::new(scheduler),

@@ -22,7 +22,8 @@ pub enum Batching {
     /// So many that the engine hears at most about 10,000 messages a second from all running trials together: each
     /// batch is handed in after 0.1 ms times the number of running trials (at most 1 s), or 1,024 reports. A trial whose
     /// steps take longer than that reports one by one. A worker hands in between two steps only: what was reported within
-    /// that time before a long step is heard of after it.
+    /// that time before a long step is heard of after it. No step is begun beyond an iteration that is known to be the last
+    /// (see [`StopRule::last_iteration`](crate::logic::stop::StopRule::last_iteration)).
     #[default]
     Adaptive,
     /// One by one.
@@ -40,7 +41,12 @@ pub enum Batching {
 
 impl Batching {
     /// The limits for a trial when so many trials are running.
-    pub(super) fn limits(self, running: usize, checkpoint_every: Option<NonZeroU32>) -> BatchLimits {
+    pub(super) fn limits(
+        self,
+        running: usize,
+        checkpoint_every: Option<NonZeroU32>,
+        last_iteration: Option<u64>,
+    ) -> BatchLimits {
         let (reports, time) = match self {
             Batching::Single => (NonZeroU32::MIN, None),
             Batching::Fixed { reports, time } => (reports, time),
@@ -50,7 +56,8 @@ impl Batching {
             }
         };
         let reports = checkpoint_every.map_or(reports, |every| reports.min(every));
-        BatchLimits { reports, time, checkpoint_every }
+        let last_iteration = last_iteration.filter(|_| self == Batching::Adaptive);
+        BatchLimits { reports, time, checkpoint_every, last_iteration }
     }
 }
 

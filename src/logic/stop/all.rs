@@ -111,6 +111,11 @@ impl StopRule for All {
     }
 
     /// The first deadline of those rules that haven't ended the experiment yet.
+    fn last_iteration(&self) -> Option<u64> {
+        let all: Option<Vec<u64>> = self.rules.iter().map(|rule| rule.last_iteration()).collect();
+        all?.into_iter().max()
+    }
+
     fn deadline(&self) -> Option<Moment> {
         let open = self.rules.iter().zip(&self.of_experiment).filter(|(_, said)| said.is_none());
         open.filter_map(|(rule, _)| rule.deadline()).min()

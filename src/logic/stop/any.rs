@@ -50,6 +50,10 @@ impl StopRule for Any {
         self.rules.iter_mut().fold(None, |found, rule| found.or(rule.check_experiment(progress)))
     }
 
+    fn last_iteration(&self) -> Option<u64> {
+        self.rules.iter().filter_map(|rule| rule.last_iteration()).min()
+    }
+
     fn deadline(&self) -> Option<Moment> {
         self.rules.iter().filter_map(|rule| rule.deadline()).min()
     }

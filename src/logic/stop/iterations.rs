@@ -39,6 +39,10 @@ impl StopRule for MaxIterations {
             .then(|| format!("iteration {} is the last of {}", report.iteration(), self.limit).into())
     }
 
+    fn last_iteration(&self) -> Option<u64> {
+        Some(self.limit)
+    }
+
     fn words(&self) -> StopReason {
         format!("{} iterations", self.limit).into()
     }

@@ -105,6 +105,12 @@ pub trait StopRule: Send {
         None
     }
 
+    /// The iteration at which every trial is over at the latest, if it knows one: no step beyond it is begun. None (the
+    /// default) is always right; a trial may then make steps beyond its last report that nobody hears of.
+    fn last_iteration(&self) -> Option<u64> {
+        None
+    }
+
     /// The next moment at which [`check_experiment`](StopRule::check_experiment) wants to be asked without a report.
     fn deadline(&self) -> Option<Moment> {
         None
@@ -176,6 +182,10 @@ impl<R: StopRule + ?Sized> StopRule for Box<R> {
 
     fn check_experiment(&mut self, progress: &Progress) -> Option<StopReason> {
         (**self).check_experiment(progress)
+    }
+
+    fn last_iteration(&self) -> Option<u64> {
+        (**self).last_iteration()
     }
 
     fn deadline(&self) -> Option<Moment> {

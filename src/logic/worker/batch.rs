@@ -78,15 +78,9 @@ impl Reports {
         self.reports = Vec::with_capacity(self.capacity.min(limits.reports.get() as usize));
     }
 
-    /// How many reports the batch may have, so that it ends with the next checkpoint that is due.
+    /// How many reports the batch may have, so that it ends with the next checkpoint that is due, or the last step.
     pub(super) fn room(&self) -> Room {
-        let most = self.limits.reports.get();
-        let most = self.limits.checkpoint_every.map_or(most, |every| {
-            let every = u64::from(every.get());
-            let left = every - self.counters.training_iteration % every;
-            most.min(u32::try_from(left).unwrap_or(u32::MAX))
-        });
-        Room { most, time: self.limits.time }
+        Room { most: self.limits.room_after(self.counters.training_iteration), time: self.limits.time }
     }
 
     /// Takes one report, made at `now` on the worker's clock and at `wall_clock` in seconds since 1970. Says whether the
@@ -112,6 +106,7 @@ impl Reports {
             Wish::Save => Some(BatchEnd::CheckpointDue),
             Wish::GoOn if due => Some(BatchEnd::CheckpointDue),
             Wish::GoOn if self.reports.len() >= self.limits.reports.get() as usize => Some(BatchEnd::Limit),
+            Wish::GoOn if self.limits.is_last(self.iteration()) => Some(BatchEnd::Limit),
             Wish::GoOn => self.is_late(now).then_some(BatchEnd::Limit),
         }
     }

@@ -19,7 +19,7 @@ mod exhaustive;
 const ID: CheckpointId = CheckpointId { trial: TrialId::new(RunId::new(1), 0), index: 0 };
 
 fn limits(reports: u32) -> BatchLimits {
-    BatchLimits { reports: NonZeroU32::new(reports).unwrap(), time: None, checkpoint_every: None }
+    BatchLimits { reports: NonZeroU32::new(reports).unwrap(), time: None, checkpoint_every: None, last_iteration: None }
 }
 
 fn start(first: Option<FirstBatch>) -> WorkerOrder {

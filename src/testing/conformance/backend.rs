@@ -98,7 +98,12 @@ fn spare(number: u32) -> CheckpointId {
 }
 
 fn limits(reports: u32) -> BatchLimits {
-    BatchLimits { reports: NonZeroU32::new(reports).unwrap_or(NonZeroU32::MIN), time: None, checkpoint_every: None }
+    BatchLimits {
+        reports: NonZeroU32::new(reports).unwrap_or(NonZeroU32::MIN),
+        time: None,
+        checkpoint_every: None,
+        last_iteration: None,
+    }
 }
 
 /// Holds what `make` makes against the contract of [`Backend`]: each order is answered once, under its lease, in order.
