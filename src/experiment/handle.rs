@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -78,6 +78,11 @@ impl Control {
     /// The controller's address.
     pub fn controller(&self) -> Addr<Controller> {
         self.controller.clone()
+    }
+
+    /// The run's directory, if it has one.
+    pub fn dir(&self) -> Option<&Path> {
+        self.about.dir.as_deref()
     }
 
     /// The id of the run's trial `number`, from 0 in the order of their creation, whether there is one or not.
