@@ -17,6 +17,7 @@ use crate::logic::gate::{Ahead, GateInput, GateSettings, JournalGate};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::journal::PartStates;
 use crate::logic::mix::mix;
+use crate::logic::pool::shares::Cap;
 use crate::logic::pool::{Pool, PoolInput};
 use crate::logic::time::Moment;
 use crate::logic::trial::{Status, Trial, TrialInput, TrialSettings, WorkerOrder};
@@ -220,6 +221,13 @@ impl Sim {
     #[must_use]
     pub fn order(mut self, at: Moment, order: ClientOrder) -> Self {
         self.send(Who::Client, Who::Engine, at, Message::Client(order));
+        self
+    }
+
+    /// From a moment on, other runs of the host leave this one no more than that; none: all.
+    #[must_use]
+    pub fn cap(mut self, at: Moment, cap: Option<Cap>) -> Self {
+        self.send(Who::Clock, Who::Pool, at, Message::Pool(PoolInput::Cap(cap.map(Arc::new))));
         self
     }
 

@@ -52,6 +52,10 @@ pub(crate) struct Run {
     /// How long trials have to report and save when Ctrl-C ends the run; who takes longer goes back to its last checkpoint.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
+    /// Shares cores and GPUs with the runs of all processes of this user that say the same, so that none is booked twice (Linux).
+    #[cfg(not(tryout_portable))]
+    #[arg(long)]
+    shared_host: bool,
     /// Shows the run in a browser, live: prints a link before the first result [default: 127.0.0.1:8970, or another port if that is taken].
     ///
     /// The page stays there, read-only, when the run has ended, until Ctrl-C; with `--json`, or once Ctrl-C has ended the run, it goes
@@ -91,6 +95,10 @@ impl Run {
         let file = python::supplied(file, &self.dir)?;
         // Workers go into directories of their own, and read checkpoints by their paths.
         let mut experiment = file.experiment().dir(std::path::absolute(&self.dir)?).control_socket();
+        #[cfg(not(tryout_portable))]
+        if self.shared_host {
+            experiment = experiment.shared_host();
+        }
         if self.resume {
             experiment = experiment.existing(Existing::Resume);
         }
