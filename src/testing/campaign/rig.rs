@@ -18,6 +18,7 @@ use crate::logic::gate::{Ahead, GateSettings};
 use crate::logic::limit::{OnLimit, TimeLimit};
 use crate::logic::metrics::{Metrics, Objective};
 use crate::logic::mix::mix;
+use crate::logic::pool::shares::Cap;
 use crate::logic::pool::{AbandonPolicy, Pool, ResourceRequest, Resources, Reuse};
 use crate::logic::search::Searcher;
 use crate::logic::settings::Settings;
@@ -44,6 +45,25 @@ fn cpus(plan: &Plan) -> u32 {
 fn resources(plan: &Plan) -> Resources {
     let cpus = Resources::cpus(cpus(plan));
     gpus(plan).map_or(cpus.clone(), |gpus| cpus.with("gpu", f64::from(gpus)))
+}
+
+/// What other runs of the host leave to this one, from when on; in the end all.
+pub(super) fn caps(plan: &Plan) -> Vec<(Duration, Option<Cap>)> {
+    let mut dice = Dice::new(plan.seed, "caps");
+    if plan.calm || !dice.chance(0.3) {
+        return Vec::new();
+    }
+    let all = resources(plan);
+    let mut cap = || {
+        let mut cap = Cap::all(&all);
+        cap.amounts = Resources::cpus(dice.small(0, 3));
+        let gpus = dice.small(0, 2);
+        cap.gpus = cap.gpus.map(|all| all.into_iter().take(gpus as usize).collect());
+        cap
+    };
+    let times = [1, 4, 9, 16].map(Duration::from_secs);
+    let capped: Vec<_> = times.into_iter().map(|time| (time, Some(cap()))).collect();
+    capped.into_iter().chain([(Duration::from_secs(25), None)]).collect()
 }
 
 fn request(plan: &Plan) -> ResourceRequest {

@@ -124,6 +124,9 @@ impl<'a> Run<'a> {
             };
             sim = sim.order(self.now + *after, order);
         }
+        for (after, cap) in rig::caps(plan) {
+            sim = sim.cap(self.now + after, cap);
+        }
         if plan.has(Trouble::Reordering) { sim } else { sim.in_order() }
     }
 
