@@ -1,8 +1,8 @@
 //! The page: what a browser and other programs see of runs, and how they steer them.
 //!
 //! [`scope`] mounts it in an actix-web application, [`Serving`] is a server of its own. `docs/http.md` describes the API, and the rules
-//! that keep others out: they hold before a request is looked at ([`scope`](mod@scope), `guard`), and the routes that there are stand in one
-//! table (`routes`).
+//! that keep others out: they hold before a request is looked at (`scope.rs`, `guard.rs`), and the routes that there are stand in one
+//! table (`routes.rs`).
 
 mod access;
 mod asked;

@@ -19,7 +19,7 @@ pub struct Columns {
     pub chosen: String,
     /// Their numbers.
     pub number: Vec<u32>,
-    /// Their statuses: 0 to 4, in the order of [`Counts`].
+    /// Their statuses: 0 to 4, in the order of [`Counts`](super::Counts).
     pub status: Vec<u8>,
     /// The iterations of their last reports.
     pub iteration: Vec<u64>,
@@ -152,7 +152,7 @@ pub struct TrialPage {
     pub number: u32,
     /// Its name.
     pub id: String,
-    /// Its status, as in [`Counts`].
+    /// Its status, as in [`Counts`](super::Counts).
     pub status: String,
     /// Its configuration.
     #[schema(value_type = Object)]
