@@ -105,13 +105,14 @@ pub(crate) fn run_and_die(dir: &Path, kind: Kind, at: u64) {
     };
     let (go_on, pace) = channel();
     if kind != Kind::Every {
-        go_on.send(()).unwrap();
         PACE.set(Mutex::new(pace)).unwrap();
     }
     let handle = experiment.start().unwrap();
     let mut file = OpenOptions::new().create(true).append(true).open(dir.join("acknowledged")).unwrap();
     let control = handle.control();
     let mut events = control.events(100_000);
+    // The first step begins when its report will be heard of.
+    go_on.send(()).unwrap();
     let told = async {
         while let Some(seen) = events.next().await {
             if let Seen::Event(event) = seen

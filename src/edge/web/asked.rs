@@ -23,14 +23,16 @@ pub(super) struct Asked {
 impl Asked {
     /// A part of the path.
     pub(super) fn part(&self, name: &str) -> Answered<String> {
-        let part = self.request.match_info().get(name).ok_or_else(|| WebError::not_found("page"))?;
+        let part = self.request.match_info().get(name).ok_or_else(|| WebError::not_found("part of the path", name))?;
         decoded(part).ok_or_else(|| WebError::malformed("the path isn't text"))
     }
 
     /// What stands behind the path's `?`, in its order.
     pub(super) fn pairs(&self) -> Answered<Vec<(String, String)>> {
         let pairs = Query::<Vec<(String, String)>>::from_query(self.request.query_string());
-        pairs.map(Query::into_inner).map_err(|_| WebError::malformed("what stands behind `?` can't be read"))
+        pairs
+            .map(Query::into_inner)
+            .map_err(|_| WebError::malformed("what stands behind `?` isn't `name=value`, joined by `&`"))
     }
 
     /// A value of those.

@@ -70,7 +70,7 @@ pub(super) async fn file(asked: Asked) -> Answered<HttpResponse> {
 }
 
 fn answer(asked: &Asked, name: &str) -> Answered<HttpResponse> {
-    let file = FILES.iter().find(|file| file.name == name).ok_or_else(|| WebError::not_found("file"))?;
+    let file = FILES.iter().find(|file| file.name == name).ok_or_else(|| WebError::not_found("file", name))?;
     let tag = format!("\"{:08x}-{:x}\"", crc32fast::hash(file.bytes), file.bytes.len());
     let known = asked.request.headers().get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
     let is_known = known.is_some_and(|known| known.split(',').any(|known| known.trim() == tag));

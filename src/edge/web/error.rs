@@ -37,8 +37,10 @@ impl WebError {
         Self { code, why: why.into(), status: None }
     }
 
-    pub(super) fn not_found(what: &str) -> Self {
-        Self::new(Code::NotFound, format!("there is no such {what}"))
+    /// There is no `what` of this name.
+    pub(super) fn not_found(what: &str, name: &str) -> Self {
+        let (name, more) = name.char_indices().nth(60).map_or((name, ""), |(end, _)| (&name[..end], ".."));
+        Self::new(Code::NotFound, format!("there is no {what} {name:?}{more}"))
     }
 
     pub(super) fn malformed(why: impl Into<String>) -> Self {

@@ -90,7 +90,8 @@ pub(super) fn check(request: &Looked<'_>, hosts: &Hosts) -> Answered<()> {
 
 fn host<'a>(request: &Looked<'a>, hosts: &Hosts) -> Answered<&'a str> {
     let foreign = |host: &str| {
-        let why = format!("this server isn't reached as {host:?}: `--allow-host` names others");
+        let why =
+            format!("this server isn't reached as {host:?}: `--allow-host`, or `PageSettings::hosts`, names others");
         WebError::new(Code::Forbidden, why)
     };
     let named = one(request.headers, "host")?;

@@ -157,7 +157,7 @@ impl Runs {
             self.look();
             self.open(key)
         });
-        found.ok_or_else(|| WebError::not_found("run"))
+        found.ok_or_else(|| WebError::not_found("run", key))
     }
 
     /// Those whose models are there: others don't change.

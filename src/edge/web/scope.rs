@@ -57,7 +57,9 @@ pub fn scope(
     }
     let guarded_page = page.clone();
     scope
-        .default_service(web::to(|| async { WebError::not_found("page").response() }))
+        .default_service(web::to(|request: HttpRequest| async move {
+            WebError::not_found("page", request.path()).response()
+        }))
         .wrap(from_fn(move |request, next| guarded(guarded_page.clone(), request, next)))
 }
 

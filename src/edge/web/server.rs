@@ -54,7 +54,9 @@ impl ServerSettings {
 #[non_exhaustive]
 pub enum ServeError {
     /// Others could read the token and all that is sent.
-    #[error("{0} can be reached from other machines: give `--tls-cert` and `--tls-key`, or say `--insecure`")]
+    #[error(
+        "{0} can be reached from other machines: `tryout serve` takes it with `--tls-cert` and `--tls-key`, or with `--insecure`"
+    )]
     Insecure(SocketAddr),
     /// This build has no TLS.
     #[error("this build of tryout has no TLS: build it with the feature `tls`")]

@@ -72,7 +72,8 @@ fn most(asked: &Asked, default: usize, limit: usize) -> Answered<usize> {
 }
 
 fn number(asked: &Asked) -> Answered<u32> {
-    asked.part("number")?.parse().map_err(|_| WebError::not_found("trial"))
+    let number = asked.part("number")?;
+    number.parse().map_err(|_| WebError::not_found("trial", &number))
 }
 
 pub(super) async fn runs(asked: Asked) -> Answered<HttpResponse> {

@@ -13,7 +13,7 @@ use crate::logic::trial::{Keep, State, TrialOrder};
 
 /// How far the end has come.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Phase {
+pub(super) enum RunPhase {
     /// It hasn't begun.
     Open,
     /// Trials come to the end of their steps, until the moment.
@@ -28,10 +28,10 @@ pub(super) enum Phase {
     Over,
 }
 
-impl Phase {
+impl RunPhase {
     pub(super) fn deadline(&self) -> Option<Moment> {
         match self {
-            Phase::Draining { by, forced: false } | Phase::WindingDown { by, .. } => Some(*by),
+            RunPhase::Draining { by, forced: false } | RunPhase::WindingDown { by, .. } => Some(*by),
             _ => None,
         }
     }
@@ -40,36 +40,36 @@ impl Phase {
 impl Engine {
     /// Whether the run goes on.
     pub fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Open)
+        matches!(self.phase, RunPhase::Open)
     }
 
     pub(super) fn is_draining(&self) -> bool {
-        matches!(self.phase, Phase::Draining { .. })
+        matches!(self.phase, RunPhase::Draining { .. })
     }
 
     /// How the run will have ended, once it has begun to end.
     pub fn closing(&self) -> Option<Closing> {
         let (outcome, by) = match &self.phase {
-            Phase::Open | Phase::Over => return None,
-            Phase::WindingDown { outcome, by, .. } => (outcome.clone(), Some(*by)),
-            Phase::Stopping { outcome, by } => (outcome.clone(), *by),
-            Phase::Draining { by, .. } => (Outcome::Drained, Some(*by)),
-            Phase::ClosingPool(outcome) => (outcome.clone(), None),
+            RunPhase::Open | RunPhase::Over => return None,
+            RunPhase::WindingDown { outcome, by, .. } => (outcome.clone(), Some(*by)),
+            RunPhase::Stopping { outcome, by } => (outcome.clone(), *by),
+            RunPhase::Draining { by, .. } => (Outcome::Drained, Some(*by)),
+            RunPhase::ClosingPool(outcome) => (outcome.clone(), None),
         };
         Some(Closing { outcome, by })
     }
 
     /// Enters a phase in which no trial begins any more, and says so.
-    pub(super) fn begin_to_close(&mut self, phase: Phase, now: Moment, out: &mut Vec<EngineOutput>) {
+    pub(super) fn begin_to_close(&mut self, phase: RunPhase, now: Moment, out: &mut Vec<EngineOutput>) {
         self.phase = phase;
         if let Some(closing) = self.closing() {
             self.commit(now, out, EventKind::Closing { closing });
         }
     }
 
-    /// Ends the run: every trial that hasn't ended is stopped. A second call changes nothing.
+    /// Ends the run: every trial that hasn't ended is stopped. Once trials are being stopped, a further call changes nothing.
     pub(super) fn close(&mut self, outcome: Outcome, now: Moment, out: &mut Vec<EngineOutput>) {
-        if !matches!(self.phase, Phase::Open | Phase::Draining { .. } | Phase::WindingDown { .. }) {
+        if !matches!(self.phase, RunPhase::Open | RunPhase::Draining { .. } | RunPhase::WindingDown { .. }) {
             return;
         }
         let why = match &outcome {
@@ -77,7 +77,7 @@ impl Engine {
             Outcome::Failed(failure) => Some(failure.to_string().into()),
             _ => None,
         };
-        self.begin_to_close(Phase::Stopping { outcome, by: None }, now, out);
+        self.begin_to_close(RunPhase::Stopping { outcome, by: None }, now, out);
         self.demand = Demand::Exhausted;
         let open: Vec<TrialId> = self.ledger.open_trials().collect();
         for trial in open {
@@ -145,7 +145,7 @@ impl Engine {
 
     /// Pauses everything; what can't be paused by then goes back to its last checkpoint.
     pub(super) fn drain(&mut self, by: Moment, now: Moment, out: &mut Vec<EngineOutput>) {
-        self.begin_to_close(Phase::Draining { by, forced: false }, now, out);
+        self.begin_to_close(RunPhase::Draining { by, forced: false }, now, out);
         self.demand = Demand::Exhausted;
         let open: Vec<TrialId> = self.ledger.open_trials().collect();
         for trial in open {
@@ -157,11 +157,11 @@ impl Engine {
 
     /// The deadline of a drain: whoever still has a worker is taken off it, as by a preemption.
     pub(super) fn drain_deadline(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
-        let Phase::Draining { by, forced: false } = self.phase else { return };
+        let RunPhase::Draining { by, forced: false } = self.phase else { return };
         if now < by {
             return;
         }
-        self.phase = Phase::Draining { by, forced: true };
+        self.phase = RunPhase::Draining { by, forced: true };
         let open: Vec<TrialId> = self.ledger.open_trials().collect();
         for trial in open {
             let lease = self.ledger.live(trial).and_then(|live| live.lease);
@@ -176,15 +176,15 @@ impl Engine {
     /// Moves on to the next phase once nothing holds this one up.
     pub(super) fn close_if_empty(&mut self, out: &mut Vec<EngineOutput>) {
         let (outcome, by) = match &self.phase {
-            Phase::Open if self.is_complete() => (Outcome::Completed, None),
-            Phase::Stopping { outcome, by } if self.ledger.open_count() == 0 => (outcome.clone(), *by),
-            Phase::WindingDown { outcome, .. } if self.ledger.open_count() == 0 => (outcome.clone(), None),
-            Phase::Draining { by, .. } if self.ledger.launched() == 0 && !self.some_are_ending() => {
+            RunPhase::Open if self.is_complete() => (Outcome::Completed, None),
+            RunPhase::Stopping { outcome, by } if self.ledger.open_count() == 0 => (outcome.clone(), *by),
+            RunPhase::WindingDown { outcome, .. } if self.ledger.open_count() == 0 => (outcome.clone(), None),
+            RunPhase::Draining { by, .. } if self.ledger.launched() == 0 && !self.some_are_ending() => {
                 (Outcome::Drained, Some(*by))
             }
             _ => return,
         };
-        self.phase = Phase::ClosingPool(outcome);
+        self.phase = RunPhase::ClosingPool(outcome);
         out.push(EngineOutput::ClosePool { by });
     }
 
@@ -199,7 +199,7 @@ impl Engine {
 
     /// The last word.
     pub(super) fn finish(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
-        if let Phase::ClosingPool(outcome) = std::mem::replace(&mut self.phase, Phase::Over) {
+        if let RunPhase::ClosingPool(outcome) = std::mem::replace(&mut self.phase, RunPhase::Over) {
             self.commit(now, out, EventKind::Finished { outcome: outcome.clone() });
             out.push(EngineOutput::Finished(outcome));
         }

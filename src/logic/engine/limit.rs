@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::close::Phase as Closing;
+use super::close::RunPhase;
 use super::{Demand, Engine, EngineOutput};
 use crate::logic::event::{Ending, Outcome};
 use crate::logic::failure::{FailureKind, Fault};
@@ -35,7 +35,7 @@ impl Engine {
     /// Whoever is in a step finishes it; everybody else ends now.
     fn wind_down(&mut self, limit: TimeLimit, outcome: Outcome, now: Moment, out: &mut Vec<EngineOutput>) {
         let keep = limit.then.keep();
-        self.begin_to_close(Closing::WindingDown { outcome, by: now + self.settings.grace, limit }, now, out);
+        self.begin_to_close(RunPhase::WindingDown { outcome, by: now + self.settings.grace, limit }, now, out);
         self.demand = Demand::Exhausted;
         if !std::mem::replace(&mut self.demand_closed, true) {
             out.push(EngineOutput::DemandClosed);
@@ -71,7 +71,7 @@ impl Engine {
 
     /// The moment up to which steps were waited for: what hasn't ended by now is ended the hard way.
     pub(super) fn wind_down_deadline(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
-        if let Closing::WindingDown { outcome, by, limit } = &self.phase
+        if let RunPhase::WindingDown { outcome, by, limit } = &self.phase
             && *by <= now
         {
             let (outcome, grace) = (outcome.clone(), self.settings.grace);
@@ -82,7 +82,7 @@ impl Engine {
 
     /// Every trial ends now, wherever it stands, and its worker with it.
     fn end_at_once(&mut self, outcome: Outcome, why: &str, now: Moment, out: &mut Vec<EngineOutput>) {
-        self.phase = Closing::Stopping { outcome, by: Some(now) };
+        self.begin_to_close(RunPhase::Stopping { outcome, by: Some(now) }, now, out);
         self.demand = Demand::Exhausted;
         let open: Vec<TrialId> = self.ledger.open_trials().collect();
         for trial in open {
@@ -105,7 +105,7 @@ impl Engine {
     /// Why the run winds down, if it does.
     pub(super) fn why_winding_down(&self) -> Option<Cow<'static, str>> {
         match &self.phase {
-            Closing::WindingDown { limit, .. } => Some(limit.to_string().into()),
+            RunPhase::WindingDown { limit, .. } => Some(limit.to_string().into()),
             _ => None,
         }
     }

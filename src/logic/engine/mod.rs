@@ -77,7 +77,7 @@ use super::schedule::{Buffering, Scheduler};
 use super::search::{Samples, Searcher};
 use super::stop::{Progress, StopReason, StopRule};
 use super::time::Moment;
-use close::Phase;
+use close::RunPhase;
 use guard::Guarded;
 use searcher_slot::SearcherSlot;
 
@@ -120,7 +120,7 @@ pub struct Engine {
     last_iteration: Option<u64>,
     ledger: Ledger,
     totals: Totals,
-    phase: Phase,
+    phase: RunPhase,
     demand: Demand,
     /// What the pool was told last.
     demand_closed: bool,
@@ -183,7 +183,7 @@ impl Engine {
             stop: Guarded::new(stop),
             required,
             totals: Totals::default(),
-            phase: Phase::Open,
+            phase: RunPhase::Open,
             demand: Demand::Open,
             demand_closed: false,
             watched: Watched::Yes,
@@ -261,7 +261,7 @@ impl Engine {
 
     /// The next moment at which an open run goes on by itself.
     fn goes_on_at(&self) -> Option<Moment> {
-        let open = matches!(self.phase, Phase::Open);
+        let open = matches!(self.phase, RunPhase::Open);
         let stop = open.then(|| self.stop.ask(|rule| rule.deadline())).flatten().flatten();
         let retry = open.then(|| self.ledger.next_retry()).flatten();
         stop.into_iter().chain(retry).min()
@@ -296,7 +296,7 @@ impl Engine {
         if let Some(reason) = self.over.take().filter(|_| self.is_open()) {
             self.close(Outcome::Stopped(reason), now, out);
         }
-        if matches!(self.phase, Phase::Open) {
+        if matches!(self.phase, RunPhase::Open) {
             self.launch(now, out);
             self.say_demand(out);
         }
@@ -330,7 +330,7 @@ impl Engine {
 
     fn on_tick(&mut self, now: Moment, out: &mut Vec<EngineOutput>) {
         self.queue_due(now, out);
-        if matches!(self.phase, Phase::Open) {
+        if matches!(self.phase, RunPhase::Open) {
             self.check_experiment(now, out);
         }
         self.drain_deadline(now, out);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::ledger::Ordered;
-use super::{Engine, EngineOutput, Phase};
+use super::{Engine, EngineOutput, RunPhase};
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::decision::Directive;
@@ -177,7 +177,7 @@ impl Engine {
     /// Carries out what a scheduler wants of other trials. One that is gone or has ended is passed over. While a run drains, what
     /// is wanted is written down as always, and takes effect when the run is resumed.
     pub(super) fn direct(&mut self, directives: Vec<Directive>, now: Moment, out: &mut Vec<EngineOutput>) {
-        if !matches!(self.phase, Phase::Open | Phase::Draining { .. }) {
+        if !matches!(self.phase, RunPhase::Open | RunPhase::Draining { .. }) {
             return;
         }
         for directive in directives {

@@ -53,12 +53,12 @@ pub(crate) struct Run {
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
     /// Shares cores and GPUs with the runs of all processes of this user that say the same, so that none is booked twice (Linux).
-    #[cfg(not(tryout_portable))]
+    #[cfg(all(target_os = "linux", not(tryout_portable)))]
     #[arg(long)]
     shared_host: bool,
     /// Shows the run in a browser, live: prints a link before the first result [default: 127.0.0.1:8970, or another port if that is taken].
     ///
-    /// The page stays there, read-only, when the run has ended, until Ctrl-C; with `--json`, or once Ctrl-C has ended the run, it goes
+    /// The address is one of this machine alone; for others, with TLS, there is `tryout serve`. The page stays there, read-only, when the run has ended, until Ctrl-C; with `--json`, or once Ctrl-C has ended the run, it goes
     /// with the run.
     #[arg(long, value_name = "ADDR", num_args = 0..=1, value_parser = serve::serve_address)]
     serve: Option<Option<SocketAddr>>,
@@ -95,7 +95,7 @@ impl Run {
         let file = python::supplied(file, &self.dir)?;
         // Workers go into directories of their own, and read checkpoints by their paths.
         let mut experiment = file.experiment().dir(std::path::absolute(&self.dir)?).control_socket();
-        #[cfg(not(tryout_portable))]
+        #[cfg(all(target_os = "linux", not(tryout_portable)))]
         if self.shared_host {
             experiment = experiment.shared_host();
         }
@@ -229,7 +229,7 @@ impl Served {
     /// Says where it is. The standard output is for results.
     fn show(&self, control: &Control, by_enter: bool) -> Result<(), Problem> {
         self.runs.add(control);
-        eprintln!("{}\n{}", self.serving.links().another()?, serve::about(&self.serving));
+        eprintln!("{}\n{}", self.serving.links().another()?, serve::about(&self.serving, "the run"));
         if by_enter {
             serve::listen_to_enter(self.serving.links());
         }

@@ -76,7 +76,7 @@ impl Serve {
         listen_to_enter(serving.links());
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", serving.links().another()?)?;
-        writeln!(out, "{}", about(&serving))?;
+        writeln!(out, "{}", about(&serving, "it"))?;
         out.flush()?;
         drop(out);
         // Nobody is left who could say it if this fails.
@@ -125,10 +125,10 @@ pub(crate) fn start_for_run(runs: Runs, bind: Option<SocketAddr>, beside: &Path)
 }
 
 /// What a person should know of the server.
-pub(crate) fn about(serving: &Serving) -> String {
+pub(crate) fn about(serving: &Serving, ends: &str) -> String {
     let enter = if std::io::stdin().is_terminal() { "; Enter shows another one" } else { "" };
     format!(
-        "the link lets one browser in, within 60 s{enter}. Programs: `Authorization: Bearer TOKEN` with the token in `{}`. Ctrl-C ends it",
+        "the link lets one browser in, within 60 s{enter}. Programs: `Authorization: Bearer TOKEN` with the token in `{}`. Ctrl-C ends {ends}",
         serving.token_file().display()
     )
 }

@@ -51,7 +51,7 @@ export class Header {
     say(this.time.value, duration(h.elapsed));
     say(this.time.more, h.budget?.time_limit ? `of ${duration(h.budget.time_limit)}` : '');
     say(this.left.value, h.eta === null || h.eta === undefined ? '–' : duration(h.eta));
-    say(this.left.more, h.budget?.samples ? `${whole(h.budget.samples)} samples` : h.live ? 'no limit on samples' : '');
+    say(this.left.more, h.budget?.samples ? `${whole(h.budget.samples)} samples` : h.live && !h.total ? 'no limit on samples' : '');
     say(this.work.value, whole(h.iterations));
     say(this.work.more, h.changes?.length > 0 ? `${count(h.changes.length, 'live edit')}` : '');
     say(this.pool.value, h.pool ? whole(h.pool.workers) : '–');
@@ -66,14 +66,14 @@ export class Header {
     const stuck = h.live && list.length > 0;
     this.why.classList.toggle('is-stuck', stuck);
     this.why.classList.toggle('is-bad', h.state === 'failed' || h.state === 'unreadable');
-    const text = stuck ? `Waits: ${list.join('; ')}` : h.why ? sentence(h.why) : h.live ? 'Nothing holds it up.' : h.state === 'cut_off' ? 'Its process has gone without an end; it can be resumed.' : 'It has ended.';
+    const text = stuck ? `Waits: ${list.join('; ')}` : h.why ? sentence(h.why) : h.live ? 'Nothing holds it up.' : 'It has ended.';
     say(this.why, text);
     this.why.title = text;
   }
 
   about(h) {
     const facts = [
-      ['Directory', h.dir], ['Searcher', h.searcher], ['Scheduler', h.scheduler], ['Concurrency', h.budget?.concurrency], ['Resources', h.pool?.total],
+      ['Directory', h.dir], ['Searcher', h.searcher], ['Scheduler', h.progress ? `${h.scheduler}: ${h.progress}` : h.scheduler], ['Concurrency', h.budget?.concurrency], ['Resources', h.pool?.total], ['Left by other runs of the host', h.pool?.cap],
       ['Space', h.space_version > 0 ? `changed ${count(h.space_version, 'time')}` : null],
     ].filter(([, v]) => v !== null && v !== undefined && v !== '');
     const key = JSON.stringify([facts, h.changes]);

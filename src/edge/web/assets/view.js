@@ -145,7 +145,7 @@ export function sample(rows, values, mode, best, others) {
   return { rows: out, whole: false };
 }
 
-/** For each row its place among the values as one of sixteen steps, 0 the best; 255 where there is no value. */
+/** For each row its place among the values as one of sixteen steps, 0 the best; 15 also where there is no value. */
 export function ranks(rows, values, mode) {
   const known = rows.filter((r) => !Number.isNaN(values[r]));
   known.sort(mode === 'max' ? (a, b) => values[b] - values[a] : (a, b) => values[a] - values[b]);

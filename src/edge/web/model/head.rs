@@ -74,7 +74,10 @@ pub(super) fn summary(state: &State, standing: &Standing, key: &str, dir: Option
     let why = match stands {
         RunState::CutOff => Some("its process was killed, or its machine stopped: it can be gone on with".to_owned()),
         RunState::Ending => state.ending.as_ref().map(|closing| match closing.by {
-            Some(by) => format!("it is ending, at {by} at the latest: {}", closing.outcome),
+            Some(by) => {
+                let seconds = by.since_start().as_secs();
+                format!("it is ending, at the latest {seconds} s after its start: {}", closing.outcome)
+            }
             None => format!("it is ending: {}", closing.outcome),
         }),
         RunState::Running => run.hold.as_ref().map(|why| format!("it is held: {why}")),
@@ -138,7 +141,8 @@ fn budget(state: &State) -> Budget {
 
 /// How long a run will take still: as fast as until now, and within its time limit.
 fn eta(summary: &Summary, budget: &Budget) -> Option<f64> {
-    if !matches!(summary.state, RunState::Running | RunState::Ending) {
+    // No trial begins any more in a run that is ending: how long it takes isn't in their number.
+    if summary.state != RunState::Running {
         return None;
     }
     let ended = (summary.counts.terminated + summary.counts.error) as f64;
@@ -161,6 +165,7 @@ pub(super) fn header(
     let pool = standing.pool.as_ref().filter(|_| goes_on).map(|pool| PoolView {
         total: pool.total.to_string(),
         free: pool.free.to_string(),
+        cap: pool.cap.as_ref().map(ToString::to_string),
         workers: pool.counts.leased + pool.counts.settling + pool.counts.idle,
     });
     let searcher = match &state.settings().searcher {
@@ -184,6 +189,7 @@ pub(super) fn header(
             outputs,
         },
         scheduler: scheduler(state),
+        progress: standing.status.as_ref().and_then(|status| status.scheduler.clone()),
         searcher,
         space_version: state.ledger().run().space.as_ref().map_or(0, |space| space.version),
         changes: state.edits.clone(),

@@ -3,7 +3,7 @@
 //! **What is promised.** A run is told a *cap*. What is *counted* for a run is all that it may have by any cap that it may
 //! still go by, and all that it holds. The counted parts of all runs never exceed the host, and no GPU is counted for two
 //! (the exception: what runs hold beyond their caps by the rule of the pool that one trial that needs only cores can
-//! always run). A cap that goes down counts when the run has said that it knows it; only then others get what is free. Who is
+//! always run). A cap that goes down counts as it was until the run has said that it knows the new one; only then others get what is free. Who is
 //! to have how much is said in `fill`: what a run doesn't want is for the others, and nobody starves.
 //!
 //! A run that is alone has no cap and is asked nothing.

@@ -109,8 +109,10 @@ pub struct Summary {
 pub struct PoolView {
     /// All there is, in words.
     pub total: String,
-    /// What no trial holds, in words.
+    /// What no worker holds, in words.
     pub free: String,
+    /// How much other runs of this host leave it, in words, if it shares the host with some.
+    pub cap: Option<String>,
     /// How many workers there are.
     pub workers: usize,
 }
@@ -212,6 +214,8 @@ pub struct Header {
     pub has: Has,
     /// The scheduler's name.
     pub scheduler: String,
+    /// How the scheduler stands, in one line, if it says.
+    pub progress: Option<String>,
     /// The searcher's name.
     pub searcher: String,
     /// How often the space was changed.
