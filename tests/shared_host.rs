@@ -112,3 +112,15 @@ fn what_ends_or_is_killed_gives_back() {
     drop(other.stdin);
     assert!(other.process.wait().unwrap().success());
 }
+
+/// A run that may use the second GPU alone doesn't take the first, and doesn't wait for it.
+#[test]
+fn a_gpu_that_is_not_the_first_is_taken() {
+    if !with_two_gpus("a_gpu_that_is_not_the_first_is_taken") {
+        return;
+    }
+    let gate = Gate::new();
+    gate.open();
+    let run = experiment("second", 1, &gate).resources(Resources::cpus(1).with_gpus([1])).start().unwrap();
+    assert_eq!(end(run).unwrap().trials()[0].status, Status::Terminated);
+}

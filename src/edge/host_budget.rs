@@ -1,6 +1,8 @@
 //! What several runs of a process share, so that they don't book the same cores and GPUs twice.
 
 use std::collections::BTreeMap;
+#[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+use std::collections::BTreeSet;
 use std::fmt;
 #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
 use std::sync::Weak;
@@ -95,16 +97,14 @@ impl HostBudget {
         }
         let host = detected();
         let locks = HostLocks::enter(&host)?;
-        let mut state = State::new(Shares::new(host.clone(), Alone::IsTold));
-        let inner = Arc::new_cyclic(|inner: &Weak<Inner>| {
-            let inner = inner.clone();
-            let changed = move || inner.upgrade().map_or(Interest::Lost, |inner| inner.state().others_changed());
-            if let Err(error) = watch(&locks, changed) {
-                log::warn!("what other processes give back isn't noticed: {error}");
-            }
-            state.locks = Some(locks);
-            Inner { host, state: Mutex::new(state) }
-        });
+        let state = State::new(Shares::new(host.clone(), Alone::IsTold));
+        let inner = Arc::new(Inner { host, state: Mutex::new(state) });
+        let weak = Arc::downgrade(&inner);
+        let changed = move || weak.upgrade().map_or(Interest::Lost, |inner| inner.state().others_changed());
+        if let Err(error) = watch(&locks, changed) {
+            log::warn!("what other processes give back isn't noticed: {error}");
+        }
+        inner.state().locks = Some(locks);
         *known = Arc::downgrade(&inner);
         Ok(Self { inner })
     }
@@ -232,13 +232,14 @@ impl State {
     fn settle(&mut self, told: &mut Vec<(MemberId, Allowed)>) {
         let Some(locks) = &mut self.locks else { return };
         let host = self.shares.host().clone();
-        let most = part(&host, locks.others());
+        let usable = self.shares.usable_gpus();
+        let most = part(&host, &usable, locks.others());
         self.shares.set_most(most.clone(), told);
         let (amounts, gpus) = self.shares.wanted_of(&most);
-        let tried = locks.take(cores(&amounts), gpus);
+        let tried = locks.take(cores(&amounts), gpus, &usable);
         self.shares.set_there(locks.there(), told);
         let counted = self.shares.counted();
-        locks.keep(cores(&amounts).max(cores(&counted.amounts)), gpus, &counted.gpus.unwrap_or_default());
+        locks.keep(cores(&amounts).max(cores(&counted.amounts)), gpus, &counted.gpus.unwrap_or_default(), &usable);
         self.shares.set_there(locks.there(), told);
         let (wanted, wanted_gpus) = self.shares.wanted_of(&host);
         let there = locks.there();
@@ -255,12 +256,14 @@ impl State {
 
 /// The part of one process: all of it, unless others wait.
 #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
-fn part(host: &Resources, others: Others) -> Resources {
+fn part(host: &Resources, usable: &BTreeSet<u32>, others: Others) -> Resources {
     let processes = others.count + 1;
     let all = (cores(host), host.gpus());
     let most = if others.want_cores { (all.0 / processes).max(1) } else { all.0 };
     let gpus = if others.want_gpus { (all.1.len() / processes as usize).max(1) } else { all.1.len() };
-    Resources::cpus(most).with_gpus(all.1.into_iter().take(gpus))
+    // Those that nobody here may use come last.
+    let (first, rest): (Vec<u32>, Vec<u32>) = all.1.into_iter().partition(|gpu| usable.contains(gpu));
+    Resources::cpus(most).with_gpus(first.into_iter().chain(rest).take(gpus))
 }
 
 #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]

@@ -16,7 +16,8 @@ fn an_order_is_carried_out_and_kept() {
     let ask = |body| site.post(&path, &body);
     assert_eq!(ask(json!({ "order": { "pause": 1 } })).json(), json!({ "done": { "trial": null } }));
     site.watch.line("1 PENDING>PAUSED");
-    assert!(logged(&["INFO \"the token\" asked run", &site.key, "pause", "was accepted"]));
+    assert!(logged(&["INFO \"the token\" asked run", &site.key, "pause"]));
+    assert!(logged(&["pause", "of \"the token\" to run", &site.key, "was accepted"]));
     let path = site.request_path();
     let ask = |body| site.post(&path, &body);
     // Without a number, too.

@@ -1,8 +1,9 @@
 //! The other end of a run's socket.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::place::Pointer;
 use crate::logic::api::{Answer, Request};
@@ -60,6 +61,9 @@ impl Pointer {
     }
 }
 
+/// No answer of a run is longer, in bytes.
+const LONGEST_ANSWER: u64 = 256 << 20;
+
 /// A connection to a run that goes on in another process, or in this one.
 #[derive(Debug)]
 pub struct ControlClient {
@@ -77,6 +81,15 @@ impl ControlClient {
             Ok(stream) => Ok(Self { stream: BufReader::new(stream) }),
             Err(source) => Err(place.gone(run, source)),
         }
+    }
+
+    /// How long an answer may take from now on; none: as long as it takes. A connection on which one took longer is of no use any more.
+    ///
+    /// # Errors
+    /// If the system refuses it.
+    pub fn patience(&self, most: Option<Duration>) -> io::Result<()> {
+        self.stream.get_ref().set_read_timeout(most)?;
+        self.stream.get_ref().set_write_timeout(most)
     }
 
     /// Asks, and waits for the answer.
@@ -105,6 +118,7 @@ impl ControlClient {
     /// If the connection breaks.
     pub fn doorbell(mut self) -> Result<Doorbell, ControlClientError> {
         self.ask(&Request::Watch)?;
+        self.patience(None)?;
         Ok(Doorbell(self.stream))
     }
 
@@ -118,7 +132,7 @@ impl ControlClient {
 
     fn read(&mut self) -> Result<Option<Answer>, ControlClientError> {
         let mut line = String::new();
-        if self.stream.read_line(&mut line)? == 0 {
+        if (&mut self.stream).take(LONGEST_ANSWER).read_line(&mut line)? == 0 {
             return Ok(None);
         }
         Ok(Some(serde_json::from_str(&line).map_err(io::Error::from)?))

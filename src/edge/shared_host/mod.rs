@@ -121,8 +121,8 @@ impl HostLocks {
         others
     }
 
-    /// Takes as many as are wanted and free.
-    pub(super) fn take(&mut self, cores: u32, gpus: usize) -> io::Result<()> {
+    /// Takes as many as are wanted and free, of the GPUs only those that some run of this process may use.
+    pub(super) fn take(&mut self, cores: u32, gpus: usize, usable: &BTreeSet<u32>) -> io::Result<()> {
         let all = (self.host.get("cpu").parts() / Amount::whole(1).parts()) as u32;
         for core in 0..all {
             if self.cores.len() >= cores as usize {
@@ -135,10 +135,11 @@ impl HostLocks {
             }
         }
         for (gpu, name) in self.host.gpus().into_iter().zip(&self.names) {
-            if self.gpus.len() >= gpus {
+            if self.gpus.keys().filter(|gpu| usable.contains(gpu)).count() >= gpus {
                 break;
             }
-            if !self.gpus.contains_key(&gpu)
+            if usable.contains(&gpu)
+                && !self.gpus.contains_key(&gpu)
                 && let Some(file) = try_lock(&self.root.join(format!("gpu-{}", plain(name))))?
             {
                 self.gpus.insert(gpu, file);
@@ -147,16 +148,16 @@ impl HostLocks {
         Ok(())
     }
 
-    /// Keeps so many cores, and GPUs: these, and others as long as there are no more than so many.
-    pub(super) fn keep(&mut self, cores: u32, gpus: usize, these: &BTreeSet<u32>) {
+    /// Keeps so many cores, and GPUs: these, and others that are usable as long as there are no more than so many.
+    pub(super) fn keep(&mut self, cores: u32, gpus: usize, these: &BTreeSet<u32>, usable: &BTreeSet<u32>) {
         let before = self.cores.len() + self.gpus.len();
         while self.cores.len() > cores as usize {
-            self.cores.pop_last();
+            self.cores.pop_last().iter().for_each(|(_, file)| release(file));
         }
         let spare: Vec<u32> = self.gpus.keys().rev().copied().filter(|gpu| !these.contains(gpu)).collect();
         for gpu in spare {
-            if self.gpus.len() > gpus {
-                self.gpus.remove(&gpu);
+            if self.gpus.len() > gpus || !usable.contains(&gpu) {
+                self.gpus.remove(&gpu).iter().for_each(release);
             }
         }
         if self.cores.len() + self.gpus.len() < before {
@@ -205,14 +206,18 @@ impl HostLocks {
 impl Drop for HostLocks {
     /// Everything is released before the others hear of it; then the thread that listens ends.
     fn drop(&mut self) {
-        self.waits.clear();
-        self.cores.clear();
-        self.gpus.clear();
+        self.waits.values().chain(self.cores.values()).chain(self.gpus.values()).for_each(release);
         self.tell_others();
         let own = socket(&self.root, self.number);
         let _ = self.socket.send_to(b"e", &own);
         let _ = std::fs::remove_file(own);
     }
+}
+
+/// Said aloud: a child that was forked just now has a copy of every descriptor, so closing ours would release nothing.
+fn release(file: &File) {
+    // Closing it is the rest.
+    let _ = file.unlock();
 }
 
 fn process(root: &Path, number: u32) -> PathBuf {

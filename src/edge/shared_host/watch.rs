@@ -29,9 +29,21 @@ pub(in crate::edge) fn watch(locks: &HostLocks, changed: impl Fn() -> Interest +
 fn listen(root: PathBuf, own: u32, socket: &UnixDatagram, changed: &dyn Fn() -> Interest) {
     let mut dead = BTreeSet::new();
     loop {
-        let pids = HostLocks::pids(&root, own).into_iter().filter(|pid| !dead.contains(pid));
-        let watched = |pid| Some((pid, Watch::over(Pid::from_raw(pid)?).ok()?));
-        let lives: Vec<(i32, Watch)> = pids.filter_map(watched).collect();
+        let pids = HostLocks::pids(&root, own);
+        // A number of a process that is gone can be another's later.
+        dead.retain(|pid| pids.contains(pid));
+        let mut lives: Vec<(i32, Watch)> = Vec::new();
+        let mut missed = false;
+        for pid in pids.into_iter().filter(|pid| !dead.contains(pid)).collect::<Vec<_>>() {
+            match Pid::from_raw(pid).map(Watch::over) {
+                Some(Ok(life)) => lives.push((pid, life)),
+                // It has just died, or can't be watched: what it may have left is looked for once.
+                _ => missed |= dead.insert(pid),
+            }
+        }
+        if missed && changed() == Interest::Lost {
+            return;
+        }
         let mut polled = vec![PollFd::new(socket, PollFlags::IN)];
         polled.extend(lives.iter().map(|(_, life)| PollFd::new(life, PollFlags::IN)));
         // A signal is no news, and does no harm.

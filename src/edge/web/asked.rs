@@ -1,5 +1,7 @@
 //! A request as the routes see it: who asks, for what, with which body.
 
+use std::time::Duration;
+
 use actix_web::web::{Bytes, BytesMut, Payload, Query};
 use actix_web::{HttpRequest, rt};
 use futures::StreamExt;
@@ -8,7 +10,6 @@ use serde::de::DeserializeOwned;
 use super::access::Caller;
 use super::error::{Answered, Code, WebError};
 use super::page::Page;
-use super::settings::WebLimits;
 
 /// What a route is asked.
 #[derive(Debug)]
@@ -67,17 +68,17 @@ fn decoded(part: &str) -> Option<String> {
 }
 
 /// Reads a body that is no longer, and takes no longer, than it may.
-pub(super) async fn body(request: &HttpRequest, payload: Payload, limits: &WebLimits) -> Answered<Bytes> {
-    let too_large = || WebError::new(Code::TooLarge, format!("a body has at most {} bytes", limits.body));
+pub(super) async fn body(request: &HttpRequest, payload: Payload, most: usize, time: Duration) -> Answered<Bytes> {
+    let too_large = || WebError::new(Code::TooLarge, format!("a body has at most {most} bytes here"));
     let said = request.headers().get("content-length").and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if said.is_some_and(|length| length > limits.body as u64) {
+    if said.is_some_and(|length| length > most as u64) {
         return Err(too_large());
     }
     let read = async {
         let (mut payload, mut body) = (payload, BytesMut::new());
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|error| WebError::malformed(format!("the body broke off: {error}")))?;
-            if body.len() + chunk.len() > limits.body {
+            if body.len() + chunk.len() > most {
                 return Err(too_large());
             }
             body.extend_from_slice(&chunk);
@@ -85,7 +86,7 @@ pub(super) async fn body(request: &HttpRequest, payload: Payload, limits: &WebLi
         Ok(body.freeze())
     };
     let late = |_| WebError::malformed("the body took too long to come");
-    rt::time::timeout(limits.body_time, read).await.map_err(late)?
+    rt::time::timeout(time, read).await.map_err(late)?
 }
 
 #[cfg(test)]

@@ -71,6 +71,9 @@ pub(super) async fn request(asked: Asked) -> Answered<HttpResponse> {
     check(&request)?;
     sign(&mut request, &caller);
     let said = serde_json::to_string(&request).unwrap_or_default();
+    // Said first: a client that goes away takes the answer with it, and not the order.
+    let said: String = said.chars().take(500).collect();
+    log::info!("{:?} asked run {}: {said:?}", caller.name, run.key);
     let answer = ask(&run, request).await;
     audit(&run, &caller, &said, &answer);
     match answer? {
@@ -104,13 +107,12 @@ fn sign(request: &mut Request, caller: &Caller) {
 }
 
 fn audit(run: &Run, caller: &Caller, said: &str, answer: &Answered<Answer>) {
-    let said: String = said.chars().take(500).collect();
     let became = match answer {
         Ok(Answer::Refused { why, .. }) => format!("was refused: {why:?}"),
         Ok(_) => "was accepted".to_owned(),
         Err(error) => format!("wasn't carried out: {:?}", error.why),
     };
-    log::info!("{:?} asked run {}: {said:?} {became}", caller.name, run.key);
+    log::info!("{said:?} of {:?} to run {} {became}", caller.name, run.key);
 }
 
 fn refused(code: Refusal, why: String) -> WebError {

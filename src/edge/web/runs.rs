@@ -85,6 +85,19 @@ struct Slot {
     asked: u64,
 }
 
+impl Slot {
+    /// The same run is found again, as one of this process: it is steered directly from now on.
+    fn take(&mut self, found: Found) {
+        let controlled = found.live.as_ref().map(|live| live.controlled.clone());
+        match &mut self.run {
+            Some(run) if run.dir.is_some() => run.controlled = controlled,
+            // Without a directory its model is made anew.
+            run => *run = None,
+        }
+        (self.found, self.ended) = (found, None);
+    }
+}
+
 /// A run that the page shows.
 #[derive(Clone)]
 pub(super) struct Run {
@@ -126,7 +139,15 @@ impl Runs {
     pub fn add(&self, run: impl Into<LiveRun>) {
         let run = run.into();
         let found = Found::live(run.clone());
-        lock(&self.0.places).live.push(run);
+        {
+            // What is gone on with, or begun again under its name, takes the place of what has ended.
+            let mut places = lock(&self.0.places);
+            places.live.retain(|old| Found::live(old.clone()).key != found.key);
+            places.live.push(run);
+            if let Some(slot) = lock(&self.0.known).runs.get_mut(&found.key) {
+                slot.take(found.clone());
+            }
+        }
         self.0.changed.send_modify(|count| *count += 1);
         if found.dir.is_some() {
             return;

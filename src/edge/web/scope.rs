@@ -79,6 +79,9 @@ async fn to_slash(request: HttpRequest) -> HttpResponse {
     HttpResponse::PermanentRedirect().insert_header((header::LOCATION, format!("{last}/"))).finish()
 }
 
+/// So many bytes a request with a code may have.
+const CODE_BODY: usize = 4 << 10;
+
 /// Carries a route out for whoever may ask for it.
 async fn serve(route: &'static Route, page: Page, request: HttpRequest, payload: Payload) -> HttpResponse {
     let path = request.path().to_owned();
@@ -86,7 +89,7 @@ async fn serve(route: &'static Route, page: Page, request: HttpRequest, payload:
         Ok(response) => response,
         Err(error) => {
             if matches!(error.code, Code::Unauthorised | Code::Forbidden | Code::TooLarge) {
-                log::warn!("refused: {:?}: {}", shortened(&path), error.why);
+                log::warn!("refused: {:?}: {}", shortened(&path), shortened(&error.why));
             }
             error.response()
         }
@@ -110,7 +113,10 @@ async fn carry_out(
             Some(caller)
         }
     };
-    let body = if route.changes { body(&request, payload, &page.settings().limits).await? } else { Default::default() };
+    let limits = &page.settings().limits;
+    // Of somebody who isn't known yet only a code is read.
+    let most = if caller.is_none() { limits.body.min(CODE_BODY) } else { limits.body };
+    let body = if route.changes { body(&request, payload, most, limits.body_time).await? } else { Default::default() };
     (route.answer)(Asked { page, caller, request, body }).await
 }
 
@@ -130,7 +136,7 @@ async fn guarded(
     if let Err(error) = guard::check(&looked, page.hosts()) {
         let from = request.peer_addr().map_or_else(|| "somebody".to_owned(), |peer| peer.to_string());
         let (method, path) = (request.method(), shortened(request.path()));
-        log::warn!("refused: {method} {path:?} from {from}: {}", error.why);
+        log::warn!("refused: {method} {path:?} from {from}: {}", shortened(&error.why));
         let mut response = request.into_response(error.response());
         add_headers(response.headers_mut(), &page);
         return Ok(response);

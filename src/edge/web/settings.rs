@@ -57,7 +57,7 @@ pub struct WebLimits {
     pub stalled: Duration,
     /// Requests that wait for a run's answer at once: 64.
     pub waiting: usize,
-    /// Connections at once, of the server that stands alone: 512. Further ones wait to be accepted.
+    /// Connections at once, of the server that stands alone: 128, each with two descriptors. Further ones wait to be accepted.
     pub connections: usize,
     /// How long a connection may take to send a request's head, for the server that stands alone: 5 s.
     pub head_time: Duration,
@@ -71,7 +71,7 @@ impl Default for WebLimits {
             listeners: 64,
             stalled: Duration::from_secs(30),
             waiting: 64,
-            connections: 512,
+            connections: 128,
             head_time: Duration::from_secs(5),
         }
     }

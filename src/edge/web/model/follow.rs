@@ -20,6 +20,10 @@ use crate::logic::journal::Record;
 /// Between two readings at least so much time passes.
 pub(super) const PACE: Duration = Duration::from_millis(200);
 
+/// So long a run may take for an answer.
+#[cfg(unix)]
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// So many records are taken at once: whoever asks meanwhile waits no longer than for these.
 const AT_ONCE: usize = 256;
 
@@ -135,17 +139,18 @@ pub(super) fn attend(_: &Arc<Shared>) -> bool {
 
 #[cfg(unix)]
 mod attended {
+    use std::path::PathBuf;
     use std::sync::TryLockError;
 
-    use super::{Arc, Bell, PACE, Path, PoisonError, Shared, Weak};
-    use crate::edge::control::{ControlClient, Doorbell, Hangup};
+    use super::{Arc, Bell, PACE, PATIENCE, Path, PoisonError, Shared, Weak};
+    use crate::edge::control::{ControlClient, ControlClientError, Doorbell, Hangup};
     use crate::logic::api::{Answer, Request};
 
     /// Ends the threads that follow a run when it is dropped.
     #[derive(Debug)]
     pub(in super::super) struct Attendance {
         bell: Arc<Bell>,
-        _hangups: [Hangup; 2],
+        _hangup: Hangup,
     }
 
     impl Drop for Attendance {
@@ -182,8 +187,10 @@ mod attended {
     fn connect(shared: &Arc<Shared>, dir: &Path) -> Result<Attendance, String> {
         let said = |error: &dyn std::fmt::Display| error.to_string();
         let listens = ControlClient::connect(dir).map_err(|error| said(&error))?;
-        let mut asks = ControlClient::connect(dir).map_err(|error| said(&error))?;
-        let hangups = [listens.hangup().map_err(|error| said(&error))?, asks.hangup().map_err(|error| said(&error))?];
+        // A run that is stopped, or whose disk hangs, answers late or never.
+        listens.patience(Some(PATIENCE)).map_err(|error| said(&error))?;
+        let hangup = listens.hangup().map_err(|error| said(&error))?;
+        let mut asks = Asks { dir: dir.to_owned(), client: None };
         let doorbell = listens.doorbell().map_err(|error| said(&error))?;
         // What happened before the doorbell was heard is read at once.
         shared.write().standing.attended = true;
@@ -194,7 +201,38 @@ mod attended {
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
         named("tryout-bell").spawn(move || hear(doorbell, &rings)).map_err(|error| said(&error))?;
         named("tryout-view").spawn(move || follow(&weak, &reads, asks)).map_err(|error| said(&error))?;
-        Ok(Attendance { bell, _hangups: hangups })
+        Ok(Attendance { bell, _hangup: hangup })
+    }
+
+    /// Asks a run, and never waits long for an answer.
+    struct Asks {
+        dir: PathBuf,
+        client: Option<ControlClient>,
+    }
+
+    impl Asks {
+        /// None if it doesn't answer: it is ending (what is left is read when it has), or it is held up. The next question has a
+        /// connection of its own then.
+        fn ask(&mut self, request: &Request) -> Option<Answer> {
+            let answered = self.client().and_then(|client| client.ask(request));
+            if let Err(why) = &answered {
+                log::debug!("the run in `{}` didn't answer {request:?}: {why}", self.dir.display());
+                self.client = None;
+            }
+            answered.ok()
+        }
+
+        fn client(&mut self) -> Result<&mut ControlClient, ControlClientError> {
+            let client = match self.client.take() {
+                Some(client) => client,
+                None => {
+                    let client = ControlClient::connect(&self.dir)?;
+                    client.patience(Some(PATIENCE))?;
+                    client
+                }
+            };
+            Ok(self.client.insert(client))
+        }
     }
 
     /// Takes in all that comes, so that the run never waits for whoever reads slowly.
@@ -205,7 +243,7 @@ mod attended {
         bell.end();
     }
 
-    fn follow(shared: &Weak<Shared>, bell: &Bell, mut asks: ControlClient) {
+    fn follow(shared: &Weak<Shared>, bell: &Bell, mut asks: Asks) {
         loop {
             let goes_on = bell.wait();
             let Some(known) = shared.upgrade() else { return };
@@ -226,21 +264,20 @@ mod attended {
 
     impl Shared {
         /// Reads what is new, and asks the run what its journal doesn't say.
-        fn look(&self, asks: &mut ControlClient, sync: bool) {
-            if sync && let Err(why) = asks.ask(&Request::Sync) {
-                // It is ending: what is left is read when it has.
-                log::debug!("a run that is followed didn't answer: {why}");
+        fn look(&self, asks: &mut Asks, sync: bool) {
+            if sync {
+                asks.ask(&Request::Sync);
             }
             self.read_further();
             let status = asks.ask(&Request::Status);
             let pool = asks.ask(&Request::Pool { trial: None });
             let mut inner = self.write();
             inner.standing.status = match status {
-                Ok(Answer::Status(status)) => Some(*status),
+                Some(Answer::Status(status)) => Some(*status),
                 _ => None,
             };
             inner.standing.pool = match pool {
-                Ok(Answer::Pool(pool)) => Some(*pool),
+                Some(Answer::Pool(pool)) => Some(*pool),
                 _ => None,
             };
             drop(inner);

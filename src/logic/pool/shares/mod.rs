@@ -77,6 +77,12 @@ impl Shares {
         &self.host
     }
 
+    /// The GPUs that some run may use.
+    pub fn usable_gpus(&self) -> BTreeSet<u32> {
+        let claims = self.members.values().filter_map(|member| member.claim.as_ref());
+        claims.flat_map(|claim| claim.may_use.iter().copied()).collect()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.members.len()
