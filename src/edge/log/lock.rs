@@ -49,7 +49,7 @@ impl Owner {
 /// Held as long as this value lives. The system gives it back when the process ends, however it ends.
 #[derive(Debug)]
 pub struct LogLock {
-    _file: File,
+    file: File,
 }
 
 impl LogLock {
@@ -68,7 +68,16 @@ impl LogLock {
         let text = serde_json::to_vec(&Owner::this_process()).unwrap_or_default();
         let written = file.set_len(0).and_then(|()| file.write_all(&text)).and_then(|()| file.flush());
         written.map_err(LogError::io("write the lock", path))?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for LogLock {
+    /// Said aloud: a child that was forked just now, and hasn't begun its own program, has a copy of the descriptor, so closing ours
+    /// would release nothing.
+    fn drop(&mut self) {
+        // Closing it is the rest.
+        let _ = self.file.unlock();
     }
 }
 
@@ -78,4 +87,22 @@ fn refused(file: &mut File, path: &Path) -> LogError {
     let owner: Option<Owner> = read.ok().and_then(|_| serde_json::from_str(&text).ok());
     let (pid, host) = owner.map_or((0, "an unknown machine".to_owned()), |owner| (owner.pid, owner.host));
     LogError::Locked { path: path.to_owned(), pid, host }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_of_the_descriptor_doesn_t_hold_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = LogLock::take(&path).unwrap();
+        assert!(LogLock::take(&path).is_err());
+        // As a child has one between `fork` and `exec`.
+        let copy = lock.file.try_clone().unwrap();
+        drop(lock);
+        LogLock::take(&path).unwrap();
+        drop(copy);
+    }
 }
