@@ -12,20 +12,33 @@ fn machine(gpus: f64) -> Resources {
     Resources::cpus(8).with("gpu", gpus)
 }
 
-/// Needs this much of a GPU, and fails at its second step on those that are broken.
-fn experiment(name: &str, gpus: f64, each: f64, broken: &'static [u32]) -> Experiment {
+/// Needs a whole GPU, and fails at its second step on those that are broken; on the others its first one waits until it may pass.
+fn experiment(name: &str, gpus: f64, broken: &'static [u32], gate: &Gate) -> Experiment {
+    let gate = gate.clone();
     Script::new()
         .step(move |mock| {
             let bad = mock.info.slot.gpus.iter().flatten().any(|gpu| broken.contains(gpu));
             match mock.count {
                 2 if bad => Err(TrialError::new("CUDA error: uncorrectable ECC error")),
                 3 => Ok(Step::done([("score", 3.0)])),
-                _ => Ok(mock.score()),
+                count => {
+                    if count == 1 && !bad {
+                        gate.pass();
+                    }
+                    Ok(mock.score())
+                }
             }
         })
         .experiment(name)
         .resources(machine(gpus))
-        .per_trial(ResourceRequest::single(Resources::cpus(1).with("gpu", each)).unwrap())
+        .per_trial(ResourceRequest::single(Resources::cpus(1).with("gpu", 1.0)).unwrap())
+}
+
+/// A gate that lets everybody pass.
+fn open() -> Gate {
+    let gate = Gate::new();
+    gate.open();
+    gate
 }
 
 fn withdrawn(watch: &Watch) -> Vec<(u32, u32, String)> {
@@ -38,9 +51,13 @@ fn withdrawn(watch: &Watch) -> Vec<(u32, u32, String)> {
 
 #[test]
 fn a_gpu_on_which_trial_after_trial_fails_is_withdrawn() {
-    let (watcher, mut watch) = Watch::new();
-    let experiment = experiment("ecc", 2.0, 1.0, &[0]).points(numbered(12)).withdraw_gpus_after(3).observer(watcher);
-    let results = results(experiment);
+    let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
+    let experiment = experiment("ecc", 2.0, &[0], &gate).points(numbered(12)).withdraw_gpus_after(3).observer(watcher);
+    let handle = experiment.start().unwrap();
+    // The sound one would else have done all the work before the broken one has failed three times.
+    watch.until(|kind| matches!(kind, EventKind::Withdrawn { .. }));
+    gate.open();
+    let results = end(handle).unwrap();
     watch.finish();
     assert_eq!(withdrawn(&watch), [(0, 3, "CUDA error: uncorrectable ECC error".to_owned())]);
     assert_eq!((results.count(Status::Error), results.count(Status::Terminated)), (3, 9));
@@ -105,7 +122,7 @@ fn one_trial_alone_is_no_row() {
 #[test]
 fn a_resumed_run_has_all_its_gpus() {
     let dir = tempfile::tempdir().unwrap();
-    let first = experiment("gpus-again", 1.0, 1.0, &[0]).points(numbered(4)).withdraw_gpus_after(2).dir(dir.path());
+    let first = experiment("gpus-again", 1.0, &[0], &open()).points(numbered(4)).withdraw_gpus_after(2).dir(dir.path());
     let first = results(first);
     assert_eq!(first.count(Status::Error), 4);
     Script::new().step(|_| Ok(Step::done([("score", 1.0)]))).install("gpus-again");
@@ -124,6 +141,6 @@ fn a_resumed_run_has_all_its_gpus() {
 
 #[test]
 fn one_trial_is_refused() {
-    let error = experiment("one", 1.0, 1.0, &[]).points(numbered(1)).withdraw_gpus_after(1).run().unwrap_err();
+    let error = experiment("one", 1.0, &[], &open()).points(numbered(1)).withdraw_gpus_after(1).run().unwrap_err();
     assert_eq!(error.to_string(), "`withdraw_gpus_after` is 1, but must be at least 2 trials");
 }
