@@ -142,8 +142,6 @@ fn no_step_follows_the_one_that_is_known_to_be_the_last() {
         made("last-all", |experiment| experiment.stop(stop::all((stop::iterations(5), stop::iterations(2))))),
         5
     );
-    let asha = |experiment: Experiment| experiment.objective(Objective::max("score")).scheduler(Asha::new().max_t(4));
-    assert_eq!(made("last-asha", asha), 4);
 }
 
 /// A batch ends at a checkpoint that is due, so no report follows it before it is written (DECISIONS 4).

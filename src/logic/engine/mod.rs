@@ -170,8 +170,7 @@ impl Engine {
         let mut required: Vec<String> = objectives.map(|objective| objective.metric.clone()).collect();
         required.sort();
         required.dedup();
-        let ends = [guarded(|| scheduler.last_iteration()), guarded(|| stop.last_iteration())];
-        let last_iteration = ends.into_iter().flatten().flatten().min();
+        let last_iteration = guarded(|| stop.last_iteration()).ok().flatten();
         let unseen_time = guarded(|| scheduler.time_attr().map(str::to_owned)).ok().flatten();
         Self {
             ledger: Ledger::new(&settings),

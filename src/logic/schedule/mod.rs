@@ -234,12 +234,6 @@ pub trait Scheduler: Send {
         None
     }
 
-    /// The iteration at which it stops every trial at the latest, if it knows one: no step beyond it is begun. None (the
-    /// default) is always right.
-    fn last_iteration(&self) -> Option<u64> {
-        self.inner()?.last_iteration()
-    }
-
     /// How it stands, in one line for people: how many trials have reached which rung, how large a population is. None (the
     /// default): there is nothing to say. It is asked when a client asks for the run's status, so its cost hardly matters.
     fn progress(&self) -> Option<String> {

@@ -222,10 +222,6 @@ impl Scheduler for Asha {
         }
     }
 
-    fn last_iteration(&self) -> Option<u64> {
-        (self.at_max_t == AtMaxT::Stop && self.time_attr == "training_iteration").then_some(self.max_t)
-    }
-
     /// `reached 1: 27, 3: 9, 9: 3`, with several brackets each by its number.
     fn progress(&self) -> Option<String> {
         reason::reached(&self.reached())
