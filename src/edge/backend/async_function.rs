@@ -121,12 +121,7 @@ impl AsyncSession {
     /// # Errors
     /// If it can't be read.
     pub fn checkpoint(&self) -> Result<Option<CheckpointReader>, TrialError> {
-        let Some(id) = self.restored else { return Ok(None) };
-        match self.context.open(id) {
-            Ok(Some(reader)) => Ok(Some(reader)),
-            Ok(None) => Err(TrialError::new(format!("{} is gone from the store", id.directory()))),
-            Err(fault) => Err(TrialError::new(fault.message)),
-        }
+        self.restored.map(|id| self.context.open_given(id)).transpose()
     }
 
     /// As [`Session::export`](super::Session::export).

@@ -156,6 +156,15 @@ impl WorkerContext {
         }
     }
 
+    /// The checkpoint that a closure's trial goes on from: it was there when the trial began.
+    pub(super) fn open_given(&self, id: CheckpointId) -> Result<CheckpointReader, TrialError> {
+        match self.open(id) {
+            Ok(Some(reader)) => Ok(reader),
+            Ok(None) => Err(TrialError::new(format!("{} is gone from the store", id.directory()))),
+            Err(fault) => Err(TrialError::new(fault.message)),
+        }
+    }
+
     pub(super) fn export_directory(&self, trial: TrialId, format: &str) -> Result<PathBuf, Fault> {
         self.store.export_directory(trial, format).map_err(fault(FailureKind::ExportFailed))
     }

@@ -126,12 +126,7 @@ impl Session {
     /// # Errors
     /// If it can't be read.
     pub fn checkpoint(&self) -> Result<Option<CheckpointReader>, TrialError> {
-        let Some(id) = self.restored else { return Ok(None) };
-        match self.context.open(id) {
-            Ok(Some(reader)) => Ok(Some(reader)),
-            Ok(None) => Err(TrialError::new(format!("{} is gone from the store", id.directory()))),
-            Err(fault) => Err(TrialError::new(fault.message)),
-        }
+        self.restored.map(|id| self.context.open_given(id)).transpose()
     }
 
     /// Has `write` put the final product into an empty directory, in one of the formats that the experiment

@@ -87,7 +87,7 @@ struct Slot {
 
 impl Slot {
     /// The same run is found again, as one of this process: it is steered directly from now on.
-    fn take(&mut self, found: Found) {
+    fn found_again(&mut self, found: Found) {
         let controlled = found.live.as_ref().map(|live| live.controlled.clone());
         match &mut self.run {
             Some(run) if run.dir.is_some() => run.controlled = controlled,
@@ -145,7 +145,7 @@ impl Runs {
             places.live.retain(|old| Found::live(old.clone()).key != found.key);
             places.live.push(run);
             if let Some(slot) = lock(&self.0.known).runs.get_mut(&found.key) {
-                slot.take(found.clone());
+                slot.found_again(found.clone());
             }
         }
         self.0.changed.send_modify(|count| *count += 1);
