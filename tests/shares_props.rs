@@ -357,6 +357,28 @@ fn what_one_does_not_want_is_for_the_others() {
     assert_eq!((host.held(0), host.held(1)), (0, 6));
 }
 
+/// The trials of the others can always run, so there is never a free core: a run that has got all else still has its turn.
+#[test]
+fn whoever_lacks_only_cores_does_not_starve_beside_those_who_need_only_cores() {
+    let mut host = Host::new(machine(), Reuse::No);
+    (0..4).for_each(|_| host.join());
+    let (cores, both) = (request(4.0, 0.0, 0.0), request(1.0, 1.0, 0.0));
+    [0, 1, 3].iter().for_each(|&index| host.acquire(index, &cores));
+    host.settle();
+    (0..3).for_each(|_| host.acquire(2, &both));
+    for _ in 0..20 {
+        for index in 0..4 {
+            host.end(index, 0);
+            if index != 2 {
+                host.acquire(index, &cores);
+            }
+            host.settle();
+        }
+    }
+    assert_eq!(host.runs[2].granted, 3, "{}", host.stand());
+    assert!(host.runs.iter().all(|run| run.granted >= 3), "{}", host.stand());
+}
+
 #[test]
 fn who_waits_for_other_runs_is_told_so() {
     let mut host = Host::new(Resources::cpus(2).with_gpus([0]), Reuse::Yes);

@@ -93,6 +93,19 @@ pub struct Wanted {
 }
 
 impl Claim {
+    /// The cores of its trial if it has only one, and that needs nothing else: by the rule of the pool it can always run.
+    pub(super) fn always_runs(&self) -> Amount {
+        let mut running = self.wants.iter().filter(|wanted| wanted.running > 0);
+        match (running.next(), running.next()) {
+            (Some(Wanted { request, running: 1, .. }), None)
+                if request.total().iter().all(|(name, _)| name == "cpu") =>
+            {
+                self.busy.get("cpu")
+            }
+            _ => Amount::ZERO,
+        }
+    }
+
     /// Whether no trial of it has anything, and some wait.
     pub(super) fn starves(&self) -> bool {
         self.wants.iter().all(|wanted| wanted.running == 0) && self.wants.iter().any(|wanted| wanted.waiting > 0)

@@ -23,6 +23,8 @@ const WHOLE: u64 = Amount::whole(1).parts();
 pub(super) struct Portion {
     pub(super) amounts: Resources,
     pub(super) gpus: usize,
+    /// The cores among them that trials have which can always run.
+    pub(super) lent: Amount,
 }
 
 /// Who takes part.
@@ -36,7 +38,7 @@ impl Part<'_> {
     /// What its trials have.
     fn busy(&self) -> Portion {
         let gpus = self.claim.gpus.values().filter(|how| **how == InUse::Busy).count();
-        Portion { amounts: self.claim.busy.clone(), gpus }
+        Portion { amounts: self.claim.busy.clone(), gpus, lent: Amount::ZERO }
     }
 
     /// The same with a trial less.
@@ -86,7 +88,7 @@ pub(super) fn fill(host: &Resources, parts: &[Part<'_>]) -> Vec<Portion> {
 
 /// Those whose trials have as much as those of one that has more than it should: whoever's trial ends first gives way.
 fn who_gives_way(host: &Resources, parts: &[Part<'_>], fair: &[Portion]) -> Vec<bool> {
-    let all = Portion { amounts: host.amounts(), gpus: host.gpus().len() };
+    let all = Portion { amounts: host.amounts(), gpus: host.gpus().len(), lent: Amount::ZERO };
     let shares: Vec<f64> = parts.iter().map(|part| part.busy().share(&all)).collect();
     let over = parts.iter().zip(fair).zip(&shares).filter(|((part, fair), _)| !fair.covers(&part.busy(), &all));
     let least = over.map(|(_, share)| *share).fold(f64::INFINITY, f64::min);
@@ -97,14 +99,17 @@ fn fill_from(from: From, host: &Resources, parts: &[Part<'_>]) -> Vec<Portion> {
     let mut left = host.amounts();
     let mut gpus = host.gpus().len();
     left.set("gpu", Amount::ZERO);
-    let all = Portion { amounts: left.clone(), gpus };
+    let all = Portion { amounts: left.clone(), gpus, lent: Amount::ZERO };
+    let mut to_lend = Amount::ZERO;
     let mut served: Vec<Served<'_>> = parts.iter().map(|part| Served::new(part, host)).collect();
     if from == From::Now {
         served.iter_mut().for_each(|one| one.keep_busy(&mut left, &mut gpus, &all.amounts));
+        to_lend = Amount::from_parts(parts.iter().map(|part| part.claim.always_runs().parts()).sum());
     }
     loop {
         let open = served.iter_mut().filter(|one| !one.open.is_empty());
         let Some(next) = open.min_by(|one, other| one.order(other, &all)) else { break };
+        next.borrow(&mut left, gpus, &mut to_lend, &all.amounts);
         next.serve(&mut left, &mut gpus, &all.amounts);
     }
     keep_idle(&mut served, &mut left, &mut gpus);
@@ -165,7 +170,7 @@ impl Portion {
         for (name, amount) in self.amounts.iter() {
             amounts.set(name, amount.min(other.amounts.get(name)));
         }
-        Self { amounts, gpus: self.gpus.min(other.gpus) }
+        Self { amounts, gpus: self.gpus.min(other.gpus), lent: self.lent.max(other.lent) }
     }
 }
 
@@ -182,6 +187,27 @@ impl<'a> Served<'a> {
     fn order(&self, other: &Self, all: &Portion) -> Ordering {
         let shares = self.portion.share(all).total_cmp(&other.portion.share(all));
         shares.then(other.starves.cmp(&self.starves)).then(self.part.since.cmp(&other.part.since))
+    }
+
+    /// A run that starves, and lacks nothing but cores, has those that trials have which can always run: they are had beyond all
+    /// caps, again and again, and would else never be free.
+    fn borrow(&mut self, left: &mut Resources, gpus: usize, to_lend: &mut Amount, all: &Resources) {
+        let Some((request, _)) = self.open.last().filter(|_| self.starves && self.portion == Portion::default()) else {
+            return;
+        };
+        let total = request.total();
+        let lacks = |(name, amount): (&str, Amount)| all.get(name) > Amount::ZERO && left.get(name) < amount;
+        let (_, more) = self.placed(request);
+        let short = less(total.get("cpu"), left.get("cpu"));
+        if total.iter().filter(|(name, _)| !["cpu", "gpu"].contains(name)).any(lacks)
+            || more > gpus.min(self.most_gpus)
+            || short > *to_lend
+        {
+            return;
+        }
+        left.set("cpu", Amount::from_parts(left.get("cpu").parts() + short.parts()));
+        *to_lend = less(*to_lend, short);
+        self.portion.lent = short;
     }
 
     /// Serves its next request, or has what is left kept for it.

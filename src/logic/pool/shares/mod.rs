@@ -3,7 +3,7 @@
 //! **What is promised.** A run is told a *cap*. What is *counted* for a run is all that it may have by any cap that it may
 //! still go by, and all that it holds. The counted parts of all runs never exceed the host, and no GPU is counted for two
 //! (the exception: what runs hold beyond their caps by the rule of the pool that one trial that needs only cores can
-//! always run). A cap that goes down counts as it was until the run has said that it knows the new one; only then others get what is free. Who is
+//! always run; such cores are lent to a run that has nothing and lacks nothing else, or they would never be free). A cap that goes down counts as it was until the run has said that it knows the new one; only then others get what is free. Who is
 //! to have how much is said in `fill`: what a run doesn't want is for the others, and nobody starves.
 //!
 //! A run that is alone has no cap and is asked nothing.
@@ -213,6 +213,9 @@ impl Shares {
         order.sort_by_key(|(id, _)| self.members.get(id).map(|member| (!member.starves(), member.since)));
         for (id, portion) in order {
             let Some(member) = self.members.get_mut(&id) else { continue };
+            let more = less(portion.amounts.get("cpu"), member.counted.amounts.get("cpu"));
+            let lent = less(more, free.get("cpu")).min(portion.lent);
+            free.set("cpu", Amount::from_parts(free.get("cpu").parts() + lent.parts()));
             let cap = member.cap(&portion, &mut free, &mut gpus);
             if member.told.as_deref() != Some(&cap) {
                 member.tell(id, Some(Arc::new(cap)), out);
