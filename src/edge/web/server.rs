@@ -235,8 +235,6 @@ fn server(page: Page, listener: TcpListener, tls: Option<Secrecy>) -> io::Result
         .max_connections(limits.connections.div_ceil(THREADS))
         .client_request_timeout(limits.head_time)
         .client_disconnect_timeout(Duration::from_secs(2))
-        // Whoever closes its side is gone: its wait ends.
-        .h1_allow_half_closed(false)
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(0)
         .on_connect(connection::note)
