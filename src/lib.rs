@@ -91,6 +91,8 @@ pub use experiment::{Control, Existing, Experiment, ExperimentHandle, GivenCheck
 pub use failed::FailedTrials;
 #[cfg(feature = "plot")]
 pub use paths::plot;
+#[cfg(all(feature = "remote", unix))]
+pub use paths::remote;
 #[cfg(feature = "web")]
 pub use paths::web;
 pub use paths::{

@@ -40,6 +40,12 @@ pub mod web {
     pub use crate::edge::web::*;
 }
 
+/// Workers that join from other machines.
+#[cfg(all(feature = "remote", unix))]
+pub mod remote {
+    pub use crate::edge::remote::*;
+}
+
 /// Files for others: rows, tables, TensorBoard, Optuna.
 pub mod files {
     pub use crate::edge::files::*;

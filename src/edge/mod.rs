@@ -16,6 +16,10 @@ pub(crate) mod plain_file;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod provenance;
+#[cfg(all(feature = "remote", unix))]
+pub mod remote;
+#[cfg(any(feature = "remote", feature = "web"))]
+mod secret;
 #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
 mod shared_host;
 pub(crate) mod slow;

@@ -15,6 +15,8 @@ pub mod gate;
 pub mod ids;
 pub mod journal;
 pub mod limit;
+#[cfg(any(feature = "remote", test))]
+pub(crate) mod link;
 pub mod metrics;
 pub(crate) mod mix;
 pub mod objects;

@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod control;
+pub mod elsewhere;
 pub mod error;
 pub mod host;
 pub mod journal;

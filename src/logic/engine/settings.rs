@@ -125,6 +125,8 @@ pub struct EngineSettings {
     pub info: RunInfo,
     /// What there may be.
     pub check_total: TotalRule,
+    /// Whether workers may join from elsewhere: then only the pool knows whom nobody can serve.
+    pub elsewhere: bool,
 }
 
 impl EngineSettings {
@@ -133,7 +135,7 @@ impl EngineSettings {
         let request = super::same_for_all(Arc::new(ResourceRequest::default()));
         let check_total: TotalRule = Arc::new(Resources::check_pool);
         let info = RunInfo::default();
-        Self { run, experiment: Arc::new(Settings::new(name)), request, total, info, check_total }
+        Self { run, experiment: Arc::new(Settings::new(name)), request, total, info, check_total, elsewhere: false }
     }
 }
 
