@@ -5,6 +5,8 @@ pub mod control;
 pub mod error;
 pub mod host;
 pub mod journal;
+#[cfg(feature = "remote")]
+pub mod launcher;
 pub mod observer;
 pub mod store;
 pub mod trainable;
