@@ -89,6 +89,8 @@ pub use error::{ControlError, RunError, SettingsError};
 pub use experiment::file::{ExperimentFile, FileError, Preview, Previewed, assign, schema};
 pub use experiment::{Control, Existing, Experiment, ExperimentHandle, GivenCheckpoint, NotImported};
 pub use failed::FailedTrials;
+#[cfg(all(feature = "remote", unix))]
+pub use paths::launch;
 #[cfg(feature = "plot")]
 pub use paths::plot;
 #[cfg(all(feature = "remote", unix))]

@@ -28,6 +28,12 @@ pub mod observe {
     pub use crate::ports::observer::{Observer, ObserverFault, Past};
 }
 
+/// Systems that are asked for workers: Slurm, and others.
+#[cfg(all(feature = "remote", unix))]
+pub mod launch {
+    pub use crate::edge::launch::*;
+}
+
 /// Pictures of a run.
 #[cfg(feature = "plot")]
 pub mod plot {

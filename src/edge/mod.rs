@@ -10,6 +10,8 @@ pub(crate) mod gpus;
 pub(crate) mod host;
 pub(crate) mod host_budget;
 pub mod journal;
+#[cfg(all(feature = "remote", unix))]
+pub mod launch;
 pub mod log;
 pub mod observe;
 pub(crate) mod plain_file;

@@ -64,6 +64,10 @@ impl Experiment {
         self.check()?;
         self.find_points(self.goes_on())?;
         let seed = self.settle_seed();
+        #[cfg(all(feature = "remote", unix))]
+        if let Some(remote) = &self.given.remote {
+            remote.adapt(&mut self.settings);
+        }
         let experiment = Arc::new(std::mem::take(&mut self.settings));
         let RunParts { space, searcher, mut scheduler, stop: rules } = self.given.take_parts(&experiment)?;
         guard::ask("the scheduler", "take_seed", || scheduler.take_seed(seed))?;
@@ -231,7 +235,14 @@ impl Experiment {
         if let Some(remote) = self.given.remote.take() {
             let shape = Arc::new(settings.per_trial.clone().unwrap_or_default());
             let name = (settings.run, &*settings.name);
-            return super::remote::open(remote, name, settings.info.dir.as_deref(), store, shape).map(Some);
+            return super::remote::open(
+                remote,
+                name,
+                settings.info.dir.as_deref(),
+                store,
+                (shape, self.backend.program()),
+            )
+            .map(Some);
         }
         let _ = (settings, store);
         Ok(None)

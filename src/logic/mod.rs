@@ -14,6 +14,8 @@ mod function;
 pub mod gate;
 pub mod ids;
 pub mod journal;
+#[cfg(feature = "remote")]
+pub mod launch;
 pub mod limit;
 #[cfg(any(feature = "remote", test))]
 pub(crate) mod link;

@@ -4,6 +4,7 @@
 //! its own, hands on what it is ordered and says what its worker says. `docs/remote-workers.md` describes what is said between them.
 
 mod agent;
+mod asks;
 mod connection;
 mod frame;
 mod handle;
@@ -15,6 +16,7 @@ mod transfer;
 mod workers;
 
 pub use agent::{Agent, AgentEnd, AgentError, Backends, Eviction};
+pub(crate) use asks::Launching;
 pub use frame::{SharedFiles, Welcome};
 pub use join_file::{JoinFile, JoinFileError};
 pub use workers::RemoteSettings;

@@ -21,6 +21,7 @@ use super::connection::{Parted, converse, websocket};
 use super::frame::{Again, Answer, Hello, Refusal, Welcome};
 use super::join_file::PROTOCOL;
 use super::peer::{Hears, Peer};
+use crate::edge::launch::LaunchDriver;
 use crate::edge::secret::Secret;
 use crate::logic::failure::FailureKind;
 use crate::logic::ids::JoinId;
@@ -45,7 +46,8 @@ pub(super) struct Hub {
     pub(super) reconnect_for: Duration,
     pub(super) default_shape: Arc<ResourceRequest>,
     pub(super) news: OnceLock<JoinSink>,
-    pub(super) on_join: Box<dyn Fn(&Hello) + Send + Sync>,
+    /// Who is asked for workers, if somebody is.
+    pub(super) launches: OnceLock<LaunchDriver>,
     /// By the names that agents drew.
     peers: Mutex<HashMap<String, Arc<Peer>>>,
     joins: AtomicU64,
@@ -56,12 +58,7 @@ pub(super) struct Hub {
 }
 
 impl Hub {
-    pub(super) fn new(
-        token: Secret,
-        welcome: Welcome,
-        default_shape: Arc<ResourceRequest>,
-        on_join: Box<dyn Fn(&Hello) + Send + Sync>,
-    ) -> Self {
+    pub(super) fn new(token: Secret, welcome: Welcome, default_shape: Arc<ResourceRequest>) -> Self {
         Self {
             token,
             heartbeat: Duration::from_secs_f64(welcome.heartbeat),
@@ -69,7 +66,7 @@ impl Hub {
             welcome,
             default_shape,
             news: OnceLock::new(),
-            on_join,
+            launches: OnceLock::new(),
             peers: Mutex::default(),
             joins: AtomicU64::new(0),
             over: AtomicBool::new(false),
@@ -97,6 +94,9 @@ impl Hub {
 
     fn forget(&self, peer: &Arc<Peer>) {
         self.peers().retain(|_, known| !Arc::ptr_eq(known, peer));
+        if let Some((launches, job)) = self.launches.get().zip(peer.hello.job) {
+            launches.left(job);
+        }
         self.changed.notify_one();
     }
 
@@ -129,7 +129,9 @@ impl Hub {
                 let shape = hello.shape.clone().unwrap_or_else(|| self.default_shape.clone());
                 let welcome = Welcome { shape: Some(shape.clone()), ..self.welcome.clone() };
                 let agent = hello.agent.clone();
-                (self.on_join)(&hello);
+                if let Some((launches, job)) = self.launches.get().zip(hello.job) {
+                    launches.joined(job, shape.clone());
+                }
                 let stays = if hello.job.is_some() { Stays::WhileNeeded } else { Stays::ToTheEnd };
                 let peer = Arc::new(Peer::new(join, hello));
                 self.peers().insert(agent, peer.clone());

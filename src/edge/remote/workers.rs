@@ -1,16 +1,18 @@
 //! The engine's side of workers from elsewhere: the port, the join file, and whoever is asked for workers.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use super::asks::{Asks, Launching, agent_command};
 use super::frame::{Down, SharedFiles, Welcome};
 use super::handle::RemoteHandle;
 use super::join_file::{JoinFile, PROTOCOL};
@@ -40,6 +42,9 @@ pub struct RemoteSettings {
     pub reconnect_for: Duration,
     /// How long a worker waits for an engine that is gone. Default: 10 min.
     pub orphan_for: Duration,
+    /// The program of an agent, with arguments that go before `--join FILE` and what else it is told. Default: `tryout worker`, this
+    /// very program if it is `tryout`.
+    pub agent: Vec<OsString>,
     /// What runs the trials, for agents that don't know it themselves: the parts `worker` or `command`, `process` and `limits` of an
     /// experiment file.
     pub program: Option<Value>,
@@ -56,6 +61,7 @@ impl Default for RemoteSettings {
             heartbeat: Duration::from_secs(5),
             reconnect_for: Duration::from_secs(60),
             orphan_for: Duration::from_secs(600),
+            agent: Vec::new(),
             program: None,
             home: None,
         }
@@ -75,6 +81,8 @@ pub(crate) struct About {
     pub(crate) checkpoints: Option<PathBuf>,
     /// What a trial asks for that asks for nothing particular.
     pub(crate) default_shape: Arc<ResourceRequest>,
+    /// The program of a worker and its arguments; empty if it is none.
+    pub(crate) worker: Vec<OsString>,
 }
 
 /// Lets workers join a run.
@@ -87,7 +95,7 @@ pub(crate) struct RemoteWorkers {
     _lock: File,
     proof: Option<PathBuf>,
     workers: HashMap<WorkerId, JoinId>,
-    waits: Arc<Mutex<Option<Arc<str>>>>,
+    asks: Asks,
 }
 
 struct Start {
@@ -106,7 +114,7 @@ impl RemoteWorkers {
     ///
     /// # Errors
     /// If the address can't be had, or the join file is another run's or can't be written.
-    pub(crate) fn open(settings: RemoteSettings, about: About) -> io::Result<Self> {
+    pub(crate) fn open(settings: RemoteSettings, about: About, launcher: Option<Launching>) -> io::Result<Self> {
         let join_file = match (&settings.join_file, &about.dir) {
             (Some(path), _) => path.clone(),
             (None, Some(dir)) => dir.join("join.json"),
@@ -131,6 +139,9 @@ impl RemoteWorkers {
         };
         file.write(&join_file)?;
         let (files, proof) = shared_files(&about)?.unzip();
+        let worker = if settings.program.is_some() { Vec::new() } else { about.worker };
+        let command = agent_command(settings.agent, &join_file, worker)?;
+        let directory = about.dir.as_ref().map(|dir| dir.join("agents"));
         let welcome = Welcome {
             session: random_hex::<8>()?,
             heard: 0,
@@ -144,16 +155,20 @@ impl RemoteWorkers {
             files,
         };
         log::info!("workers can join by `{}`, at {}", join_file.display(), addresses.join(", "));
-        let words = format!("nobody was asked for one: start it with `tryout worker --join {}`", join_file.display());
+        let hub = Arc::new(Hub::new(token, welcome, about.default_shape));
+        let asks = match launcher {
+            Some(launcher) => Asks::launcher(launcher, about.run, command, directory, &hub)?,
+            None => Asks::nobody(&join_file),
+        };
         Ok(Self {
-            hub: Arc::new(Hub::new(token, welcome, about.default_shape, Box::new(|_| {}))),
+            hub,
             server: None,
             start: Some(Start { listener, acceptor }),
             join_file,
             _lock: lock,
             proof,
             workers: HashMap::new(),
-            waits: Arc::new(Mutex::new(Some(words.into()))),
+            asks,
         })
     }
 
@@ -197,7 +212,9 @@ impl Elsewhere for RemoteWorkers {
         }
     }
 
-    fn want(&mut self, _: Arc<ResourceRequest>, _: usize) {}
+    fn want(&mut self, shape: Arc<ResourceRequest>, workers: usize) {
+        self.asks.want(shape, workers);
+    }
 
     fn ends(&mut self, worker: WorkerId, next: Successor) {
         if let Some(peer) = self.peer_of(worker) {
@@ -206,8 +223,8 @@ impl Elsewhere for RemoteWorkers {
         self.workers.remove(&worker);
     }
 
-    fn says(&self, _: &ResourceRequest) -> Option<Arc<str>> {
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn says(&self, shape: &ResourceRequest) -> Option<Arc<str>> {
+        self.asks.says(shape)
     }
 }
 
@@ -222,6 +239,7 @@ impl Drop for RemoteWorkers {
         // Those who didn't hear it in time.
         let left: Vec<_> = self.hub.peers().drain().map(|(_, peer)| peer).collect();
         left.iter().for_each(|peer| peer.lose(FailureKind::WorkerLost, "the run is over"));
+        self.asks.close();
         let own = [Some(&self.join_file), self.proof.as_ref()];
         own.into_iter().flatten().for_each(|path| {
             // Somebody may have removed it.

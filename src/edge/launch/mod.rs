@@ -1,0 +1,12 @@
+//! Launchers: systems that are asked for workers, and the thread that asks them.
+
+mod call;
+mod driver;
+mod shell;
+pub mod slurm;
+
+pub use driver::{AgentCommand, LaunchDriver, LaunchNotice, NoticeSink};
+pub use slurm::Slurm;
+
+pub use crate::logic::launch::LaunchSettings;
+pub use crate::ports::launcher::{LaunchError, LaunchJob, LaunchListed, LaunchState, Launcher};

@@ -1,0 +1,4 @@
+//! Launchers against the real thing. Each needs its system: `.ci/slurm` and `.ci/ray` set one up, and say so by a variable.
+
+mod rig;
+mod slurm;
