@@ -4,9 +4,13 @@ mod call;
 mod driver;
 mod shell;
 pub mod slurm;
+mod ssh;
+mod template;
 
 pub use driver::{AgentCommand, LaunchDriver, LaunchNotice, NoticeSink};
 pub use slurm::Slurm;
+pub use ssh::Ssh;
+pub use template::{CommandLauncher, Template};
 
 pub use crate::logic::launch::LaunchSettings;
 pub use crate::ports::launcher::{LaunchError, LaunchJob, LaunchListed, LaunchState, Launcher};

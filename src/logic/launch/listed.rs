@@ -38,7 +38,7 @@ impl Launches {
             None => job.id = Some(one.id),
         }
         job.missed = 0;
-        if job.phase == Phase::Ending {
+        if one.state != LaunchState::Ended && matches!(job.phase, Phase::Ending | Phase::Ended) {
             job.phase = Phase::Asked;
         }
         match one.state {

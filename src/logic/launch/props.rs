@@ -377,6 +377,8 @@ fn settings() -> impl Strategy<Value = LaunchSettings> {
         per_job,
         backlog,
         pause: Duration::from_secs(pause),
+        // The jobs of the session before have lower numbers.
+        first_job: 100,
         ..LaunchSettings::default()
     })
 }
