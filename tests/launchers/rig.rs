@@ -68,8 +68,14 @@ impl Rig {
         let at = listener.local_addr().expect("it has an address");
         let notices = sender.clone();
         let notices = Box::new(move |notice| drop(notices.send(Seen::Notice(notice))));
-        let driver =
-            LaunchDriver::start(Box::new(launcher), settings, run, Arc::new(move |job| agent(at, job)), None, notices);
+        let driver = LaunchDriver::start(
+            Box::new(launcher),
+            settings,
+            run,
+            Arc::new(move |job, _: &ResourceRequest| agent(at, job)),
+            None,
+            notices,
+        );
         let driver = Arc::new(driver.expect("there are threads"));
         let of = shape(of);
         let joins = driver.clone();

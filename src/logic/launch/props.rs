@@ -7,11 +7,9 @@ use crate::logic::pool::Resources;
 
 /// What the world does.
 #[derive(Clone, Copy, Debug)]
+#[rustfmt::skip]
 enum Act {
-    Want {
-        shape: usize,
-        workers: u32,
-    },
+    Want { shape: usize, workers: u32 },
     /// The submission in flight is answered.
     Submitted,
     Refused,
@@ -19,9 +17,7 @@ enum Act {
     /// The launcher says that it is down, and has the job.
     GotIn,
     /// The list in flight is answered: as it is, or as it was when it was asked for.
-    Listed {
-        late: bool,
-    },
+    Listed { late: bool },
     NotListed,
     /// It doesn't show what it should, or shows what is gone.
     Lies(usize),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use futures::future::{Either, select};
 use tokio::sync::Notify;
 
-use self::dial::{DialError, dial};
+use self::dial::{DialError, Socket, dial};
 use self::life::{Life, Over};
 use super::connection::{Parted, converse};
 use super::frame::{Again, Hello, Welcome};
@@ -24,6 +24,8 @@ use crate::ports::backend::Backend;
 
 /// The longest pause between two attempts to reach an engine.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The first pause between two attempts to reach an engine.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// How long the engine may take to hear that a machine is taken away.
 const LAST_WORDS: Duration = Duration::from_secs(3);
 
@@ -149,6 +151,14 @@ pub enum AgentError {
     Io(#[from] std::io::Error),
 }
 
+/// What has become of a connection.
+enum Met {
+    /// The life is over.
+    Over(After),
+    /// It may be healed.
+    Broken(String),
+}
+
 /// What comes after a life.
 enum After {
     Another,
@@ -241,7 +251,7 @@ impl Agent {
         let began = Instant::now();
         let mut hello = self.hello(random_hex::<8>()?, began);
         let mut life: Option<Arc<Life>> = None;
-        let (mut since, mut pause) = (began, Duration::from_millis(50));
+        let (mut since, mut pause) = (began, FIRST_PAUSE);
         loop {
             if let Some(why) = self.eviction.why() {
                 return Ok(After::End(AgentEnd::Evicted(why)));
@@ -253,26 +263,15 @@ impl Agent {
                 Ok((socket, welcome)) => {
                     let living = match &life {
                         Some(living) => living.clone(),
-                        None => {
-                            let backend = backends.make(&welcome).map_err(AgentError::Backend)?;
-                            let living = Life::begin(&welcome, backend).map_err(AgentError::Backend)?;
-                            self.eviction.watch(&living);
-                            hello.session = Some(welcome.session.clone());
-                            life.insert(living).clone()
-                        }
+                        None => life.insert(self.born(backends, &welcome)?).clone(),
                     };
-                    let taken = living.outbox.take_over(welcome.heard);
-                    let Ok(connection) = taken else { return Ok(self.end(&living, After::Another)) };
-                    living.transfers.rewind();
-                    pause = Duration::from_millis(50);
-                    let beat = Duration::from_secs_f64(welcome.heartbeat.clamp(0.01, 3600.0));
-                    let parted = self.talk(converse(socket, connection, &living.outbox, &living, beat)).await;
+                    hello.session = Some(welcome.session.clone());
+                    pause = FIRST_PAUSE;
+                    let parted = self.attend(socket, &welcome, &living).await;
                     since = Instant::now();
                     match parted {
-                        Parted::Finished | Parted::Replaced => return Ok(self.finished(&living)),
-                        // Its last word may be lost, but nobody waits for it any more.
-                        Parted::Broken(_) if living.over().is_some() => return Ok(self.finished(&living)),
-                        Parted::Broken(why) => why,
+                        Met::Over(after) => return Ok(after),
+                        Met::Broken(why) => why,
                     }
                 }
                 // The engine takes it away when the run is over.
@@ -301,6 +300,30 @@ impl Agent {
             // Whoever is evicted meanwhile doesn't wait.
             let _ = tokio::time::timeout(pause, self.eviction.0.said.notified()).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// The worker of a run that has let it in.
+    fn born(&self, backends: &mut impl Backends, welcome: &Welcome) -> Result<Arc<Life>, AgentError> {
+        let backend = backends.make(welcome).map_err(AgentError::Backend)?;
+        let life = Life::begin(welcome, backend).map_err(AgentError::Backend)?;
+        self.eviction.watch(&life);
+        Ok(life)
+    }
+
+    /// One connection, to its end.
+    async fn attend(&self, socket: Socket, welcome: &Welcome, life: &Arc<Life>) -> Met {
+        // An engine that has heard what was never said isn't the one of before.
+        let Ok(connection) = life.outbox.take_over(welcome.heard) else {
+            return Met::Over(self.end(life, After::Another));
+        };
+        life.transfers.rewind();
+        let beat = Duration::from_secs_f64(welcome.heartbeat.clamp(0.01, 3600.0));
+        match self.talk(converse(socket, connection, &life.outbox, life, beat)).await {
+            Parted::Finished | Parted::Replaced => Met::Over(self.finished(life)),
+            // Its last word may be lost, but nobody waits for it any more.
+            Parted::Broken(_) if life.over().is_some() => Met::Over(self.finished(life)),
+            Parted::Broken(why) => Met::Broken(why),
         }
     }
 
