@@ -169,7 +169,7 @@ pub(super) fn slot(shape: &ResourceRequest) -> Slot {
         (first..used.div_ceil(one)).map(|index| index as u32).collect()
     };
     let bundles = shape.as_bundles().to_vec();
-    let gpus = bundles.iter().map(|bundle| indices(u64::from(bundle.get("gpu").parts()))).collect();
+    let gpus = bundles.iter().map(|bundle| indices(bundle.get("gpu").parts())).collect();
     Slot { bundles, gpus }
 }
 
