@@ -98,6 +98,7 @@ pub mod api {
 /// All settings of an experiment, as data.
 pub mod settings {
     pub use crate::logic::limit::TimeLimit;
+    pub use crate::logic::names::*;
     pub use crate::logic::settings::*;
 }
 

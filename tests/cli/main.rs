@@ -37,6 +37,20 @@ fn a_text_that_a_spreadsheet_would_compute_stays_a_text() {
 }
 
 #[test]
+fn trials_are_known_by_their_names() {
+    let shell = Shell::with(&format!("trial_names = \"tag\"\n{SQUARES}"));
+    shell.said("run a.toml --quiet");
+    assert_eq!(shell.said("trials --columns name,loss --csv"), "name,loss\n0_x=3,9\n1_x=-2,4\n2_x=5,25\n");
+    assert!(shell.said("trials").starts_with("trial  name"), "{}", shell.said("trials"));
+    let shown = shell.said("show 1_x=-2");
+    assert!(shown.starts_with("trial 1 (") && shown.contains("\nname: 1_x=-2\n"), "{shown}");
+    let plain = Shell::with(SQUARES);
+    plain.said("run a.toml --quiet");
+    let (code, _, error) = plain.tryout("trials --columns name");
+    assert!(code == 2 && error.contains("there is no column `name`"), "{code}: {error}");
+}
+
+#[test]
 fn a_run_is_drawn() {
     let shell = Shell::with(SQUARES);
     shell.said("run a.toml --quiet");

@@ -12,7 +12,7 @@ use crate::logic::metrics::Metrics;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Column {
-    /// The trial's name.
+    /// What the trial is called: its name, or its id if it has none.
     Trial,
     /// The best value of the objective that it ever reported.
     Best,
@@ -120,7 +120,7 @@ fn head(column: &Column, tally: &Tally) -> String {
 
 fn cell(column: &Column, row: &Row, flat: &Metrics, differs: &impl Fn(&str) -> bool) -> String {
     match column {
-        Column::Trial => row.trial.to_string(),
+        Column::Trial => row.name.as_ref().map_or_else(|| row.trial.to_string(), ToString::to_string),
         Column::Best => row.best.map(words::number).unwrap_or_default(),
         Column::Parameters => words::parameters(flat, differs),
         Column::Parameter(name) => flat.get(name).map(words::value).unwrap_or_default(),

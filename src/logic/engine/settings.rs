@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::logic::config::Config;
 use crate::logic::event::RunInfo;
 use crate::logic::ids::RunId;
+use crate::logic::names::NameRule;
 use crate::logic::pool::{PoolError, ResourceRequest, Resources};
 use crate::logic::settings::{Settings, seconds};
 use crate::logic::trial::BatchLimits;
@@ -125,6 +126,8 @@ pub struct EngineSettings {
     pub info: RunInfo,
     /// What there may be.
     pub check_total: TotalRule,
+    /// What trials are called besides their ids; none: nothing.
+    pub names: Option<NameRule>,
 }
 
 impl EngineSettings {
@@ -133,7 +136,7 @@ impl EngineSettings {
         let request = super::same_for_all(Arc::new(ResourceRequest::default()));
         let check_total: TotalRule = Arc::new(Resources::check_pool);
         let info = RunInfo::default();
-        Self { run, experiment: Arc::new(Settings::new(name)), request, total, info, check_total }
+        Self { run, experiment: Arc::new(Settings::new(name)), request, total, info, check_total, names: None }
     }
 }
 

@@ -79,6 +79,9 @@ pub enum EventKind {
         /// Its place in the line, if it takes that of a trial which is restarted.
         #[serde(skip_serializing_if = "Option::is_none")]
         rank: Option<u32>,
+        /// What it is called besides its id, if the experiment names its trials.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<Arc<str>>,
     },
     /// An unfinished trial of an earlier session is back.
     Returned {

@@ -46,6 +46,9 @@ pub(super) enum EventRecord {
         /// Its place in the line, if it took that of another.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rank: Option<u32>,
+        /// What it is called besides its id, if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<Arc<str>>,
     },
     Returned {
         trial: u32,
@@ -208,9 +211,10 @@ impl EventRecord {
         let number = |trial: &TrialId| trial.number();
         Some(match kind {
             EventKind::Reported { .. } | EventKind::Started { .. } => return None,
-            EventKind::Added { trial, config, request, by, from, rank } => {
+            EventKind::Added { trial, config, request, by, from, rank, name } => {
                 let (trial, config, request) = (number(trial), config.clone(), request.clone());
-                EventRecord::Added { trial, config, request, by: *by, from: from.clone(), rank: *rank }
+                let (from, name) = (from.clone(), name.clone());
+                EventRecord::Added { trial, config, request, by: *by, from, rank: *rank, name }
             }
             EventKind::Returned { trial, config, status, iteration, request, rank } => EventRecord::Returned {
                 trial: number(trial),
@@ -319,8 +323,8 @@ impl EventRecord {
         let id = |number| TrialId::new(run, number);
         Some(match self {
             EventRecord::Reports(_) => return None,
-            EventRecord::Added { trial, config, request, by, from, rank } => {
-                EventKind::Added { trial: id(trial), config, request, by, from, rank }
+            EventRecord::Added { trial, config, request, by, from, rank, name } => {
+                EventKind::Added { trial: id(trial), config, request, by, from, rank, name }
             }
             EventRecord::Returned { trial, config, status, iteration, request, rank } => {
                 EventKind::Returned { trial: id(trial), config, status, iteration, request, rank }
