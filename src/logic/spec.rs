@@ -65,11 +65,11 @@ pub enum SpecError {
         known: Vec<&'static str>,
     },
     /// Its settings can't be read.
-    #[error("the settings of `{kind}` can't be read: `{at}` is wrong: {source}")]
+    #[error("the settings of `{kind}` can't be read: {}", place::wrong(at, source))]
     Settings {
         /// Of which kind.
         kind: String,
-        /// Where in the settings.
+        /// Where in the settings; `.` for the whole.
         at: String,
         /// What was found there and what was expected.
         source: serde_json::Error,
