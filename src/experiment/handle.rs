@@ -216,10 +216,11 @@ impl Control {
         self.order(ClientOrder::SetSpace { changes, by: None }).await.map(|_| ())
     }
 
-    /// Changes a setting for the rest of the run, and of its later sessions: how many trials there are to be, how long it may take.
+    /// Changes a setting for the rest of the run, and of its later sessions: how many trials there are to be, how long it may take,
+    /// which stop rules hold.
     ///
     /// # Errors
-    /// If the run is over, or the setting is out of its range.
+    /// If the run is over, the setting is out of its range, or there is no such stop rule.
     pub async fn set(&self, setting: LiveSetting) -> Result<(), ControlError> {
         self.order(ClientOrder::Set { setting, by: None }).await.map(|_| ())
     }

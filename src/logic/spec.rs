@@ -12,7 +12,7 @@ use super::place;
 /// What a part is and how it is set; nothing of what it has been told.
 ///
 /// In JSON `{"kind": "Asha", "settings": {"max_t": 100}}`, or in short `{"asha": {"max_t": 100}}`, or `"asha"` alone.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartSpec {
     /// The name of its kind, as in `Asha` or `at_least`; that of a type may also be written as in `median_stopping`.
     pub kind: Cow<'static, str>,

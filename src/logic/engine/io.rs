@@ -211,6 +211,12 @@ pub enum OrderError {
         /// Which value or part refuses it, and why.
         why: String,
     },
+    /// The stop rules can't be these.
+    #[error("the stop rules stay as they are: {why}")]
+    Stop {
+        /// Which rule can't be made, and why.
+        why: String,
+    },
     /// The setting is out of its range.
     #[error(transparent)]
     Setting(#[from] WrongSetting),

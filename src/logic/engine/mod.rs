@@ -76,7 +76,7 @@ use super::ids::{LeaseId, TrialId};
 use super::names::Namer;
 use super::schedule::{Buffering, Scheduler};
 use super::search::{Samples, Searcher};
-use super::stop::{Progress, StopReason, StopRule};
+use super::stop::{Progress, RunRules, StopReason, StopRule};
 use super::time::Moment;
 use close::RunPhase;
 use guard::Guarded;
@@ -113,7 +113,7 @@ pub struct Engine {
     settings: EngineSettings,
     searcher: SearcherSlot,
     scheduler: Guarded<dyn Scheduler>,
-    stop: Guarded<dyn StopRule>,
+    stop: Guarded<RunRules>,
     /// The metrics that every report must have, each once.
     required: Vec<String>,
     buffering: Buffering,
@@ -182,7 +182,7 @@ impl Engine {
             settings,
             searcher: SearcherSlot::new(searcher),
             scheduler: Guarded::new(scheduler),
-            stop: Guarded::new(stop),
+            stop: Guarded::new(Box::new(RunRules::new(stop))),
             required,
             totals: Totals::default(),
             phase: RunPhase::Open,

@@ -64,8 +64,9 @@ impl Engine {
             ClientOrder::Resources(total) => self.rescale(total, now, out)?,
             ClientOrder::Staged(most) => self.commit(now, out, EventKind::Staged { most }),
             ClientOrder::Set { setting, by } => {
-                setting.check()?;
+                self.check_setting(&setting)?;
                 self.set(setting, by, now, out);
+                self.check_experiment(now, out);
             }
             ClientOrder::SetSpace { changes, by } => self.change_space(&changes, by, now, out)?,
             ClientOrder::Request(trial, request) => {

@@ -285,7 +285,7 @@ impl EventRecord {
             EventKind::Rescaled { total } => EventRecord::Rescaled(total.clone()),
             EventKind::Staged { most } => EventRecord::Staged(*most),
             EventKind::SettingChanged { setting, by } => {
-                EventRecord::SettingChanged { setting: *setting, by: by.clone() }
+                EventRecord::SettingChanged { setting: setting.clone(), by: by.clone() }
             }
             EventKind::SpaceChanged { version, changes, by } => {
                 EventRecord::SpaceChanged(SpaceChange { version: *version, changes: changes.clone(), by: by.clone() })

@@ -15,7 +15,8 @@ use super::open::Which;
 /// Changes settings of a run that goes on.
 ///
 /// Each change is kept in the run's journal: a resumed run has it too. Of the run: `concurrency=8` (or `none`), `staged=4`,
-/// `machine={cpu=8,gpu=2}`, `space.lr={log_uniform=[1e-4,1e-2]}`, `samples=200`, `limits.time=8h` (or `none`; of all sessions together).
+/// `machine={cpu=8,gpu=2}`, `space.lr={log_uniform=[1e-4,1e-2]}`, `samples=200`, `limits.time=8h` (or `none`; of all sessions together),
+/// `stop={iterations={limit=50}}` (all rules from now on; or `none`, or `program` for those that the file has).
 /// With `--trial`, of one trial: `priority=5`, `resources={gpu=1}`. All are read before the first is made; they are made one by
 /// one, in the order of their names.
 #[derive(Debug, Args)]
@@ -33,7 +34,7 @@ pub(crate) struct Set {
     json: bool,
 }
 
-const OF_RUN: [&str; 6] = ["concurrency", "staged", "machine", "samples", "space", "limits"];
+const OF_RUN: [&str; 7] = ["concurrency", "staged", "machine", "samples", "space", "limits", "stop"];
 const OF_TRIAL: [&str; 2] = ["priority", "resources"];
 
 impl Set {
@@ -86,6 +87,10 @@ fn order(key: &str, value: Value, trial: Option<TrialId>) -> Result<ClientOrder,
         ("limits", None) => {
             (json!({ "set": { "setting": { "time_limit": time_limit(&value)? }, "by": by() } }), "a time")
         }
+        ("stop", None) => (
+            json!({ "set": { "setting": { "stop": stop_rules(value.clone()) }, "by": by() } }),
+            "stop rules by their names",
+        ),
         ("machine", None) => (json!({ "resources": value }), "a table as in {cpu=8, gpu=2}"),
         ("priority", Some(trial)) => (json!({ "prioritise": [trial, value] }), "a whole number"),
         ("resources", Some(trial)) => (json!({ "request": [trial, value] }), "a table as in {cpu=2, gpu=1}"),
@@ -117,6 +122,16 @@ fn time_limit(limits: &Value) -> Result<Value, Problem> {
         None => Err(Problem::Given(format!(
             "`limits` can't be {limits}: while a run goes on only `limits.time` can be set, as in limits.time=8h, or none"
         ))),
+    }
+}
+
+/// Rules as in a file's `stop`: by their names, or a list of such.
+fn stop_rules(rules: Value) -> Value {
+    match rules {
+        Value::Object(rules) => rules.into_iter().map(|(name, settings)| json!({ name: settings })).collect(),
+        none if none == "none" => json!([]),
+        program if program == "program" => Value::Null,
+        other => other,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::logic::event::{AddedBy, Ending, EventKind, ExperimentEvent, Outcome, 
 use crate::logic::schedule::Cohort;
 use crate::logic::search::Samples;
 use crate::logic::settings::LiveSetting;
+use crate::logic::stop::rules_in_words;
 use crate::logic::trial::Status;
 
 /// How a trial ended.
@@ -85,6 +86,8 @@ fn setting_words(setting: &LiveSetting) -> String {
         LiveSetting::Samples(None) => "as many samples as the program says".to_owned(),
         LiveSetting::Samples(Some(Samples::Finite(count))) => format!("{count} samples"),
         LiveSetting::Samples(Some(Samples::Infinite)) => "samples without end".to_owned(),
+        LiveSetting::Stop(None) => "the program's stop rules".to_owned(),
+        LiveSetting::Stop(Some(rules)) => rules_in_words(rules),
         LiveSetting::TimeLimit(None) => "no time limit".to_owned(),
         LiveSetting::TimeLimit(Some(limit)) => format!("a time limit of {:?} ({})", limit.after, limit.then),
     }
