@@ -11,7 +11,7 @@ use futures::channel::oneshot;
 
 use super::imports::Imports;
 use crate::actors::Controller;
-use crate::actors::messages::{Drain, Inspect, InspectPool, InspectTrial, ListTrials, Order, OrderAndWait, Sync};
+use crate::actors::messages::{Inspect, InspectPool, InspectTrial, ListTrials, Sync};
 use crate::edge::observe::{EventStream, ObserverHub};
 use crate::error::{ControlError, RunError};
 use crate::logic::api::{PoolStatus, RunName, RunStatus, TrialStatus};
@@ -64,6 +64,8 @@ pub struct Control {
     pub(super) run: RunId,
     pub(super) imports: Arc<Imports>,
     pub(super) about: Arc<About>,
+    /// Who asks, if that is said.
+    pub(super) by: Option<Arc<str>>,
 }
 
 /// Which run is controlled.
@@ -88,14 +90,6 @@ impl Control {
     /// The id of the run's trial `number`, from 0 in the order of their creation, whether there is one or not.
     pub fn trial_id(&self, number: u32) -> TrialId {
         TrialId::new(self.run, number)
-    }
-
-    /// Gives any order.
-    ///
-    /// # Errors
-    /// If the run is over, or the order can't be carried out; then nothing has changed.
-    pub async fn order(&self, order: ClientOrder) -> Result<Option<TrialId>, ControlError> {
-        Ok(self.controller.send(Order(order)).await??)
     }
 
     /// Ends a trial.
@@ -147,13 +141,6 @@ impl Control {
     /// As for [`pause`](Control::pause); or if the trial ends or is resumed before, or the run ends.
     pub async fn pause_and_wait(&self, trial: TrialId) -> Result<Option<Arc<Checkpoint>>, ControlError> {
         self.order_and_wait(WaitFor::Paused, trial).await
-    }
-
-    async fn order_and_wait(&self, what: WaitFor, trial: TrialId) -> Result<Option<Arc<Checkpoint>>, ControlError> {
-        let checkpoint = self.controller.send(OrderAndWait(what, trial)).await??;
-        // A crash from here on doesn't lose it.
-        self.sync().await?;
-        Ok(checkpoint)
     }
 
     /// Opens a checkpoint of this run, as [`Results::open_checkpoint`]. It reads from the run's store on the calling thread. A
@@ -248,14 +235,6 @@ impl Control {
     /// If the run is over.
     pub async fn stop(&self) -> Result<(), ControlError> {
         self.order(ClientOrder::StopAll).await.map(|_| ())
-    }
-
-    /// Saves and pauses all running trials within this time, then ends the run: for a host's own shutdown.
-    ///
-    /// # Errors
-    /// If the run is over.
-    pub async fn drain(&self, within: Duration) -> Result<(), ControlError> {
-        Ok(self.controller.send(Drain(within)).await??)
     }
 
     /// How the run stands.

@@ -28,7 +28,11 @@ pub(super) struct Served(pub(super) Control);
 
 impl Controlled for Served {
     fn answer(&self, request: Request) -> BoxFuture<'static, Answer> {
-        let control = self.0.clone();
+        let (by, request) = request.asker();
+        let control = match by {
+            Some(by) => self.0.by(by.chars().take(Request::LONGEST_NAME).collect::<String>()),
+            None => self.0.clone(),
+        };
         async move { answer(&control, request).await.unwrap_or_else(|error| refused(&error)) }.boxed()
     }
 
@@ -85,7 +89,8 @@ async fn answer(control: &Control, request: Request) -> Result<Answer, ControlEr
             control.sync().await?;
             Answer::Done { trial: None }
         }
-        Request::Watch => Answer::Done { trial: None },
+        // Who asks was taken off before.
+        Request::Watch | Request::As { .. } => Answer::Done { trial: None },
     })
 }
 

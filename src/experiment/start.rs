@@ -66,7 +66,7 @@ impl Experiment {
                 let (done, end) = oneshot::channel();
                 let controller = launch(parts, done);
                 let (hub, store, imports, about) = control;
-                let control = Control { controller: controller.clone(), hub, store, run, imports, about };
+                let control = Control { controller: controller.clone(), hub, store, run, imports, about, by: None };
                 let server = socket.and_then(|socket| serve(socket, Served(control)));
                 // Whoever started the run waits for this.
                 let _ = address.send(controller);
@@ -84,7 +84,7 @@ impl Experiment {
         })?;
         let lost = || SettingsError::Thread(std::io::Error::other("the engine's thread ended at once"));
         let controller = addresses.recv().map_err(|_| lost())?;
-        let control = Control { controller, hub, store, run, imports, about };
+        let control = Control { controller, hub, store, run, imports, about, by: None };
         #[cfg(feature = "ctrl-c")]
         if let Some(on_ctrl_c) = on_ctrl_c {
             on_ctrl_c.listen(control.clone());

@@ -59,6 +59,14 @@ pub enum Request {
         /// Seconds, at least 0.
         within_s: f64,
     },
+    /// Somebody asks for this. With an order that is accepted it is in the journal; whoever else asks is named by what the run knows of
+    /// the connection. Answer: that of the request.
+    As {
+        /// Who.
+        by: Arc<str>,
+        /// For what.
+        request: Box<Request>,
+    },
     /// Make everything so far durable. Answer: [`Answer::Done`], when it is.
     Sync,
     /// Send every event from now on. Answer: [`Answer::Done`], then one [`Answer::Event`] after the other until the run ends or
@@ -69,6 +77,44 @@ pub enum Request {
 impl Request {
     /// So many trials are in one answer at most.
     pub const MOST_TRIALS: usize = 10_000;
+
+    /// A name has at most so many letters; the rest is cut off.
+    pub const LONGEST_NAME: usize = 200;
+
+    /// As asked by whoever this names.
+    #[must_use]
+    pub fn by(self, who: &str) -> Self {
+        let by = who.chars().take(Self::LONGEST_NAME).collect::<String>().into();
+        Request::As { by, request: Box::new(self) }
+    }
+
+    /// Who asks, if that is said, and for what.
+    pub fn asker(self) -> (Option<Arc<str>>, Self) {
+        let (mut asker, mut request) = (None, self);
+        while let Request::As { by, request: inner } = request {
+            (asker, request) = (asker.or(Some(by)), *inner);
+        }
+        (asker, request)
+    }
+
+    /// Whether it changes anything.
+    pub fn acts(&self) -> bool {
+        match self {
+            Request::Order(_)
+            | Request::AddFrom { .. }
+            | Request::SaveAndWait(_)
+            | Request::PauseAndWait(_)
+            | Request::Drain { .. } => true,
+            Request::Hello
+            | Request::Status
+            | Request::Trial(_)
+            | Request::Trials { .. }
+            | Request::Pool { .. }
+            | Request::Sync
+            | Request::Watch => false,
+            Request::As { request, .. } => request.acts(),
+        }
+    }
 
     fn most_trials() -> usize {
         Self::MOST_TRIALS

@@ -234,6 +234,7 @@ impl Engine {
             | EventKind::Limited { .. }
             | EventKind::Rescaled { .. }
             | EventKind::Staged { .. }
+            | EventKind::Asked { .. }
             | EventKind::Held { .. }
             | EventKind::Proceeded
             | EventKind::Closing { .. }

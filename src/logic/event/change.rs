@@ -184,6 +184,7 @@ impl EventKind {
             | EventKind::Staged { .. }
             | EventKind::SpaceChanged { .. }
             | EventKind::SettingChanged { .. }
+            | EventKind::Asked { .. }
             | EventKind::Held { .. }
             | EventKind::Proceeded
             | EventKind::Closing { .. }

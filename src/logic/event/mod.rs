@@ -287,6 +287,16 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<Arc<str>>,
     },
+    /// A client's order was accepted, and it is known who asked. Changes of the space and of settings say that themselves.
+    Asked {
+        /// The order, as it is called in requests.
+        order: Cow<'static, str>,
+        /// The trial that it is about, or that it made.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        trial: Option<TrialId>,
+        /// Who.
+        by: Arc<str>,
+    },
     /// No trial is launched any more until a client lets the run go on. What runs goes on.
     Held {
         /// Why.

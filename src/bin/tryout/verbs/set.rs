@@ -80,17 +80,12 @@ fn order(key: &str, value: Value, trial: Option<TrialId>) -> Result<ClientOrder,
         ("concurrency", None) if value == "none" => return Ok(ClientOrder::Concurrency(None)),
         ("concurrency", None) => (json!({ "concurrency": value }), "a whole number of at least 1, or none"),
         ("staged", None) => (json!({ "staged": value }), "a whole number of at least 1"),
-        ("space", None) => (json!({ "set_space": { "changes": value, "by": by() } }), "names, and what each may be"),
-        ("samples", None) => {
-            (json!({ "set": { "setting": { "samples": value }, "by": by() } }), "a whole number, or infinite")
+        ("space", None) => (json!({ "set_space": { "changes": value } }), "names, and what each may be"),
+        ("samples", None) => (json!({ "set": { "setting": { "samples": value } } }), "a whole number, or infinite"),
+        ("limits", None) => (json!({ "set": { "setting": { "time_limit": time_limit(&value)? } } }), "a time"),
+        ("stop", None) => {
+            (json!({ "set": { "setting": { "stop": stop_rules(value.clone()) } } }), "stop rules by their names")
         }
-        ("limits", None) => {
-            (json!({ "set": { "setting": { "time_limit": time_limit(&value)? }, "by": by() } }), "a time")
-        }
-        ("stop", None) => (
-            json!({ "set": { "setting": { "stop": stop_rules(value.clone()) }, "by": by() } }),
-            "stop rules by their names",
-        ),
         ("machine", None) => (json!({ "resources": value }), "a table as in {cpu=8, gpu=2}"),
         ("priority", Some(trial)) => (json!({ "prioritise": [trial, value] }), "a whole number"),
         ("resources", Some(trial)) => (json!({ "request": [trial, value] }), "a table as in {cpu=2, gpu=1}"),
@@ -133,9 +128,4 @@ fn stop_rules(rules: Value) -> Value {
         program if program == "program" => Value::Null,
         other => other,
     }
-}
-
-/// Who asks: the user's name, if the system says it.
-fn by() -> Option<String> {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok()
 }

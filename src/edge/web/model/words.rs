@@ -50,6 +50,7 @@ pub(super) fn of_run(kind: &EventKind) -> Option<(String, Option<Arc<str>>)> {
         EventKind::Abandoned { worker, .. } => {
             (format!("worker {worker} was left behind: it didn't stop within its grace"), None)
         }
+        EventKind::Asked { order, by, .. } => (format!("{by} asked for `{order}`"), None),
         EventKind::Closing { closing } => (format!("the run begins to end: {}", closing.outcome), None),
         EventKind::Finished { outcome } => (format!("the run ended: {outcome}"), None),
         other => {

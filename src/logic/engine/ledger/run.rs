@@ -129,6 +129,7 @@ impl RunRecord {
             | EventKind::Stopping { .. }
             | EventKind::Prioritised { .. }
             | EventKind::Withdrawn { .. }
+            | EventKind::Asked { .. }
             | EventKind::Ended { .. }
             | EventKind::Worker { .. }
             | EventKind::Abandoned { .. }
