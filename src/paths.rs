@@ -58,6 +58,7 @@ pub mod store {
 
 /// Where trials run: threads, arbiters, processes.
 pub mod backend {
+    pub use crate::edge::ask_tell::{AskTellBackend, ask_tell};
     pub use crate::edge::backend::*;
     pub use crate::ports::backend::*;
 }

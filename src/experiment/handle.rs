@@ -22,6 +22,7 @@ use crate::logic::event::ExperimentEvent;
 use crate::logic::ids::{RunId, TrialId};
 use crate::logic::settings::LiveSetting;
 use crate::logic::space::Space;
+use crate::ports::control::GivesTrials;
 use crate::ports::observer::{Audience, ObserverFault};
 use crate::ports::store::{CheckpointReader, Store, StoreError};
 use crate::results::Results;
@@ -69,11 +70,18 @@ pub struct Control {
 }
 
 /// Which run is controlled.
-#[derive(Debug)]
 pub(super) struct About {
     pub(super) name: RunName,
     #[cfg_attr(not(feature = "web"), allow(dead_code, reason = "the page alone asks for it"))]
     pub(super) dir: Option<PathBuf>,
+    /// What gives its trials to whoever asks, if something does.
+    pub(super) gives: Option<Arc<dyn GivesTrials>>,
+}
+
+impl std::fmt::Debug for About {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("About").field("name", &self.name).field("dir", &self.dir).finish_non_exhaustive()
+    }
 }
 
 impl Control {

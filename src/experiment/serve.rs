@@ -44,7 +44,7 @@ impl Controlled for Served {
 #[cfg(feature = "web")]
 impl From<&Control> for LiveRun {
     fn from(control: &Control) -> Self {
-        let About { name, dir } = &*control.about;
+        let About { name, dir, .. } = &*control.about;
         let unique = format!("{}_{}", name.name, name.run);
         let asked = control.clone();
         let model: MakesModel = Arc::new(move || {
@@ -85,6 +85,15 @@ async fn answer(control: &Control, request: Request) -> Result<Answer, ControlEr
             control.drain(within).await?;
             Answer::Done { trial: None }
         }
+        Request::Ask { lease_s, wait_s } => {
+            let (Some(lease), Some(wait)) = (span(lease_s).filter(|lease| !lease.is_zero()), span(wait_s)) else {
+                let why =
+                    format!("`lease_s` is {lease_s} and `wait_s` {wait_s}: give seconds, more than 0 and at least 0");
+                return Ok(Answer::Refused { code: Refusal::Malformed, why });
+            };
+            Answer::Given(control.ask(lease, wait).await?.map(Box::new))
+        }
+        Request::Tell { lease, metrics, end } => Answer::Next(control.tell(lease, metrics, end).await?),
         Request::Sync => {
             control.sync().await?;
             Answer::Done { trial: None }
@@ -94,10 +103,14 @@ async fn answer(control: &Control, request: Request) -> Result<Answer, ControlEr
     })
 }
 
+fn span(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
 fn refused(error: &ControlError) -> Answer {
     let code = match error {
         ControlError::Over => Refusal::Over,
-        ControlError::Refused(_) | ControlError::Import(_) => Refusal::Impossible,
+        ControlError::Refused(_) | ControlError::Import(_) | ControlError::NotTaken { .. } => Refusal::Impossible,
     };
     Answer::Refused { code, why: error.to_string() }
 }

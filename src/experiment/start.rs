@@ -59,8 +59,9 @@ impl Experiment {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let about = Arc::new(About { name, dir: summary.dir.clone() });
+        let about = Arc::new(About { name, dir: summary.dir.clone(), gives: parts.backend.gives_trials() });
         let control = (hub.clone(), store.clone(), imports.clone(), about.clone());
+        let gives = about.gives.clone();
         std::thread::Builder::new().name("tryout-engine".to_owned()).spawn(move || {
             let (ended, server) = System::with_tokio_rt(runtime).block_on(async move {
                 let (done, end) = oneshot::channel();
@@ -76,6 +77,8 @@ impl Experiment {
             for fault in shared.finish(patience) {
                 log::warn!("{}", OneLine(&fault));
             }
+            // Nobody waits for a trial any more.
+            gives.iter().for_each(|gives| gives.close());
             drop(server);
             // The controller says it even in its fall.
             let Ok(end) = ended else { return };

@@ -4,6 +4,7 @@
 mod setters;
 
 pub mod api;
+pub(crate) mod ask_tell;
 pub mod checkpoint;
 pub mod config;
 pub mod decision;

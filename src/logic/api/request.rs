@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::{GivenTrial, Next, TrialEnd};
 use super::status::{PoolStatus, RunStatus};
 use super::view::TrialView;
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::engine::ClientOrder;
-use crate::logic::ids::{RunId, TrialId};
+use crate::logic::ids::{LeaseId, RunId, TrialId};
+use crate::logic::metrics::Metrics;
 
 /// What is asked of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +69,26 @@ pub enum Request {
         /// For what.
         request: Box<Request>,
     },
+    /// Give me a trial to work on, of a run that [gives them to whoever asks](crate::backend::ask_tell). Answer: [`Answer::Given`].
+    Ask {
+        /// Seconds, more than 0: who isn't heard of for so long has lost it.
+        lease_s: f64,
+        /// Seconds for which to wait for one, at least 0.
+        #[serde(default)]
+        wait_s: f64,
+    },
+    /// Take this of a trial that I was given; with neither a report nor an end: I am still there. Answer: [`Answer::Next`], when the run has
+    /// judged it.
+    Tell {
+        /// Of which.
+        lease: LeaseId,
+        /// A report.
+        #[serde(default)]
+        metrics: Option<Metrics>,
+        /// Its end.
+        #[serde(default)]
+        end: Option<TrialEnd>,
+    },
     /// Make everything so far durable. Answer: [`Answer::Done`], when it is.
     Sync,
     /// Send every event from now on. Answer: [`Answer::Done`], then one [`Answer::Event`] after the other until the run ends or
@@ -104,6 +126,8 @@ impl Request {
             | Request::AddFrom { .. }
             | Request::SaveAndWait(_)
             | Request::PauseAndWait(_)
+            | Request::Ask { .. }
+            | Request::Tell { .. }
             | Request::Drain { .. } => true,
             Request::Hello
             | Request::Status
@@ -169,6 +193,10 @@ pub enum Answer {
     },
     /// The checkpoint that was written, or that a paused trial goes on from, if it has one.
     Saved(Option<Arc<Checkpoint>>),
+    /// A trial; none if there was none in time. Once there will be none any more, the run is over.
+    Given(Option<Box<GivenTrial>>),
+    /// What is to follow.
+    Next(Next),
     /// Something happened: an event as in `events.jsonl`.
     Event(serde_json::Value),
     /// So many events are missing here, because they weren't read fast enough.
