@@ -196,6 +196,15 @@ fn a_wrong_file_is_told_with_its_place() {
         (("x = { uniform = [0, 1] }", "x = { grid = [] }"), "5:1: `x`: a grid needs at least one option"),
         (("command = [\"true\"]", "command = []"), "2:1: `command` is empty"),
         (("command = [\"true\"]\n", ""), "1:1: nothing says what runs the trials"),
+        (("command =", "ask_tell = true\ncommand ="), "2:1: `ask_tell` was given together with a program"),
+        (
+            ("command = [\"true\"]", "ask_tell = true\nprocess.env = { A = \"b\" }"),
+            "3:1: `process` is for a `worker` or a `command`, but there is a `ask_tell`",
+        ),
+        (
+            ("command = [\"true\"]", "ask_tell = true\nlimits.step = \"1m\""),
+            "3:1: `limits` is for a `worker` or a `command`",
+        ),
         (("name = \"a\"", "name = \"\""), "1:1: `name` is empty"),
         (("samples = 3", "samples = "), "3:11: string values must be quoted"),
     ];
