@@ -253,6 +253,12 @@ pub enum ControlError {
     /// The checkpoint of another run that the trial is to begin from.
     #[error(transparent)]
     Import(#[from] NotImported),
+    /// The run gives its trials to nobody, or what was told of one wasn't taken.
+    #[error("{why}")]
+    NotTaken {
+        /// Why.
+        why: String,
+    },
     /// The run is over.
     #[error("the run is over")]
     Over,

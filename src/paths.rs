@@ -70,6 +70,7 @@ pub mod store {
 
 /// Where trials run: threads, arbiters, processes.
 pub mod backend {
+    pub use crate::edge::ask_tell::{AskTellBackend, ask_tell};
     pub use crate::edge::backend::*;
     pub use crate::ports::backend::*;
 }
@@ -110,6 +111,7 @@ pub mod api {
 /// All settings of an experiment, as data.
 pub mod settings {
     pub use crate::logic::limit::TimeLimit;
+    pub use crate::logic::names::*;
     pub use crate::logic::settings::*;
 }
 

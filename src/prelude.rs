@@ -39,6 +39,8 @@ pub use crate::logic::limit::OnLimit;
 #[doc(inline)]
 pub use crate::logic::metrics::{Metrics, Mode, Objective, Report, ReportLimits, Scope, Value};
 #[doc(inline)]
+pub use crate::logic::names::TrialNames;
+#[doc(inline)]
 pub use crate::logic::objects::{ObjectName, object};
 pub use crate::logic::pool::{AbandonPolicy, ResourceError, ResourceRequest, Resources, Reuse};
 #[doc(inline)]

@@ -47,6 +47,7 @@ fn added(number: u32) -> EventKind {
         by: AddedBy::Client,
         from: None,
         rank: None,
+        name: None,
     }
 }
 

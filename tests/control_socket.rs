@@ -80,6 +80,71 @@ fn a_run_is_seen_and_steered() {
     assert!(seen.contains(&"paused".to_owned()) && seen.last().is_some_and(|last| last == "finished"), "{seen:?}");
 }
 
+/// What the journal says of who asked for what: order, trial, name.
+fn asked(run: &Path) -> Vec<(String, Option<u64>, String)> {
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(run.join("journal")).unwrap().map(|file| file.unwrap().path()).collect();
+    // The newest snapshot stands before the segments that follow it.
+    files.sort_by_key(|path| path.to_string_lossy().contains("journal-"));
+    let text: String = files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let events = lines.flat_map(|line| line[2]["events"].as_array().cloned().unwrap_or_default());
+    let asked = events.filter_map(|event| event.get("asked").cloned());
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    asked.map(|asked| (text(&asked["order"]), asked["trial"].as_u64(), text(&asked["by"]))).collect()
+}
+
+#[test]
+fn the_journal_says_who_asked_for_what() {
+    let (gate, (watcher, mut watch), dir) = (Gate::new(), Watch::new(), TempDir::new().unwrap());
+    let script = || {
+        let script = Script::gated(&gate).saves().experiment("audit").points(numbered(3)).stop(stop::iterations(2));
+        script.dir(dir.path()).existing(Existing::Resume).control_socket().snapshot_after(1)
+    };
+    let run = dir.path().join("audit");
+    let handle = script().observer(watcher).start().unwrap();
+    let first = watch.running(0);
+    let id = |number| TrialId::new(first.run(), number);
+    let mut client = ControlClient::connect(&run).unwrap();
+    let mut ask = |request: Request| client.ask(&request).unwrap();
+    assert_eq!(ask(Request::Order(ClientOrder::Pause(id(1))).by("ann")), Answer::Done { trial: None });
+    assert_eq!(
+        ask(Request::Order(ClientOrder::Add(Config::new().with("n", 7))).by("ann")),
+        Answer::Done { trial: Some(id(3)) }
+    );
+    assert_eq!(ask(Request::PauseAndWait(id(2)).by("bob")), Answer::Saved(None));
+    assert_eq!(ask(Request::Order(ClientOrder::Stop(id(2)))), Answer::Done { trial: None });
+    // What was refused and what only reads leave nothing; of those within each other the outermost counts.
+    assert!(matches!(ask(Request::Order(ClientOrder::Resume(id(9))).by("eve")), Answer::Refused { .. }));
+    assert!(matches!(ask(Request::Status.by("eve")), Answer::Status(_)));
+    let long = "x".repeat(1_000);
+    let setting = tryout::settings::LiveSetting::Samples(None);
+    assert_eq!(
+        ask(Request::Order(ClientOrder::Set { setting: setting.clone(), by: None }).by("ann")),
+        Answer::Done { trial: None }
+    );
+    watch.until(|kind| *kind == EventKind::SettingChanged { setting: setting.clone(), by: Some("ann".into()) });
+    assert_eq!(ask(Request::Order(ClientOrder::Resume(id(1))).by("eve").by(&long)), Answer::Done { trial: None });
+    let seen = watch.seen.iter().filter(|event| matches!(event.kind, EventKind::Asked { .. })).count();
+    assert_eq!(seen, 4, "observers hear of it too");
+    gate.open();
+    end(handle).unwrap();
+    let said = |order: &str, trial: u64, by: &str| (order.to_owned(), Some(trial), by.to_owned());
+    let this = format!("process {}", std::process::id());
+    let expected = [
+        said("pause", 1, "ann"),
+        said("add", 3, "ann"),
+        said("pause", 2, "bob"),
+        said("stop", 2, &this),
+        said("resume", 1, &long[..Request::LONGEST_NAME]),
+    ];
+    assert_eq!(asked(&run), expected);
+    for _ in 0..2 {
+        script().run().unwrap();
+        assert_eq!(asked(&run), expected, "a snapshot and a resume keep it");
+    }
+}
+
 #[test]
 fn a_socket_is_private_and_goes_with_the_run() {
     let (gate, dir) = (Gate::new(), TempDir::new().unwrap());

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 
 use common::live::{Diary, Gate, Script, SpyScheduler, Watch, end, ids, numbered, pool_until, statuses, wait};
 use tempfile::TempDir;
-use tryout::extend::{Directive, EventKind, Verdict};
+use tryout::extend::{Directive, EventKind, ExperimentEvent, Verdict};
 use tryout::logic::engine::{ClientOrder, Waiting};
 use tryout::prelude::*;
 use tryout::settings::LiveSetting;
@@ -414,4 +414,115 @@ fn changed_settings_survive_a_resume() {
     let handle = experiment(7).start().unwrap();
     let results = end(handle).unwrap();
     assert_eq!(results.trials().len(), 7, "the program has changed it, and wins");
+}
+
+fn rules(specs: serde_json::Value) -> LiveSetting {
+    serde_json::from_value(serde_json::json!({ "stop": specs })).unwrap()
+}
+
+/// Other rules take the place of the program's, which hold again when these are taken back.
+#[test]
+fn stop_rules_are_changed_while_a_run_goes_on() {
+    for (changes, expected) in [
+        (vec![serde_json::json!([{ "iterations": { "limit": 3 } }])], "iteration 3 is the last of 3"),
+        (vec![serde_json::json!([{ "iterations": { "limit": 9 } }])], "iteration 9 is the last of 9"),
+        (vec![serde_json::json!([]), serde_json::Value::Null], "iteration 5 is the last of 5"),
+    ] {
+        let (gate, (watcher, mut watch)) = (Gate::new(), Watch::new());
+        let experiment = Script::gated(&gate).experiment("rules").points(numbered(2)).workers(1).observer(watcher);
+        let handle = experiment.stop(stop::iterations(5)).start().unwrap();
+        gate.wait_for(1);
+        for specs in changes {
+            let (setting, by) = (rules(specs), Some("ann".into()));
+            wait(handle.order(ClientOrder::Set { setting: setting.clone(), by: by.clone() })).unwrap();
+            watch.until(|kind| *kind == EventKind::SettingChanged { setting: setting.clone(), by: by.clone() });
+            assert_eq!(wait(handle.status()).unwrap().settings, [setting]);
+        }
+        gate.open();
+        let results = end(handle).unwrap();
+        let reasons: Vec<&str> = results.trials().iter().filter_map(|trial| trial.reason.as_deref()).collect();
+        assert_eq!(reasons, [expected; 2]);
+    }
+}
+
+/// A rule of the whole run that holds already ends it at once.
+#[test]
+fn a_rule_that_holds_already_ends_the_run() {
+    let gate = Gate::new();
+    let handle = Script::gated(&gate).experiment("over").points(numbered(2)).workers(1).start().unwrap();
+    gate.wait_for(1);
+    wait(handle.set(rules(serde_json::json!([{ "experiment_time": { "limit": 1e-9 } }])))).unwrap();
+    gate.open();
+    let results = end(handle).unwrap();
+    assert!(matches!(results.outcome(), Outcome::Stopped(_)), "{:?}", results.outcome());
+}
+
+#[test]
+fn stop_rules_that_can_not_be_are_refused() {
+    let gate = Gate::new();
+    let handle = Script::gated(&gate).experiment("refused-rules").points(numbered(1)).workers(1).start().unwrap();
+    gate.wait_for(1);
+    for (specs, expected) in [
+        (
+            serde_json::json!([{ "iterations": { "limit": 0 } }]),
+            "the stop rules stay as they are: stop rule `iterations`: ",
+        ),
+        (serde_json::json!([{ "when": {} }]), "there is no stop rule called `when`; there are all, any, at_least"),
+        (
+            serde_json::json!([{ "iterations": { "most": 3 } }]),
+            "the settings of `iterations` can't be read: `most` is wrong",
+        ),
+        (serde_json::json!([{ "iterations": {} }]), "the settings of `iterations` can't be read: missing field `"),
+    ] {
+        let words = wait(handle.set(rules(specs))).unwrap_err().to_string();
+        assert!(words.contains(expected), "{words}");
+    }
+    assert_eq!(wait(handle.status()).unwrap().settings, []);
+    wait(handle.stop()).unwrap();
+    gate.open();
+    end(handle).unwrap();
+}
+
+/// Out of the journal and out of a snapshot; a program with other rules wins.
+#[test]
+fn changed_stop_rules_survive_a_resume() {
+    let dir = TempDir::new().unwrap();
+    for (name, bytes) in [("journal", 1 << 20), ("snapshot", 1)] {
+        let gate = Gate::new();
+        let experiment = |limit: u64| {
+            let script = Script::gated(&gate).saves().experiment(name).points(numbered(2)).workers(1);
+            let script = script.dir(dir.path()).existing(Existing::Resume).batching(Batching::Single);
+            script.stop(stop::iterations(limit)).snapshot_after(bytes)
+        };
+        let further = |handle: ExperimentHandle, mut watch: Watch| {
+            watch.until(|kind| matches!(kind, EventKind::Reported { report } if report.iteration() > 20));
+            let warns = |event: &ExperimentEvent| matches!(event.kind, EventKind::Warning { .. });
+            assert!(!watch.seen.iter().any(warns), "{name}: the rules' state is taken up: {:?}", watch.seen);
+            wait(handle.drain(std::time::Duration::from_secs(60))).unwrap();
+            end(handle).unwrap()
+        };
+        let (watcher, watch) = Watch::new();
+        let handle = experiment(5).observer(watcher).start().unwrap();
+        gate.wait_for(1);
+        let setting = rules(
+            serde_json::json!([{ "iterations": { "limit": 1_000_000_000 } }, { "trial_plateau": { "metric": "training_iteration" } }]),
+        );
+        wait(handle.set(setting.clone())).unwrap();
+        gate.open();
+        assert_eq!(further(handle, watch).outcome(), &Outcome::Drained);
+        for _ in 0..2 {
+            let (watcher, watch) = Watch::new();
+            let handle = experiment(5).observer(watcher).start().unwrap();
+            assert_eq!(wait(handle.status()).unwrap().settings, std::slice::from_ref(&setting));
+            assert_eq!(further(handle, watch).outcome(), &Outcome::Drained, "{name}");
+        }
+        let results = experiment(6).run().unwrap();
+        let over =
+            |trial: &TrialRecord| trial.reason.as_deref().is_some_and(|reason| reason.ends_with("the last of 6"));
+        assert!(
+            results.trials().iter().all(over),
+            "{name}: the program has changed them, and wins: {:?}",
+            results.trials()
+        );
+    }
 }

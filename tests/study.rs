@@ -162,11 +162,13 @@ fn a_file_that_does_not_fit_is_refused_by_name() -> Outcome {
     study.save(&file)?;
     let text = std::fs::read_to_string(&file)?;
     for (from, to, says) in [
-        ("\"format\":1", "\"format\":2", "at `format`, it is 2, but this version reads 1"),
-        ("\"searcher\":\"", "\"searcher\":\"Un", "at `searcher`, it is `Un"),
-        ("\"trial\":\"00000_00002\"", "\"trial\":\"00000_00009\"", "at `past["),
-        ("\"step\":\"asked\"", "\"step\":\"dreamt\"", "at `past[0]"),
-        ("{", "", "isn't the file of a study"),
+        ("\"format\":1", "\"format\":2", "`format` is wrong: it is 2, but this version reads 1"),
+        ("\"searcher\":\"", "\"searcher\":\"Un", "`searcher` is wrong: it is `Un"),
+        ("\"trial\":\"00000_00002\"", "\"trial\":\"00000_00009\"", "`past["),
+        ("\"step\":\"asked\"", "\"step\":\"dreamt\"", "`past[0]"),
+        ("{", "", "isn't the file of a study: "),
+        ("\"searcher\":", "\"seeker\":", "isn't the file of a study: `seeker` is wrong: unknown field"),
+        ("\"format\":1,", "", "isn't the file of a study: missing field `format`"),
     ] {
         std::fs::write(&file, text.replacen(from, to, 1))?;
         let words = refused(&file);

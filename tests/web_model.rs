@@ -386,3 +386,18 @@ fn a_run_in_this_process_needs_no_directory() {
     }
     without_holes(&model);
 }
+
+#[test]
+fn names_of_trials_are_a_column_of_their_own() {
+    let dir = TempDir::new().unwrap();
+    let experiment = |name: &str| {
+        let work = function("work", |_: Config, trial: &mut Session| Ok(trial.report([("loss", 1.0)])?));
+        Experiment::new(name, work).seed(0).workers(1).dir(dir.path()).points([Config::new().with("x", 2)])
+    };
+    experiment("named").trial_names(TrialNames::Tag).run().unwrap();
+    experiment("plain").run().unwrap();
+    let (named, plain) = (RunModel::open(&dir.path().join("named")), RunModel::open(&dir.path().join("plain")));
+    assert_eq!(named.trials(10).name, [Some("0_x=2".into())]);
+    assert_eq!(named.trial(0).unwrap().name.as_deref(), Some("0_x=2"));
+    assert!(plain.trials(10).name.is_empty() && plain.trial(0).unwrap().name.is_none());
+}

@@ -60,6 +60,7 @@ from ._results import Picture, Results, TrialResult
 from ._run import attach, run, start
 from ._space import choice, constant, grid, log_int, log_uniform, normal, uniform
 from ._space import int_ as int  # noqa: F401
+from ._study import Asked, Study, join, study
 from ._worker import IS_WORKER as is_worker
 
 TYPE_CHECKING = False
@@ -68,11 +69,11 @@ if TYPE_CHECKING:
 
 # All but `int`, which would hide Python's own where everything is imported.
 __all__ = [
-    "Done", "Interrupted", "NoBest", "NotRunning", "Picture", "ProgramNotFound", "Refused", "Results", "Run",
-    "RunError", "Save", "SpecError", "Stopped", "Trainable", "Trial", "TrialResult", "TryoutError", "TryoutHandler",
+    "Asked", "Done", "Interrupted", "NoBest", "NotRunning", "Picture", "ProgramNotFound", "Refused", "Results", "Run",
+    "RunError", "Save", "SpecError", "Stopped", "Study", "Trainable", "Trial", "TrialResult", "TryoutError", "TryoutHandler",
     "asha", "at_least", "at_most", "attach", "checkpoint", "choice", "cma_es", "constant", "experiment_time",
-    "gaussian_process", "grid", "hyper_band", "is_worker", "iterations", "log_int", "log_uniform", "median_stopping",
-    "new_checkpoint", "normal", "nsga2", "pbt", "quasi_random", "report", "run", "start", "to_module", "tpe",
+    "gaussian_process", "grid", "hyper_band", "is_worker", "iterations", "join", "log_int", "log_uniform", "median_stopping",
+    "new_checkpoint", "normal", "nsga2", "pbt", "quasi_random", "report", "run", "start", "study", "to_module", "tpe",
     "trial_plateau", "trial_time", "uniform",
 ]  # fmt: skip
 

@@ -32,8 +32,14 @@ def _connect(run: str) -> socket.socket:
     return connection
 
 
+_ACTS = ("order", "add_from", "save_and_wait", "pause_and_wait", "drain")
+
+
 def ask(run: str, request: Any) -> tuple[str, Any]:
-    """The answer to one request: its name and what it says."""
+    """The answer to one request: its name and what it says. What changes something is asked by the user's name, if there is one."""
+    user = os.environ.get("USER") or os.environ.get("LOGNAME")
+    if user and isinstance(request, dict) and any(name in request for name in _ACTS):
+        request = {"as": {"by": user, "request": request}}
     with _connect(run) as connection, connection.makefile("rwb") as stream:
         return _asked(run, stream, request)
 

@@ -4,7 +4,7 @@ use actix::{Context, Handler, ResponseFuture};
 use futures::channel::oneshot;
 
 use super::controller::Controller;
-use super::messages::OrderAndWait;
+use super::messages::{By, OrderAndWait};
 use crate::logic::engine::{Awaited, Effect, OrderError};
 
 /// Who waits, and for what.
@@ -30,11 +30,20 @@ impl Controller {
 impl Handler<OrderAndWait> for Controller {
     type Result = ResponseFuture<Effect>;
 
-    fn handle(&mut self, OrderAndWait(what, trial): OrderAndWait, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, order: OrderAndWait, ctx: &mut Context<Self>) -> Self::Result {
+        self.handle(By { by: None, order }, ctx)
+    }
+}
+
+impl Handler<By<OrderAndWait>> for Controller {
+    type Result = ResponseFuture<Effect>;
+
+    fn handle(&mut self, asked: By<OrderAndWait>, ctx: &mut Context<Self>) -> Self::Result {
+        let By { by, order: OrderAndWait(what, trial) } = asked;
         let (done, wait) = oneshot::channel();
         let ordered = self.attempt(ctx, |controller, ctx| {
             let awaited =
-                controller.with_engine(ctx, |engine, now, out| engine.order_awaited(what, trial, now, out))?;
+                controller.with_engine(ctx, |engine, now, out| engine.order_awaited(what, trial, by, now, out))?;
             controller.waiters.0.push((awaited, done));
             controller.answer_waiters();
             Ok(())

@@ -9,7 +9,7 @@ use futures::channel::oneshot;
 use super::awaited::Waiters;
 use super::clock::{Alarm, Clock};
 use super::defect::{Defect, guarded};
-use super::messages::{Drain, Order, ToController, ToSupervisor};
+use super::messages::{By, Drain, Order, ToController, ToSupervisor};
 #[cfg(feature = "testing")]
 use super::messages::{Panic, ToTrial};
 use super::send::send_to;
@@ -303,9 +303,17 @@ impl Handler<Panic> for Controller {
 impl Handler<Order> for Controller {
     type Result = Result<Option<TrialId>, OrderError>;
 
-    fn handle(&mut self, Order(order): Order, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, order: Order, ctx: &mut Context<Self>) -> Self::Result {
+        self.handle(By { by: None, order }, ctx)
+    }
+}
+
+impl Handler<By<Order>> for Controller {
+    type Result = Result<Option<TrialId>, OrderError>;
+
+    fn handle(&mut self, By { by, order: Order(order) }: By<Order>, ctx: &mut Context<Self>) -> Self::Result {
         self.attempt(ctx, |controller, ctx| {
-            controller.with_engine(ctx, |engine, now, out| engine.order(order, now, out))
+            controller.with_engine(ctx, |engine, now, out| engine.order_by(order, by, now, out))
         })
         .unwrap_or(Err(OrderError::Over))
     }
@@ -314,8 +322,16 @@ impl Handler<Order> for Controller {
 impl Handler<Drain> for Controller {
     type Result = Result<(), OrderError>;
 
-    fn handle(&mut self, Drain(within): Drain, ctx: &mut Context<Self>) -> Self::Result {
-        let by = self.clock.now() + within;
-        self.handle(Order(ClientOrder::Drain { by }), ctx).map(|_| ())
+    fn handle(&mut self, order: Drain, ctx: &mut Context<Self>) -> Self::Result {
+        self.handle(By { by: None, order }, ctx)
+    }
+}
+
+impl Handler<By<Drain>> for Controller {
+    type Result = Result<(), OrderError>;
+
+    fn handle(&mut self, By { by, order: Drain(within) }: By<Drain>, ctx: &mut Context<Self>) -> Self::Result {
+        let order = Order(ClientOrder::Drain { by: self.clock.now() + within });
+        self.handle(By { by, order }, ctx).map(|_| ())
     }
 }

@@ -1,5 +1,6 @@
 //! All messages between the actors, and from clients to the controller. Orders are imperatives, facts past participles.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Message, Recipient};
@@ -62,6 +63,19 @@ pub struct OrderAndWait(pub WaitFor, pub TrialId);
 /// Save and pause all running trials within this time, then end the run.
 #[derive(Clone, Copy, Debug)]
 pub struct Drain(pub Duration);
+
+/// An order of somebody who is known.
+#[derive(Clone, Debug)]
+pub struct By<M> {
+    /// Who asks; none: nobody said.
+    pub by: Option<Arc<str>>,
+    /// For what.
+    pub order: M,
+}
+
+impl<M: Message> Message for By<M> {
+    type Result = M::Result;
+}
 
 /// How does the run stand?
 #[derive(Clone, Copy, Debug)]

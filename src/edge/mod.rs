@@ -1,5 +1,6 @@
 //! What touches the world: threads, files, terminals. Neighbours of the actors, which never import it.
 
+pub(crate) mod ask_tell;
 pub mod backend;
 #[cfg(feature = "cloud")]
 pub mod cloud;

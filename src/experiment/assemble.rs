@@ -18,6 +18,7 @@ use super::start::Summary;
 use super::what_to_try;
 use crate::actors::Parts;
 use crate::edge::control::ControlSocket;
+use crate::edge::files::name_links;
 use crate::edge::gpus::VisibleGpus;
 use crate::edge::host;
 use crate::edge::journal::JournalEnd;
@@ -30,9 +31,11 @@ use crate::logic::config::is_deeper;
 use crate::logic::engine::{Engine, EngineSettings, RequestRule, TotalRule, guarded};
 use crate::logic::event::RunInfo;
 use crate::logic::metrics::{AUTOMATIC_KEYS, Objective};
+use crate::logic::names::{NameRule, TrialNames, cut_off};
 use crate::logic::one_line::OneLine;
 use crate::logic::pool::{Pool, Resources};
 use crate::logic::settings::{Durability, Settings, WrongSetting};
+use crate::logic::space::{leaves, tag};
 use crate::logic::stop;
 use crate::logic::trial::TrialSettings;
 use crate::ports::elsewhere::Elsewhere;
@@ -69,6 +72,7 @@ impl Experiment {
             remote.adapt(&mut self.settings);
         }
         let experiment = Arc::new(std::mem::take(&mut self.settings));
+        let names = self.names(&experiment);
         let RunParts { space, searcher, mut scheduler, stop: rules } = self.given.take_parts(&experiment)?;
         guard::ask("the scheduler", "take_seed", || scheduler.take_seed(seed))?;
         guard::ask("the scheduler", "prepare", || scheduler.prepare(experiment.objective.as_ref()))??;
@@ -108,10 +112,13 @@ impl Experiment {
         let store = self.take_store(place.as_ref(), experiment.durability, &slow)?;
         if let Some(Place { path, .. }) = &place {
             self.given.observers.extend(experiment.files.observers(path));
+            if experiment.trial_names.is_some() {
+                self.given.observers.push(name_links(path));
+            }
             let set = guard::ask(&name, "set_run_dir", || self.backend.set_run_dir(path))?;
             set.map_err(StoreError::io("use the directory", path))?;
         }
-        settings.info.stop = words;
+        (settings.names, settings.info.stop) = (names, words);
         settings.info.checkpoints = guard::ask("the store", "root", || store.root())?;
         settings.info.dir =
             place.as_ref().map(|place| std::path::absolute(&place.path).unwrap_or_else(|_| place.path.clone()));
@@ -218,7 +225,8 @@ impl Experiment {
         let run = seed::run_id(&experiment.name, experiment.seed.unwrap_or_default());
         let request = self.request_rule(&experiment, &total, elsewhere)?;
         let info = RunInfo::default();
-        let mut settings = EngineSettings { run, experiment, request, total, info, check_total, elsewhere };
+        let mut settings =
+            EngineSettings { run, experiment, request, total, info, check_total, elsewhere, names: None };
         if settings.objective != objective {
             settings.objective = objective;
         }
@@ -274,6 +282,23 @@ impl Experiment {
                 Some(own) => Ok(Arc::new(own)),
             }
         }))
+    }
+
+    /// What trials are called: what was decided for them is what the space left open, or else all that there is.
+    fn names(&self, experiment: &Settings) -> Option<NameRule> {
+        if self.given.names.is_some() {
+            return self.given.names.clone();
+        }
+        match experiment.trial_names.as_ref()?.data()? {
+            TrialNames::Tag => {
+                let space = self.given.space.clone().or_else(|| experiment.space_tried());
+                Some(Arc::new(move |trial, config| {
+                    let decided = space.as_ref().map(|space| space.evaluated(config));
+                    let decided = decided.filter(|decided| !decided.is_empty()).unwrap_or_else(|| leaves(config));
+                    cut_off(tag(trial.number(), &decided))
+                }))
+            }
+        }
     }
 
     /// A metric that is never reported is refused at once, if the trainable says what it reports.

@@ -9,6 +9,7 @@ use super::machines::Sharing;
 use crate::edge::observe::ObserverHub;
 use crate::error::SettingsError;
 use crate::logic::config::Config;
+use crate::logic::names::NameRule;
 use crate::logic::objects::Objects;
 use crate::logic::schedule::{self, Scheduler};
 use crate::logic::search::{self, Searcher};
@@ -33,6 +34,8 @@ pub(super) struct Given {
     pub(super) objects: Objects,
     /// With the name of its type.
     pub(super) store: Option<(String, Arc<dyn Store>)>,
+    /// What trials are called.
+    pub(super) names: Option<NameRule>,
     /// With which other runs it shares the host.
     pub(super) sharing: Sharing,
     /// Workers that join from elsewhere.
@@ -76,6 +79,11 @@ impl Experiment {
         }
         if let (None, Some(name)) = (&given.store, &settings.store) {
             return Err(supply("store", name));
+        }
+        match (&given.names, &settings.trial_names) {
+            (Some(_), _) => settings.trial_names = Some(OrCode::Code("name_trials".to_owned())),
+            (None, Some(OrCode::Code(name))) => return Err(supply("trial_names", name)),
+            (None, _) => {}
         }
         settings.objects.iter().try_for_each(|name| given.objects.require(name))?;
         if let Some(name) = given.objects.names().next().filter(|_| !backend.takes_objects()) {

@@ -11,7 +11,7 @@ use futures::channel::oneshot;
 
 use super::imports::Imports;
 use crate::actors::Controller;
-use crate::actors::messages::{Drain, Inspect, InspectPool, InspectTrial, ListTrials, Order, OrderAndWait, Sync};
+use crate::actors::messages::{Inspect, InspectPool, InspectTrial, ListTrials, Sync};
 use crate::edge::observe::{EventStream, ObserverHub};
 use crate::error::{ControlError, RunError};
 use crate::logic::api::{PoolStatus, RunName, RunStatus, TrialStatus};
@@ -22,6 +22,7 @@ use crate::logic::event::ExperimentEvent;
 use crate::logic::ids::{RunId, TrialId};
 use crate::logic::settings::LiveSetting;
 use crate::logic::space::Space;
+use crate::ports::control::GivesTrials;
 use crate::ports::observer::{Audience, ObserverFault};
 use crate::ports::store::{CheckpointReader, Store, StoreError};
 use crate::results::Results;
@@ -64,14 +65,23 @@ pub struct Control {
     pub(super) run: RunId,
     pub(super) imports: Arc<Imports>,
     pub(super) about: Arc<About>,
+    /// Who asks, if that is said.
+    pub(super) by: Option<Arc<str>>,
 }
 
 /// Which run is controlled.
-#[derive(Debug)]
 pub(super) struct About {
     pub(super) name: RunName,
     #[cfg_attr(not(feature = "web"), allow(dead_code, reason = "the page alone asks for it"))]
     pub(super) dir: Option<PathBuf>,
+    /// What gives its trials to whoever asks, if something does.
+    pub(super) gives: Option<Arc<dyn GivesTrials>>,
+}
+
+impl std::fmt::Debug for About {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("About").field("name", &self.name).field("dir", &self.dir).finish_non_exhaustive()
+    }
 }
 
 impl Control {
@@ -88,14 +98,6 @@ impl Control {
     /// The id of the run's trial `number`, from 0 in the order of their creation, whether there is one or not.
     pub fn trial_id(&self, number: u32) -> TrialId {
         TrialId::new(self.run, number)
-    }
-
-    /// Gives any order.
-    ///
-    /// # Errors
-    /// If the run is over, or the order can't be carried out; then nothing has changed.
-    pub async fn order(&self, order: ClientOrder) -> Result<Option<TrialId>, ControlError> {
-        Ok(self.controller.send(Order(order)).await??)
     }
 
     /// Ends a trial.
@@ -147,13 +149,6 @@ impl Control {
     /// As for [`pause`](Control::pause); or if the trial ends or is resumed before, or the run ends.
     pub async fn pause_and_wait(&self, trial: TrialId) -> Result<Option<Arc<Checkpoint>>, ControlError> {
         self.order_and_wait(WaitFor::Paused, trial).await
-    }
-
-    async fn order_and_wait(&self, what: WaitFor, trial: TrialId) -> Result<Option<Arc<Checkpoint>>, ControlError> {
-        let checkpoint = self.controller.send(OrderAndWait(what, trial)).await??;
-        // A crash from here on doesn't lose it.
-        self.sync().await?;
-        Ok(checkpoint)
     }
 
     /// Opens a checkpoint of this run, as [`Results::open_checkpoint`]. It reads from the run's store on the calling thread. A
@@ -216,10 +211,11 @@ impl Control {
         self.order(ClientOrder::SetSpace { changes, by: None }).await.map(|_| ())
     }
 
-    /// Changes a setting for the rest of the run, and of its later sessions: how many trials there are to be, how long it may take.
+    /// Changes a setting for the rest of the run, and of its later sessions: how many trials there are to be, how long it may take,
+    /// which stop rules hold.
     ///
     /// # Errors
-    /// If the run is over, or the setting is out of its range.
+    /// If the run is over, the setting is out of its range, or there is no such stop rule.
     pub async fn set(&self, setting: LiveSetting) -> Result<(), ControlError> {
         self.order(ClientOrder::Set { setting, by: None }).await.map(|_| ())
     }
@@ -247,14 +243,6 @@ impl Control {
     /// If the run is over.
     pub async fn stop(&self) -> Result<(), ControlError> {
         self.order(ClientOrder::StopAll).await.map(|_| ())
-    }
-
-    /// Saves and pauses all running trials within this time, then ends the run: for a host's own shutdown.
-    ///
-    /// # Errors
-    /// If the run is over.
-    pub async fn drain(&self, within: Duration) -> Result<(), ControlError> {
-        Ok(self.controller.send(Drain(within)).await??)
     }
 
     /// How the run stands.

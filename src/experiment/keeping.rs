@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use super::builder::Experiment;
 use crate::logic::checkpoint::Retention;
+use crate::logic::config::Config;
 use crate::logic::engine::AtEnd;
-use crate::logic::settings::{Durability, Files, short_name};
+use crate::logic::ids::TrialId;
+use crate::logic::names::TrialNames;
+use crate::logic::settings::{Durability, Files, OrCode, short_name};
 use crate::logic::trial::Export;
 use crate::ports::store::Store;
 
@@ -50,6 +53,36 @@ impl Experiment {
     #[must_use]
     pub fn files(mut self, files: Files) -> Self {
         self.settings.files = files;
+        self
+    }
+
+    /// What trials are called besides their ids. Default: nothing.
+    ///
+    /// ```
+    /// use tryout::prelude::*;
+    ///
+    /// let work = function("work", |_: Config, trial| Ok(trial.report([("loss", 0.5)])?));
+    /// let space = Space::new().with("lr", grid([0.1, 0.2]));
+    /// let results = Experiment::new("named", work).space(space).trial_names(TrialNames::Tag).run()?;
+    /// assert_eq!(results.trials()[1].called(), "1_lr=0.2000");
+    /// # Ok::<(), RunError>(())
+    /// ```
+    #[must_use]
+    pub fn trial_names(mut self, names: TrialNames) -> Self {
+        self.settings.trial_names = Some(OrCode::Data(names));
+        self.given.names = None;
+        self
+    }
+
+    /// What trials are called besides their ids, by a function of the id and the configuration. A name has 1 to 120 letters and digits of
+    /// ASCII, `.`, `_`, `-`, `=`, `,` and `+`, and begins with none of `.` and `-`; a trial with another one is refused. A name that
+    /// another trial has is followed by the trial's number. A trial keeps its name when it is resumed, and when it becomes a copy of another. The
+    /// function isn't stored: a resumed run is supplied with it again.
+    ///
+    /// A run in a directory has a link for each trial, `by_name/NAME`, to the trial's own directory, which is called by its id.
+    #[must_use]
+    pub fn name_trials(mut self, name: impl Fn(TrialId, &Config) -> String + Send + Sync + 'static) -> Self {
+        self.given.names = Some(Arc::new(name));
         self
     }
 

@@ -1,5 +1,6 @@
 //! The front door: build an experiment, run it, or start it and hold its handle.
 
+mod asking;
 mod assemble;
 mod builder;
 mod cloud;

@@ -28,7 +28,11 @@ pub(super) struct Served(pub(super) Control);
 
 impl Controlled for Served {
     fn answer(&self, request: Request) -> BoxFuture<'static, Answer> {
-        let control = self.0.clone();
+        let (by, request) = request.asker();
+        let control = match by {
+            Some(by) => self.0.by(by.chars().take(Request::LONGEST_NAME).collect::<String>()),
+            None => self.0.clone(),
+        };
         async move { answer(&control, request).await.unwrap_or_else(|error| refused(&error)) }.boxed()
     }
 
@@ -40,7 +44,7 @@ impl Controlled for Served {
 #[cfg(feature = "web")]
 impl From<&Control> for LiveRun {
     fn from(control: &Control) -> Self {
-        let About { name, dir } = &*control.about;
+        let About { name, dir, .. } = &*control.about;
         let unique = format!("{}_{}", name.name, name.run);
         let asked = control.clone();
         let model: MakesModel = Arc::new(move || {
@@ -81,18 +85,32 @@ async fn answer(control: &Control, request: Request) -> Result<Answer, ControlEr
             control.drain(within).await?;
             Answer::Done { trial: None }
         }
+        Request::Ask { lease_s, wait_s } => {
+            let (Some(lease), Some(wait)) = (span(lease_s).filter(|lease| !lease.is_zero()), span(wait_s)) else {
+                let why =
+                    format!("`lease_s` is {lease_s} and `wait_s` {wait_s}: give seconds, more than 0 and at least 0");
+                return Ok(Answer::Refused { code: Refusal::Malformed, why });
+            };
+            Answer::Given(control.ask(lease, wait).await?.map(Box::new))
+        }
+        Request::Tell { lease, metrics, end } => Answer::Next(control.tell(lease, metrics, end).await?),
         Request::Sync => {
             control.sync().await?;
             Answer::Done { trial: None }
         }
-        Request::Watch => Answer::Done { trial: None },
+        // Who asks was taken off before.
+        Request::Watch | Request::As { .. } => Answer::Done { trial: None },
     })
+}
+
+fn span(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 fn refused(error: &ControlError) -> Answer {
     let code = match error {
         ControlError::Over => Refusal::Over,
-        ControlError::Refused(_) | ControlError::Import(_) => Refusal::Impossible,
+        ControlError::Refused(_) | ControlError::Import(_) | ControlError::NotTaken { .. } => Refusal::Impossible,
     };
     Answer::Refused { code, why: error.to_string() }
 }

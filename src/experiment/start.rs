@@ -59,14 +59,15 @@ impl Experiment {
             pid: std::process::id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
-        let about = Arc::new(About { name, dir: summary.dir.clone() });
+        let about = Arc::new(About { name, dir: summary.dir.clone(), gives: parts.backend.gives_trials() });
         let control = (hub.clone(), store.clone(), imports.clone(), about.clone());
+        let gives = about.gives.clone();
         std::thread::Builder::new().name("tryout-engine".to_owned()).spawn(move || {
             let (ended, server) = System::with_tokio_rt(runtime).block_on(async move {
                 let (done, end) = oneshot::channel();
                 let controller = launch(parts, done);
                 let (hub, store, imports, about) = control;
-                let control = Control { controller: controller.clone(), hub, store, run, imports, about };
+                let control = Control { controller: controller.clone(), hub, store, run, imports, about, by: None };
                 let server = socket.and_then(|socket| serve(socket, Served(control)));
                 // Whoever started the run waits for this.
                 let _ = address.send(controller);
@@ -76,6 +77,8 @@ impl Experiment {
             for fault in shared.finish(patience) {
                 log::warn!("{}", OneLine(&fault));
             }
+            // Nobody waits for a trial any more.
+            gives.iter().for_each(|gives| gives.close());
             drop(server);
             // The controller says it even in its fall.
             let Ok(end) = ended else { return };
@@ -84,7 +87,7 @@ impl Experiment {
         })?;
         let lost = || SettingsError::Thread(std::io::Error::other("the engine's thread ended at once"));
         let controller = addresses.recv().map_err(|_| lost())?;
-        let control = Control { controller, hub, store, run, imports, about };
+        let control = Control { controller, hub, store, run, imports, about, by: None };
         #[cfg(feature = "ctrl-c")]
         if let Some(on_ctrl_c) = on_ctrl_c {
             on_ctrl_c.listen(control.clone());

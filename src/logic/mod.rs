@@ -4,6 +4,7 @@
 mod setters;
 
 pub mod api;
+pub(crate) mod ask_tell;
 pub mod checkpoint;
 pub mod config;
 pub mod decision;
@@ -21,6 +22,7 @@ pub mod limit;
 pub(crate) mod link;
 pub mod metrics;
 pub(crate) mod mix;
+pub mod names;
 pub mod objects;
 pub(crate) mod once_in_a_while;
 pub(crate) mod one_line;

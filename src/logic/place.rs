@@ -20,6 +20,11 @@ pub(crate) fn read<T: DeserializeOwned>(tree: &Value) -> Result<T, (String, Erro
     })
 }
 
+/// What is wrong at a place: what is wrong with the whole says itself what it is about, as in ``missing field `max_t` ``.
+pub(crate) fn wrong(at: &str, problem: &dyn std::fmt::Display) -> String {
+    if at == "." { problem.to_string() } else { format!("`{at}` is wrong: {problem}") }
+}
+
 fn placed(tree: &Value, error: &Error, cut_short: &dyn Fn(&str) -> bool) -> (String, Error) {
     let text = format!("{tree:#}");
     let ends: Vec<usize> = text.match_indices('\n').map(|(end, _)| end).collect();

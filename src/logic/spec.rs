@@ -12,7 +12,7 @@ use super::place;
 /// What a part is and how it is set; nothing of what it has been told.
 ///
 /// In JSON `{"kind": "Asha", "settings": {"max_t": 100}}`, or in short `{"asha": {"max_t": 100}}`, or `"asha"` alone.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PartSpec {
     /// The name of its kind, as in `Asha` or `at_least`; that of a type may also be written as in `median_stopping`.
     pub kind: Cow<'static, str>,
@@ -65,11 +65,11 @@ pub enum SpecError {
         known: Vec<&'static str>,
     },
     /// Its settings can't be read.
-    #[error("the settings of `{kind}` can't be read: `{at}` is wrong: {source}")]
+    #[error("the settings of `{kind}` can't be read: {}", place::wrong(at, source))]
     Settings {
         /// Of which kind.
         kind: String,
-        /// Where in the settings.
+        /// Where in the settings; `.` for the whole.
         at: String,
         /// What was found there and what was expected.
         source: serde_json::Error,

@@ -32,11 +32,11 @@ pub enum StateError {
         found: String,
     },
     /// It hasn't the form in which the part saves itself.
-    #[error("the state of {part} can't be taken up: `{at}` isn't what it saves: {source}")]
+    #[error("the state of {part} can't be taken up: {}", place::wrong(at, source))]
     Form {
         /// Whose state it is.
         part: &'static str,
-        /// Where in the state.
+        /// Where in the state; `.` for the whole.
         at: String,
         /// What was found there and what was expected.
         source: serde_json::Error,

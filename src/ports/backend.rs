@@ -12,6 +12,7 @@ use crate::logic::ids::{LeaseId, WorkerId};
 use crate::logic::pool::{ResourceRequest, Resources, Slot};
 use crate::logic::trial::{Rests, WorkerFact, WorkerOrder};
 
+use super::control::GivesTrials;
 use super::store::Store;
 
 /// Starts workers. It is asked on the engine's thread, so it must not wait: what takes time happens on the worker, and
@@ -84,6 +85,11 @@ pub trait Backend: Send {
     /// run; empty (the default) for what runs in this process.
     fn program(&self) -> Vec<OsString> {
         Vec::new()
+    }
+
+    /// What gives its trials to whoever asks for them; none (the default) if it runs them itself.
+    fn gives_trials(&self) -> Option<Arc<dyn GivesTrials>> {
+        None
     }
 
     /// What the trainable asks for by itself.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::logic::ids::TrialId;
+use crate::logic::place;
 use crate::logic::state::StateError;
 
 /// Why a study can't go on.
@@ -69,11 +70,11 @@ pub enum StudyError {
         source: io::Error,
     },
     /// The file isn't a study's.
-    #[error("`{}` isn't the file of a study: at `{at}`, {problem}", path.display())]
+    #[error("`{}` isn't the file of a study: {}", path.display(), place::wrong(at, problem))]
     Form {
         /// The file.
         path: PathBuf,
-        /// Where in it.
+        /// Where in it; `.` for the whole.
         at: String,
         /// What is wrong there.
         problem: String,

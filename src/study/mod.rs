@@ -25,7 +25,8 @@ pub use error::StudyError;
 const FORMAT: u32 = 1;
 
 /// Asks a searcher for configurations, and tells it what came of them. Nothing runs here: no threads, no trials, no files
-/// but the one that [`save`](Study::save) writes.
+/// but the one that [`save`](Study::save) writes. Several processes share a searcher, and a scheduler too, through a run whose trials they
+/// ask for: [`ask_tell`](crate::backend::ask_tell).
 ///
 /// ```
 /// use tryout::prelude::*;

@@ -162,7 +162,9 @@ fn settings_change_while_a_run_goes_on_and_stay() {
     shell.said("set space.x={grid=[1,2,3,4]}");
     watching.until(|event| event["event"] == "space_changed" && event["version"] == 1);
     shell.said("set limits.time=2h");
+    shell.said("set stop.iterations.limit=100000000");
     let status = shell.json("status --json");
+    assert_eq!(status["live"]["status"]["settings"][1]["stop"][0]["kind"], "iterations", "{status}");
     assert_eq!(status["live"]["status"]["settings"][0]["time_limit"]["after"], 7200, "{status}");
     assert_eq!(status["live"]["pool"]["total"]["cpu"], 2.0, "{status}");
     for (line, why) in [
@@ -175,6 +177,8 @@ fn settings_change_while_a_run_goes_on_and_stay() {
         ("set limits.step=3", "only `limits.time` can be set"),
         ("set limits.time=soon", "`limits` can't be"),
         ("set machine={cpu=0.5}", "could never run"),
+        ("set stop={iterations={limit=0}}", "the stop rules stay as they are: stop rule `iterations`"),
+        ("set stop.forever={}", "there is no stop rule called `forever`"),
     ] {
         let (code, _, stderr) = shell.tryout(line);
         assert!(code == 2 && stderr.contains(why), "{line}: {stderr}");

@@ -37,6 +37,20 @@ fn a_text_that_a_spreadsheet_would_compute_stays_a_text() {
 }
 
 #[test]
+fn trials_are_known_by_their_names() {
+    let shell = Shell::with(&format!("trial_names = \"tag\"\n{SQUARES}"));
+    shell.said("run a.toml --quiet");
+    assert_eq!(shell.said("trials --columns name,loss --csv"), "name,loss\n0_x=3,9\n1_x=-2,4\n2_x=5,25\n");
+    assert!(shell.said("trials").starts_with("trial  name"), "{}", shell.said("trials"));
+    let shown = shell.said("show 1_x=-2");
+    assert!(shown.starts_with("trial 1 (") && shown.contains("\nname: 1_x=-2\n"), "{shown}");
+    let plain = Shell::with(SQUARES);
+    plain.said("run a.toml --quiet");
+    let (code, _, error) = plain.tryout("trials --columns name");
+    assert!(code == 2 && error.contains("there is no column `name`"), "{code}: {error}");
+}
+
+#[test]
 fn a_run_is_drawn() {
     let shell = Shell::with(SQUARES);
     shell.said("run a.toml --quiet");
@@ -182,6 +196,15 @@ fn a_wrong_file_is_told_with_its_place() {
         (("x = { uniform = [0, 1] }", "x = { grid = [] }"), "5:1: `x`: a grid needs at least one option"),
         (("command = [\"true\"]", "command = []"), "2:1: `command` is empty"),
         (("command = [\"true\"]\n", ""), "1:1: nothing says what runs the trials"),
+        (("command =", "ask_tell = true\ncommand ="), "2:1: `ask_tell` was given together with a program"),
+        (
+            ("command = [\"true\"]", "ask_tell = true\nprocess.env = { A = \"b\" }"),
+            "3:1: `process` is for a `worker` or a `command`, but there is a `ask_tell`",
+        ),
+        (
+            ("command = [\"true\"]", "ask_tell = true\nlimits.step = \"1m\""),
+            "3:1: `limits` is for a `worker` or a `command`",
+        ),
         (("name = \"a\"", "name = \"\""), "1:1: `name` is empty"),
         (("samples = 3", "samples = "), "3:11: string values must be quoted"),
     ];

@@ -39,6 +39,7 @@ pub(crate) fn added(number: u32, config: &Config) -> ExperimentEvent {
             by: AddedBy::Searcher,
             from: None,
             rank: None,
+            name: None,
         },
     )
 }

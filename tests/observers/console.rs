@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tryout::edge::observe::{Column, Console, Style};
+use tryout::edge::observe::{Column, Console, RowOrder, Style};
 use tryout::logic::config::Config;
 use tryout::logic::event::{AddedBy, Ending, EventKind, ExperimentEvent, Outcome, RunInfo};
 use tryout::logic::metrics::Report;
@@ -131,6 +131,30 @@ fn columns_rows_and_times_are_chosen() {
     assert_eq!(last, format!("       loss  layers\n{}   0.1  0\n{}     1  1\n", trial(0), trial(1)), "{text}");
     assert!(text.contains("[  1.00s] 0/9 (0%) ended, best loss 0.12346"), "{text}");
     assert!(text.contains("2 stopped early"), "{text}");
+}
+
+/// In the order of any column: numbers by size, and what isn't there last.
+#[test]
+fn rows_stand_in_the_order_that_was_chosen() {
+    let order_of = |order: RowOrder| {
+        let capture = Capture::default();
+        let columns = [Column::Trial, Column::Parameter("layers".into())];
+        let mut console = Console::sized(capture.clone(), Style::Plain, 80).columns(columns).order(order);
+        let mut run = stopped_early();
+        run.push(reported(3.0, 0, 10, 0.1));
+        run.push(finished(4.0, Outcome::Completed));
+        run.iter().for_each(|event| console.on_event(event).unwrap());
+        let text = capture.text();
+        let rows = text.rsplit("\ntrial ").next().unwrap().lines().skip(1);
+        rows.filter_map(|row| row.split_whitespace().nth(1)?.parse().ok()).collect::<Vec<u32>>()
+    };
+    let layers = || Column::Parameter("layers".into());
+    assert_eq!(order_of(RowOrder::Best), [0, 1, 2]);
+    assert_eq!(order_of(RowOrder::Largest(layers())), [2, 1, 0]);
+    assert_eq!(order_of(RowOrder::Smallest(layers())), [0, 1, 2]);
+    assert_eq!(order_of(RowOrder::Largest(Column::Best)), [2, 1, 0]);
+    assert_eq!(order_of(RowOrder::Smallest(Column::Iterations))[2], 0);
+    assert_eq!(order_of(RowOrder::Smallest(Column::Metric("nobody's".into()))), [0, 1, 2], "as they were");
 }
 
 /// After a resume there are no more trials than there will be: what took another's place, or was added, counts.

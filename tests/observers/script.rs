@@ -43,6 +43,7 @@ pub(crate) fn added(number: u32, config: Config) -> ExperimentEvent {
             by: AddedBy::Searcher,
             from: None,
             rank: None,
+            name: None,
         },
     )
 }

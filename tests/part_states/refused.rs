@@ -136,7 +136,7 @@ fn states_that_are_broken() {
     let words = "the state of Asha can't be taken up: `the bracket of a member` is 7, but must be less than 1";
     assert_eq!(error.to_string(), words);
     let error = asha.restore(broken(&state, "/rungs/0/1/0", json!("much"))).expect_err("it isn't a number");
-    let words = "the state of Asha can't be taken up: `rungs[0][1][0]` isn't what it saves: found `much`, expected a number, \
+    let words = "the state of Asha can't be taken up: `rungs[0][1][0]` is wrong: found `much`, expected a number, \
                  NaN, Infinity or -Infinity";
     assert_eq!(error.to_string(), words);
 

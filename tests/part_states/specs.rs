@@ -155,6 +155,8 @@ fn nothing_is_made_of_what_nobody_knows() {
     let words = "the settings of `Asha` can't be read: `max_t` is wrong: invalid type: string \"long\", expected u64";
     assert_eq!(chain(error), words);
     assert!(schedule::from_spec(&spec("Asha", json!({"max_time": 3}))).is_err(), "a name that isn't known");
+    let error = stop::from_spec(&spec("iterations", json!({}))).map(drop).expect_err("a setting is missing");
+    assert!(chain(error).starts_with("the settings of `iterations` can't be read: missing field `"));
     let settings = json!({"limit": 0, "inner": {"kind": "Points", "settings": {"configs": []}}});
     let error = search::from_spec(&spec("ConcurrencyLimiter", settings)).map(drop).expect_err("nothing would run");
     assert!(chain(error).contains("`limit` is 0, but must be at least 1"));

@@ -96,6 +96,7 @@ fn unusual(experiment: Experiment) -> Experiment {
         .report_limits(ReportLimits { names: 99, ..ReportLimits::default() })
         .patience(Duration::from_millis(7_250))
         .slow_after(Duration::from_millis(750))
+        .trial_names(TrialNames::Tag)
         .files(Files::none().results().optuna())
         .durability(Durability::Group(Duration::from_millis(3)))
         .snapshot_after(1 << 16)

@@ -35,22 +35,31 @@ fn an_order_is_carried_out_and_kept() {
         (json!({ "drain": { "within_s": -1 } }), 400, "malformed"),
         (json!("hello"), 403, "forbidden"),
         (json!("watch"), 403, "forbidden"),
+        (json!({ "as": { "by": "eve", "request": "hello" } }), 403, "forbidden"),
+        (json!({ "as": { "by": "eve", "request": { "order": { "stop": 99 } } } }), 409, "impossible"),
         (json!(null), 400, "malformed"),
     ] {
         let response = ask(request.clone());
         assert_eq!((response.status, response.code().as_str()), (status, code), "{request}: {response:?}");
     }
-    // Who it was stands with those orders that have a place for it.
+    // Who it was stands in the journal, and nobody is somebody else.
     let change = |by| json!({ "order": { "set": { "setting": { "samples": 5 }, "by": by } } });
     assert_eq!(ask(change(json!(null))).status, 200);
     assert_eq!(ask(change(json!("ann"))).status, 200);
     assert_eq!(ask(json!({ "order": { "resume": 1 } })).status, 200);
+    let nested = json!({ "as": { "by": "root", "request": { "order": { "prioritise": [1, 2] } } } });
+    assert_eq!(ask(json!({ "as": { "by": "eve", "request": nested } })).status, 200);
     site.gate.open();
     let handle = site.handle.take().unwrap();
     crate::common::live::end(handle).unwrap();
     let dir = site.dir.path().join("ordered/journal");
     let files = crate::common::live::below(&dir);
     let journal: String = files.iter().map(|file| std::fs::read_to_string(dir.join(file)).unwrap()).collect();
+    let asked = [
+        r#"{"asked":{"order":"resume","trial":1,"by":"the token, on the page"}}"#,
+        r#"{"asked":{"order":"prioritise","trial":1,"by":"eve (the token, on the page)"}}"#,
+    ];
+    assert!(asked.iter().all(|asked| journal.contains(asked)) && !journal.contains("root"), "{journal}");
     for by in ["\"the token, on the page\"", "\"ann (the token, on the page)\""] {
         assert!(journal.contains(by), "{by}: {journal}");
     }

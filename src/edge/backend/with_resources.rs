@@ -10,6 +10,7 @@ use crate::logic::failure::Fault;
 use crate::logic::pool::{ResourceRequest, Resources};
 use crate::logic::trial::Rests;
 use crate::ports::backend::{Backend, ResourceRule, WorkerHandle, WorkerStart};
+use crate::ports::control::GivesTrials;
 
 /// What `backend` runs, with resources by configuration: for closures, processes and commands, and in the place of a
 /// trainable's own `default_resources`. Where `rule` answers none, what is around it decides: the backend's own rule, else
@@ -85,6 +86,10 @@ impl<B: Backend> Backend for WithResources<B> {
 
     fn places(&self) -> Vec<String> {
         self.backend.places()
+    }
+
+    fn gives_trials(&self) -> Option<Arc<dyn GivesTrials>> {
+        self.backend.gives_trials()
     }
 
     fn takes_objects(&self) -> bool {

@@ -110,7 +110,7 @@ fn accept(listener: &UnixListener, connections: &Arc<Connections>, controlled: &
 }
 
 fn connect(stream: UnixStream, connections: &Arc<Connections>, controlled: &Arc<dyn Controlled>) -> io::Result<()> {
-    check_user(&stream)?;
+    let who = check_user(&stream)?;
     let mut open = connections.lock();
     if open.streams.len() >= MOST_CONNECTIONS {
         drop(open);
@@ -122,7 +122,7 @@ fn connect(stream: UnixStream, connections: &Arc<Connections>, controlled: &Arc<
     open.threads.retain(|thread| !thread.is_finished());
     let (shared, controlled) = (connections.clone(), controlled.clone());
     let serve = move || {
-        if let Err(error) = serve(&stream, &*controlled) {
+        if let Err(error) = serve(&stream, &*controlled, &who) {
             log::debug!("a connection to the control socket ended: {error}");
         }
         shared.lock().streams.remove(&number);
@@ -140,24 +140,25 @@ fn connect(stream: UnixStream, connections: &Arc<Connections>, controlled: &Arc<
     }
 }
 
-/// Only the user that the run belongs to, and root, are served.
+/// Only the user that the run belongs to, and root, are served. Answers what is known of who asks.
 #[cfg(target_os = "linux")]
-fn check_user(stream: &UnixStream) -> io::Result<()> {
-    let peer = rustix::net::sockopt::socket_peercred(stream)?.uid;
+fn check_user(stream: &UnixStream) -> io::Result<String> {
+    let peer = rustix::net::sockopt::socket_peercred(stream)?;
+    let (peer, pid) = (peer.uid, peer.pid);
     if peer.is_root() || peer == rustix::process::getuid() {
-        return Ok(());
+        return Ok(format!("process {}", pid.as_raw_nonzero()));
     }
     Err(io::Error::new(io::ErrorKind::PermissionDenied, format!("user {} isn't the one of this run", peer.as_raw())))
 }
 
 /// The directory of the socket lets nobody else in.
 #[cfg(not(target_os = "linux"))]
-fn check_user(_: &UnixStream) -> io::Result<()> {
-    Ok(())
+fn check_user(_: &UnixStream) -> io::Result<String> {
+    Ok("another process".to_owned())
 }
 
 /// Answers requests, one line each, until the client is gone.
-fn serve(stream: &UnixStream, controlled: &dyn Controlled) -> io::Result<()> {
+fn serve(stream: &UnixStream, controlled: &dyn Controlled, who: &str) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let mut line = Vec::new();
@@ -169,10 +170,16 @@ fn serve(stream: &UnixStream, controlled: &dyn Controlled) -> io::Result<()> {
             return refuse(stream, Refusal::Malformed, why);
         }
         let request = std::str::from_utf8(&line).map_err(|error| error.to_string());
-        match request.and_then(|text| serde_json::from_str(text).map_err(|error| error.to_string())) {
+        match request.and_then(|text| serde_json::from_str::<Request>(text).map_err(|error| error.to_string())) {
             Err(why) => refuse(stream, Refusal::Malformed, format!("the request can't be read: {why}"))?,
-            Ok(Request::Watch) => return watch(stream, controlled),
-            Ok(request) => send(stream, &block_on(controlled.answer(request)))?,
+            Ok(request) => match request.asker() {
+                (_, Request::Watch) => return watch(stream, controlled),
+                (by, request) if request.acts() => {
+                    let request = request.by(by.as_deref().unwrap_or(who));
+                    send(stream, &block_on(controlled.answer(request)))?;
+                }
+                (_, request) => send(stream, &block_on(controlled.answer(request)))?,
+            },
         }
     }
 }

@@ -86,3 +86,18 @@ pub(super) fn remove(path: &Path) -> Result<(), FileError> {
         _ => Ok(()),
     }
 }
+
+/// Makes a link to `to`, unless there is one already.
+#[cfg(unix)]
+pub(super) fn link(to: &Path, at: &Path) -> Result<(), FileError> {
+    match std::os::unix::fs::symlink(to, at) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && at.is_symlink() => Ok(()),
+        made => made.map_err(FileError::io("make the link", at)),
+    }
+}
+
+/// Elsewhere a link needs rights of its own.
+#[cfg(not(unix))]
+pub(super) fn link(_: &Path, _: &Path) -> Result<(), FileError> {
+    Ok(())
+}

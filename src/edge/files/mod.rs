@@ -11,12 +11,13 @@
 //! | `<trial>/policy.jsonl` | for each time the trial became a copy of another: of which, where, and with what configuration |
 //! | `<trial>/events.out.tfevents.*` | for TensorBoard: scalars and hyperparameters |
 //! | `<trial>/checkpoint_000000/` | checkpoints, which the [store](super::store::DirStore) keeps in the same place |
+//! | `by_name/NAME` | if trials have names: a link to the trial's directory |
 //! | `results.csv` | all results of all trials |
 //! | `results.parquet` | the same in columns (feature `parquet`): `pandas.read_parquet(path)` |
 //! | `optuna.log` | the run as a study: `optuna.load_study(study_name=..., storage=...)` |
 //!
 //! A trial's directory is its id, `3fa01_00007`, and nothing else: short, unique, and safe on every system, however long or
-//! strange the names and values of a configuration are.
+//! strange the names and values of a configuration are. Trials that have names (`Experiment::trial_names`) are found by links.
 //!
 //! # A row
 //!
@@ -56,6 +57,7 @@ mod disk;
 mod error;
 mod errors;
 mod experiment_csv;
+mod name_links;
 mod observer;
 mod optuna;
 mod pace;
@@ -76,6 +78,7 @@ mod trial_files;
 #[doc(hidden)]
 pub use csv::text_cell;
 pub use error::FileError;
+pub(crate) use name_links::name_links;
 pub use result_table::ResultTable;
 
 pub use crate::logic::settings::Files;

@@ -22,6 +22,7 @@ const NAMED: usize = 3;
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) trial: TrialId,
+    pub(super) name: Option<Arc<str>>,
     pub(super) status: Status,
     pub(super) iterations: u64,
     pub(super) seconds: f64,
@@ -143,7 +144,7 @@ impl Board {
         }
         let mut row = Self::row(report, Some(value), tally);
         match old.and_then(|old| self.rows.remove(old)) {
-            Some(old) => row.config = row.config.or(old.config),
+            Some(old) => (row.config, row.name) = (row.config.or(old.config), row.name.or(old.name)),
             None if self.rows.len() == self.most => drop(self.rows.pop_back()),
             None => {}
         }
@@ -154,6 +155,7 @@ impl Board {
     fn row(report: &Arc<Report>, best: Option<f64>, tally: &Tally) -> Row {
         Row {
             trial: report.trial,
+            name: tally.live(report.trial).and_then(|live| live.name.clone()),
             status: Status::Running,
             iterations: report.iteration(),
             seconds: report.counters.time_total_s,

@@ -10,7 +10,7 @@ use super::board::Board;
 use super::log_bridge::LogBridge;
 use super::notices::Notices;
 use super::summary::summary;
-use super::table::{Column, table};
+use super::table::{Column, RowOrder, Shape, table};
 use super::tally::Tally;
 use super::terminal::Pane;
 use super::words;
@@ -72,7 +72,7 @@ pub struct Console {
     next_progress: Moment,
     table_every: Option<Duration>,
     next_table: Moment,
-    columns: Option<Vec<Column>>,
+    shape: Shape,
     notices: Notices,
 }
 
@@ -127,7 +127,7 @@ impl Console {
             next_progress: Moment::START,
             table_every: None,
             next_table: Moment::START,
-            columns: None,
+            shape: Shape::default(),
             notices: Notices::default(),
         }
     }
@@ -150,7 +150,20 @@ impl Console {
     /// parameters, status, iterations, time and ending.
     #[must_use]
     pub fn columns(mut self, columns: impl IntoIterator<Item = Column>) -> Self {
-        self.columns = Some(columns.into_iter().collect());
+        self.shape.columns = Some(columns.into_iter().collect());
+        self
+    }
+
+    /// In which order the table shows its trials. They are the best, in whatever order. Default: the best first.
+    ///
+    /// ```
+    /// use tryout::observe::{Column, Console, RowOrder};
+    ///
+    /// let by_rate = Console::new().rows(50).order(RowOrder::Smallest(Column::Parameter("lr".into())));
+    /// ```
+    #[must_use]
+    pub fn order(mut self, order: RowOrder) -> Self {
+        self.shape.order = order;
         self
     }
 
@@ -211,7 +224,7 @@ impl Console {
             if rows.is_empty() {
                 return Ok(());
             }
-            table(&rows, tally, self.columns.as_deref(), self.pane.columns())
+            table(rows, tally, &self.shape, self.pane.columns())
         };
         self.pane.say(&format!("{text}\n"))
     }
@@ -236,7 +249,7 @@ impl Console {
         }
         let held_back = self.notices.take_held_back();
         self.held_back(at, held_back)?;
-        let text = summary(&lock(&self.watched).tally, &self.board, self.columns.as_deref(), self.pane.columns());
+        let text = summary(&lock(&self.watched).tally, &self.board, &self.shape, self.pane.columns());
         self.pane.say(&text)
     }
 }

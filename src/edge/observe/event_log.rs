@@ -131,6 +131,10 @@ fn log_life(kind: &EventKind) {
         EventKind::SettingChanged { setting, .. } => {
             say!(Debug, "a setting is changed: {}", serde_json::to_string(setting).unwrap_or_default());
         }
+        EventKind::Asked { order, trial, by } => {
+            let of = trial.map_or_else(String::new, |trial| format!(" of trial {trial}"));
+            say!(Debug, "{:?} asked for {order}{of}", by);
+        }
         EventKind::Staged { most } => say!(Debug, "at most {most} trials are made ahead of workers"),
         EventKind::Ended { trial, status, ending, reason, .. } => {
             let reason = reason.as_deref().unwrap_or("no reason given");

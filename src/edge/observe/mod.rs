@@ -51,5 +51,5 @@ pub use notify::{Notify, Occasion};
 pub use program::EventProgram;
 pub use stream::{EventStream, Seen, SharedEvent};
 #[cfg(feature = "console")]
-pub use table::Column;
+pub use table::{Column, RowOrder};
 pub use tally::{Best, LiveTrial, Tally};

@@ -1,20 +1,20 @@
 //! What the console says at the end: how it ended, the best trials, and the errors in full.
 
 use super::board::Board;
-use super::table::{Column, table};
+use super::table::{Shape, table};
 use super::tally::Tally;
 use super::words;
 use crate::logic::event::Outcome;
 use crate::logic::trial::Status;
 
 /// The whole summary, whole lines.
-pub(super) fn summary(tally: &Tally, board: &Board, chosen: Option<&[Column]>, width: u16) -> String {
+pub(super) fn summary(tally: &Tally, board: &Board, shape: &Shape, width: u16) -> String {
     let mut text = headline(tally);
     text += &statuses(tally);
     text += &best(tally);
     let rows = board.rows(tally);
     if !rows.is_empty() {
-        text += &format!("\n{}\n", table(&rows, tally, chosen, width));
+        text += &format!("\n{}\n", table(rows, tally, shape, width));
     }
     text + &failures(board)
 }

@@ -1,5 +1,7 @@
 //! The console's table: which columns it has, and which of them fit.
 
+use std::cmp::Ordering;
+
 use comfy_table::presets::NOTHING;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Row as Cells, Table};
 
@@ -12,7 +14,7 @@ use crate::logic::metrics::Metrics;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Column {
-    /// The trial's name.
+    /// What the trial is called: its name, or its id if it has none.
     Trial,
     /// The best value of the objective that it ever reported.
     Best,
@@ -32,6 +34,19 @@ pub enum Column {
     Ending,
 }
 
+/// In which order the rows of the console's table stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RowOrder {
+    /// The best first; without an objective, as they ended.
+    #[default]
+    Best,
+    /// By this column, the smallest first: numbers before texts, and what isn't there last. Parameters together have no order: name one.
+    Smallest(Column),
+    /// By this column, the largest first.
+    Largest(Column),
+}
+
 /// All but those that name something, in the order in which they stand.
 pub(super) const USUAL: [Column; 7] =
     [Column::Trial, Column::Best, Column::Parameters, Column::Status, Column::Iterations, Column::Time, Column::Ending];
@@ -47,7 +62,8 @@ const PARAMETERS: usize = 30;
 
 /// The table, whole lines but for the last one's end. Of the usual columns, those that don't fit are left out; what was chosen
 /// is shown whatever the width.
-pub(super) fn table(rows: &[Row], tally: &Tally, chosen: Option<&[Column]>, width: u16) -> String {
+pub(super) fn table(rows: Vec<Row>, tally: &Tally, shape: &Shape, width: u16) -> String {
+    let (rows, chosen) = (&in_order(rows, &shape.order), shape.columns.as_deref());
     let flat: Vec<Metrics> =
         rows.iter().map(|row| row.config.as_ref().map(|config| config.flattened()).unwrap_or_default()).collect();
     // What all rows share only hides what sets them apart.
@@ -69,6 +85,59 @@ pub(super) fn table(rows: &[Row], tally: &Tally, chosen: Option<&[Column]>, widt
         }
     }
     draw(&columns, rows.len(), width)
+}
+
+/// What a person has chosen.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shape {
+    pub(super) columns: Option<Vec<Column>>,
+    pub(super) order: RowOrder,
+}
+
+fn in_order(mut rows: Vec<Row>, order: &RowOrder) -> Vec<Row> {
+    let (column, down) = match order {
+        RowOrder::Best => return rows,
+        RowOrder::Smallest(column) => (column, false),
+        RowOrder::Largest(column) => (column, true),
+    };
+    let turned = |order: Ordering| if down { order.reverse() } else { order };
+    let by = |one: &Row, other: &Row| match (key(column, one), key(column, other)) {
+        (None, None) => Ordering::Equal,
+        (None, Some(_)) => Ordering::Greater,
+        (Some(_), None) => Ordering::Less,
+        (Some(Key::Number(one)), Some(Key::Number(other))) => turned(one.total_cmp(&other)),
+        (Some(Key::Text(one)), Some(Key::Text(other))) => turned(one.cmp(&other)),
+        (Some(Key::Number(_)), Some(Key::Text(_))) => Ordering::Less,
+        (Some(Key::Text(_)), Some(Key::Number(_))) => Ordering::Greater,
+    };
+    rows.sort_by(by);
+    rows
+}
+
+/// By what a row is put in order.
+enum Key {
+    Number(f64),
+    Text(String),
+}
+
+fn key(column: &Column, row: &Row) -> Option<Key> {
+    Some(match column {
+        Column::Trial => Key::Number(row.trial.number().into()),
+        Column::Best => Key::Number(row.best?),
+        Column::Metric(name) => Key::Number(row.report.number(name)?),
+        Column::Iterations => Key::Number(row.iterations as f64),
+        Column::Time => Key::Number(row.seconds),
+        Column::Status => Key::Number((row.status as u8).into()),
+        Column::Ending => Key::Text(row.how.clone()),
+        Column::Parameter(name) => {
+            let flat = row.config.as_ref()?.flattened();
+            match flat.number(name) {
+                Some(number) => Key::Number(number),
+                None => Key::Text(words::value(flat.get(name)?)),
+            }
+        }
+        Column::Parameters => return None,
+    })
 }
 
 /// The room that all columns want.
@@ -120,7 +189,7 @@ fn head(column: &Column, tally: &Tally) -> String {
 
 fn cell(column: &Column, row: &Row, flat: &Metrics, differs: &impl Fn(&str) -> bool) -> String {
     match column {
-        Column::Trial => row.trial.to_string(),
+        Column::Trial => row.name.as_ref().map_or_else(|| row.trial.to_string(), ToString::to_string),
         Column::Best => row.best.map(words::number).unwrap_or_default(),
         Column::Parameters => words::parameters(flat, differs),
         Column::Parameter(name) => flat.get(name).map(words::value).unwrap_or_default(),

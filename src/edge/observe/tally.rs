@@ -28,6 +28,8 @@ pub struct Best {
 /// What is known of a trial that hasn't ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveTrial {
+    /// What it is called besides its id, if it is.
+    pub name: Option<Arc<str>>,
     /// Its configuration.
     pub config: Arc<Config>,
     /// Its status.
@@ -41,9 +43,9 @@ pub struct LiveTrial {
 }
 
 impl LiveTrial {
-    fn new(config: &Arc<Config>) -> Self {
+    fn new(config: &Arc<Config>, name: Option<&Arc<str>>) -> Self {
         let (status, request) = (Status::Pending, Arc::default());
-        Self { config: config.clone(), status, iterations: 0, seconds: 0.0, request }
+        Self { name: name.cloned(), config: config.clone(), status, iterations: 0, seconds: 0.0, request }
     }
 }
 
@@ -57,7 +59,7 @@ impl LiveTrial {
 /// let mut tally = Tally::new();
 /// let trial = TrialId::new(RunId::new(1), 0);
 /// let (config, request) = Default::default();
-/// let kind = EventKind::Added { trial, config, request, by: AddedBy::Searcher, from: None, rank: None };
+/// let kind = EventKind::Added { trial, config, request, by: AddedBy::Searcher, from: None, rank: None, name: None };
 /// tally.add(&ExperimentEvent { at: Moment::START, kind });
 /// assert_eq!(tally.count(Status::Pending), 1);
 /// ```
@@ -102,16 +104,16 @@ impl Tally {
                 self.reports.start(event.at);
                 self.ends.start(event.at);
             }
-            Change::Added { trial, config, by } => {
+            Change::Added { trial, config, by, name } => {
                 self.extra += u64::from(by != AddedBy::Searcher);
                 self.counts[Status::Pending as usize] += 1;
-                self.live.insert(trial, LiveTrial::new(config));
+                self.live.insert(trial, LiveTrial::new(config, name));
             }
             Change::Returned { trial, config, status, .. } => {
                 // Whoever wasn't told of the past hears of it for the first time.
                 self.live.entry(trial).or_insert_with(|| {
                     self.counts[Status::Pending as usize] += 1;
-                    LiveTrial::new(config)
+                    LiveTrial::new(config, None)
                 });
                 self.settle(trial, status);
             }

@@ -37,6 +37,7 @@ fn added(number: u32) -> ExperimentEvent {
             by: AddedBy::Searcher,
             from: None,
             rank: None,
+            name: None,
         },
     )
 }

@@ -95,7 +95,7 @@ pub enum PictureError {
         why: String,
     },
     /// The file can't be written.
-    #[error("`{path}` can't be written")]
+    #[error("`{path}` can't be written: {source}")]
     File {
         /// The file.
         path: String,

@@ -67,9 +67,10 @@ pub(super) async fn request(asked: Asked) -> Answered<HttpResponse> {
         });
     }
     let unread = |error: serde_json::Error| WebError::malformed(format!("the request can't be read: {error}"));
-    let mut request: Request = serde_json::from_str(&request.to_string()).map_err(unread)?;
+    let request: Request = serde_json::from_str(&request.to_string()).map_err(unread)?;
+    let (by, request) = request.asker();
     check(&request)?;
-    sign(&mut request, &caller);
+    let request = sign(request, by, &caller);
     let said = serde_json::to_string(&request).unwrap_or_default();
     // Said first: a client that goes away takes the answer with it, and not the order.
     let said: String = said.chars().take(500).collect();
@@ -95,15 +96,18 @@ fn check(request: &Request) -> Answered<()> {
     Err(WebError::new(Code::Forbidden, why))
 }
 
-/// Who asks is kept with those orders that have a place for it.
-fn sign(request: &mut Request, caller: &Caller) {
-    if let Request::Order(ClientOrder::SetSpace { by, .. } | ClientOrder::Set { by, .. }) = request {
-        let signed = match by.take() {
-            Some(name) => format!("{} ({}, on the page)", name.chars().take(80).collect::<String>(), caller.name),
-            None => format!("{}, on the page", caller.name),
-        };
-        *by = Some(signed.into());
-    }
+/// Who asks is kept with each order: the name that was given, and whose it is here.
+fn sign(mut request: Request, by: Option<Arc<str>>, caller: &Caller) -> Request {
+    let own = match &mut request {
+        Request::Order(ClientOrder::SetSpace { by, .. } | ClientOrder::Set { by, .. }) => by.take(),
+        request if request.acts() => None,
+        _ => return request,
+    };
+    let signed = match by.or(own) {
+        Some(name) => format!("{} ({}, on the page)", name.chars().take(80).collect::<String>(), caller.name),
+        None => format!("{}, on the page", caller.name),
+    };
+    request.by(&signed)
 }
 
 fn audit(run: &Run, caller: &Caller, said: &str, answer: &Answered<Answer>) {
@@ -153,6 +157,7 @@ fn each_trial(request: &mut Value, see: &mut dyn FnMut(&mut Value)) {
     for (what, of) in request {
         match what.as_str() {
             "trial" | "save_and_wait" | "pause_and_wait" => see(of),
+            "as" => of.get_mut("request").into_iter().for_each(|request| each_trial(request, see)),
             "pool" => see_at(of, "trial", see),
             "add_from" => {
                 if let Some(checkpoint) = of.get_mut("checkpoint") {

@@ -150,7 +150,7 @@ impl ExperimentFile {
     /// If it has a place that the configuration has no value for.
     pub fn line(&self, config: &Config) -> Result<Option<Vec<OsString>>, PlaceError> {
         match self.program.backend(&self.home) {
-            AnyBackend::Worker(_) => Ok(None),
+            AnyBackend::Worker(_) | AnyBackend::AskTell(_) => Ok(None),
             AnyBackend::Command(backend) => backend.line(config).map(Some),
         }
     }
@@ -204,6 +204,7 @@ impl ExperimentFile {
             self.settings.patience = program::NOTIFY_PATIENCE;
         }
         let experiment = match self.program.backend(&self.home) {
+            AnyBackend::AskTell(backend) => Experiment::with_settings(self.settings, backend),
             AnyBackend::Worker(backend) => Experiment::with_settings(self.settings, backend),
             AnyBackend::Command(backend) => Experiment::with_settings(self.settings, backend),
         };

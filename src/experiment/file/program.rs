@@ -7,6 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::edge::ask_tell::{AskTellBackend, ask_tell};
 use crate::edge::backend::{CommandBackend, Environment, MetricsFrom, Output, ProcessBackend, command, process};
 use crate::edge::observe::{Notify, Occasion};
 use crate::logic::limit::OnLimit;
@@ -22,6 +23,8 @@ pub(super) struct Program {
     pub(super) worker: Option<Vec<String>>,
     /// Any program, and its arguments, with `{lr}` where the value of `lr` stands: `["train", "--lr", "{lr}"]`.
     pub(super) command: Option<Vec<String>>,
+    /// Whether its trials are given to whoever asks for them over the control socket, in the place of a `worker` or a `command`.
+    pub(super) ask_tell: bool,
     /// How its processes are run.
     pub(super) process: Process,
     /// Limits of a trial, and of the whole run. Default: none.
@@ -185,9 +188,10 @@ impl Limit {
     }
 }
 
-/// A backend for either.
+/// A backend for each of them.
 #[derive(Debug)]
 pub(super) enum AnyBackend {
+    AskTell(AskTellBackend),
     Worker(ProcessBackend),
     Command(CommandBackend),
 }
@@ -236,6 +240,11 @@ impl Program {
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
         let words = |words: &Option<Vec<String>>| words.as_ref().map(Vec::len);
         let kind = match (words(&self.worker), words(&self.command)) {
+            (None, None) if self.ask_tell => "ask_tell",
+            (Some(_), _) | (_, Some(_)) if self.ask_tell => {
+                let why = "`ask_tell` was given together with a program: who works on the trials, whoever asks or the program?";
+                return Err(("ask_tell", why.into()));
+            }
             (Some(_), Some(_)) => return Err(("command", "`worker` and `command` were both given: which one?".into())),
             (Some(0), _) => return Err(("worker", "`worker` is empty, but must begin with a program".into())),
             (_, Some(0)) => return Err(("command", "`command` is empty, but must begin with a program".into())),
@@ -243,7 +252,7 @@ impl Program {
             (None, Some(_)) => "command",
             (None, None) => {
                 let why = "nothing says what runs the trials: give a `worker = [\"python3\", \"train.py\"]` that speaks the worker \
-                           protocol, or any `command = [\"train\", \"--lr\", \"{lr}\"]`";
+                           protocol, or any `command = [\"train\", \"--lr\", \"{lr}\"]`, or `ask_tell = true` if others ask for them";
                 return Err(("", why.into()));
             }
         };
@@ -256,6 +265,8 @@ impl Program {
             "command" if lost_after.is_some() => Some(("process.lost_after", "worker")),
             "command" if start_up.is_some() => Some(("process.start_up", "worker")),
             "command" if *prestart > 0 => Some(("process.prestart", "worker")),
+            "ask_tell" if self.process != Process::default() => Some(("process", "worker` or a `command")),
+            "ask_tell" if self.limits() != Limits::new() => Some(("limits", "worker` or a `command")),
             _ => None,
         };
         match misplaced {
@@ -284,6 +295,9 @@ impl Program {
 
     /// The backend. Programs and arguments that name a file from `home` name it from everywhere.
     pub(super) fn backend(&self, home: &Path) -> AnyBackend {
+        if self.ask_tell {
+            return AnyBackend::AskTell(ask_tell("ask_tell"));
+        }
         let (process_settings, limits) = (&self.process, self.limits());
         let placed = |words: &[String]| -> Vec<String> { words.iter().map(|word| from(home, word)).collect() };
         if let Some((program, arguments)) = self.worker.as_deref().and_then(<[String]>::split_first) {

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::asked::{GivenTrial, Next, TrialEnd};
 use super::status::{PoolStatus, RunStatus};
 use super::view::TrialView;
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
 use crate::logic::engine::ClientOrder;
-use crate::logic::ids::{RunId, TrialId};
+use crate::logic::ids::{LeaseId, RunId, TrialId};
+use crate::logic::metrics::Metrics;
 
 /// What is asked of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,6 +61,34 @@ pub enum Request {
         /// Seconds, at least 0.
         within_s: f64,
     },
+    /// Somebody asks for this. With an order that is accepted it is in the journal; whoever else asks is named by what the run knows of
+    /// the connection. Answer: that of the request.
+    As {
+        /// Who.
+        by: Arc<str>,
+        /// For what.
+        request: Box<Request>,
+    },
+    /// Give me a trial to work on, of a run that [gives them to whoever asks](crate::backend::ask_tell). Answer: [`Answer::Given`].
+    Ask {
+        /// Seconds, more than 0: who isn't heard of for so long has lost it.
+        lease_s: f64,
+        /// Seconds for which to wait for one, at least 0.
+        #[serde(default)]
+        wait_s: f64,
+    },
+    /// Take this of a trial that I was given; with neither a report nor an end: I am still there. Answer: [`Answer::Next`], when the run has
+    /// judged it.
+    Tell {
+        /// Of which.
+        lease: LeaseId,
+        /// A report.
+        #[serde(default)]
+        metrics: Option<Metrics>,
+        /// Its end.
+        #[serde(default)]
+        end: Option<TrialEnd>,
+    },
     /// Make everything so far durable. Answer: [`Answer::Done`], when it is.
     Sync,
     /// Send every event from now on. Answer: [`Answer::Done`], then one [`Answer::Event`] after the other until the run ends or
@@ -69,6 +99,46 @@ pub enum Request {
 impl Request {
     /// So many trials are in one answer at most.
     pub const MOST_TRIALS: usize = 10_000;
+
+    /// A name has at most so many letters; the rest is cut off.
+    pub const LONGEST_NAME: usize = 200;
+
+    /// As asked by whoever this names.
+    #[must_use]
+    pub fn by(self, who: &str) -> Self {
+        let by = who.chars().take(Self::LONGEST_NAME).collect::<String>().into();
+        Request::As { by, request: Box::new(self) }
+    }
+
+    /// Who asks, if that is said, and for what.
+    pub fn asker(self) -> (Option<Arc<str>>, Self) {
+        let (mut asker, mut request) = (None, self);
+        while let Request::As { by, request: inner } = request {
+            (asker, request) = (asker.or(Some(by)), *inner);
+        }
+        (asker, request)
+    }
+
+    /// Whether it changes anything.
+    pub fn acts(&self) -> bool {
+        match self {
+            Request::Order(_)
+            | Request::AddFrom { .. }
+            | Request::SaveAndWait(_)
+            | Request::PauseAndWait(_)
+            | Request::Ask { .. }
+            | Request::Tell { .. }
+            | Request::Drain { .. } => true,
+            Request::Hello
+            | Request::Status
+            | Request::Trial(_)
+            | Request::Trials { .. }
+            | Request::Pool { .. }
+            | Request::Sync
+            | Request::Watch => false,
+            Request::As { request, .. } => request.acts(),
+        }
+    }
 
     fn most_trials() -> usize {
         Self::MOST_TRIALS
@@ -123,6 +193,10 @@ pub enum Answer {
     },
     /// The checkpoint that was written, or that a paused trial goes on from, if it has one.
     Saved(Option<Arc<Checkpoint>>),
+    /// A trial; none if there was none in time. Once there will be none any more, the run is over.
+    Given(Option<Box<GivenTrial>>),
+    /// What is to follow.
+    Next(Next),
     /// Something happened: an event as in `events.jsonl`.
     Event(serde_json::Value),
     /// So many events are missing here, because they weren't read fast enough.

@@ -22,6 +22,9 @@ use crate::logic::trial::Status;
 pub struct TrialView {
     /// Its name.
     pub id: TrialId,
+    /// What it is called besides, if the experiment names its trials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<Arc<str>>,
     /// Its configuration.
     pub config: Arc<Config>,
     /// Its status.
@@ -62,6 +65,7 @@ impl From<&TrialStatus> for TrialView {
         let TrialStatus { record, waiting, request, priority, runs_on } = status;
         Self {
             id: record.id,
+            name: record.name.clone(),
             config: record.config.clone(),
             status: record.status,
             waits: waiting.to_string(),

@@ -40,6 +40,7 @@ impl Engine {
         &mut self,
         what: WaitFor,
         trial: TrialId,
+        by: Option<Arc<str>>,
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) -> Result<Awaited, OrderError> {
@@ -50,7 +51,7 @@ impl Engine {
             WaitFor::Saved => ClientOrder::Save(trial),
             WaitFor::Paused => ClientOrder::Pause(trial),
         };
-        self.order(order, now, out)?;
+        self.order_by(order, by, now, out)?;
         Ok(awaited)
     }
 

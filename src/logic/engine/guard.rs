@@ -9,7 +9,7 @@ use super::slow::Stopwatch;
 use crate::logic::event::{Part, RunFailure};
 use crate::logic::schedule::Scheduler;
 use crate::logic::search::Searcher;
-use crate::logic::stop::StopRule;
+use crate::logic::stop::RunRules;
 
 /// Has a name for messages.
 pub(super) trait Named {
@@ -28,7 +28,7 @@ impl Named for dyn Scheduler {
     }
 }
 
-impl Named for dyn StopRule {
+impl Named for RunRules {
     fn part_name(&self) -> String {
         "of this experiment".to_owned()
     }

@@ -150,6 +150,38 @@ pub enum ClientOrder {
     },
 }
 
+impl ClientOrder {
+    /// What it is called in requests, and the trial that it is about.
+    pub(super) fn named(&self) -> (&'static str, Option<TrialId>) {
+        match self {
+            ClientOrder::Stop(trial) => ("stop", Some(*trial)),
+            ClientOrder::Pause(trial) => ("pause", Some(*trial)),
+            ClientOrder::Resume(trial) => ("resume", Some(*trial)),
+            ClientOrder::Save(trial) => ("save", Some(*trial)),
+            ClientOrder::Revive(trial) => ("revive", Some(*trial)),
+            ClientOrder::Prioritise(trial, _) => ("prioritise", Some(*trial)),
+            ClientOrder::Request(trial, _) => ("request", Some(*trial)),
+            ClientOrder::Add(_) => ("add", None),
+            ClientOrder::AddFrom(..) | ClientOrder::AddImported(..) => ("add_from", None),
+            ClientOrder::Concurrency(_) => ("concurrency", None),
+            ClientOrder::Resources(_) => ("resources", None),
+            ClientOrder::Staged(_) => ("staged", None),
+            ClientOrder::SetSpace { .. } => ("set_space", None),
+            ClientOrder::Set { .. } => ("set", None),
+            ClientOrder::Proceed => ("proceed", None),
+            ClientOrder::StopAll => ("stop_all", None),
+            ClientOrder::Drain { .. } => ("drain", None),
+        }
+    }
+
+    /// Takes who asks down in those orders that have a place for it. Answers whether this one does.
+    pub(super) fn signed(&mut self, who: &Option<Arc<str>>) -> bool {
+        let (ClientOrder::SetSpace { by, .. } | ClientOrder::Set { by, .. }) = self else { return false };
+        *by = by.take().or_else(|| who.clone());
+        true
+    }
+}
+
 /// Why a client's order can't be carried out.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -209,6 +241,12 @@ pub enum OrderError {
     #[error("the space stays as it is: {why}")]
     Space {
         /// Which value or part refuses it, and why.
+        why: String,
+    },
+    /// The stop rules can't be these.
+    #[error("the stop rules stay as they are: {why}")]
+    Stop {
+        /// Which rule can't be made, and why.
         why: String,
     },
     /// The setting is out of its range.

@@ -152,9 +152,10 @@ impl Engine {
         let mut config = config;
         self.scheduler.call(|scheduler| scheduler.complete(id, &mut config));
         let request = self.request_for(&config)?;
+        let name = self.names.name(id, &config)?;
         let config = Arc::new(config);
         from.iter().for_each(|from| self.retained.pin_of(from));
-        self.commit(now, out, EventKind::Added { trial: id, config: config.clone(), request, by, from, rank });
+        self.commit(now, out, EventKind::Added { trial: id, config: config.clone(), request, by, from, rank, name });
         self.scheduler.call(|scheduler| scheduler.on_add(id, &config));
         out.push(EngineOutput::Create { trial: id, past: None });
         Ok(id)

@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use super::io::OrderError;
 use super::{Engine, EngineOutput};
 use crate::logic::event::{Ending, EventKind};
 use crate::logic::ids::TrialId;
 use crate::logic::search::Samples;
 use crate::logic::settings::{LiveSetting, Settings};
+use crate::logic::spec::PartSpec;
+use crate::logic::stop::{StopRule, made_rules};
 use crate::logic::time::Moment;
 
 impl Engine {
     /// From now on a setting is this.
     pub(super) fn set(&mut self, setting: LiveSetting, by: Option<Arc<str>>, now: Moment, out: &mut Vec<EngineOutput>) {
-        self.commit(now, out, EventKind::SettingChanged { setting, by });
+        self.commit(now, out, EventKind::SettingChanged { setting: setting.clone(), by });
         match setting {
             LiveSetting::Samples(samples) => {
                 self.searcher.set_samples(samples);
@@ -21,6 +24,25 @@ impl Engine {
             }
             // Whether it is over is asked after every input.
             LiveSetting::TimeLimit(_) => {}
+            LiveSetting::Stop(rules) => self.set_rules(rules.as_deref()),
+        }
+    }
+
+    /// From here on these stop rules hold; what can't be made was refused before.
+    fn set_rules(&mut self, rules: Option<&[PartSpec]>) {
+        let set = self.stop.call(|rule| rule.set(rules));
+        if let Some(Err(why)) = set {
+            self.stop.fail(format!("a client's rules can't be made: {why}"));
+        }
+        self.last_iteration = self.stop.ask(|rule| rule.last_iteration()).flatten();
+    }
+
+    /// Whether a client can have this.
+    pub(super) fn check_setting(&self, setting: &LiveSetting) -> Result<(), OrderError> {
+        setting.check()?;
+        match setting {
+            LiveSetting::Stop(Some(rules)) => made_rules(rules).map(|_| ()).map_err(|why| OrderError::Stop { why }),
+            LiveSetting::Samples(_) | LiveSetting::TimeLimit(_) | LiveSetting::Stop(None) => Ok(()),
         }
     }
 
@@ -52,20 +74,25 @@ impl Engine {
     pub(super) fn bring_back_settings(&mut self, before: &Settings, now: Moment, out: &mut Vec<EngineOutput>) {
         let program = &self.settings;
         let (samples, limit) = (program.samples != before.samples, program.time_limit != before.time_limit);
+        let stop = program.stop != before.stop;
         for setting in self.ledger.run().settings.clone() {
             let again = match setting {
                 LiveSetting::Samples(Some(_)) if samples => LiveSetting::Samples(None),
                 LiveSetting::TimeLimit(_) if limit => LiveSetting::TimeLimit(self.settings.time_limit),
-                LiveSetting::Samples(_) | LiveSetting::TimeLimit(_) => continue,
+                LiveSetting::Stop(Some(_)) if stop => LiveSetting::Stop(None),
+                LiveSetting::Samples(_) | LiveSetting::TimeLimit(_) | LiveSetting::Stop(_) => continue,
             };
             self.set(again, None, now, out);
         }
     }
 
-    /// What an earlier session's searcher was told. It is a setting, and not part of a state.
+    /// What the parts of an earlier session were told. How many samples there are is a setting, and not part of a state; which stop
+    /// rules hold is a part of theirs.
     pub(super) fn replay_setting(&mut self, setting: LiveSetting) {
-        if let LiveSetting::Samples(samples) = setting {
-            self.searcher.set_samples(samples);
+        match setting {
+            LiveSetting::Samples(samples) => self.searcher.set_samples(samples),
+            LiveSetting::Stop(rules) if !self.replayed.restored.stop => self.set_rules(rules.as_deref()),
+            LiveSetting::TimeLimit(_) | LiveSetting::Stop(_) => {}
         }
     }
 }

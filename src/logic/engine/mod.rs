@@ -73,9 +73,10 @@ use super::checkpoint::Checkpoint;
 use super::config::Config;
 use super::event::{EventKind, ExperimentEvent, Outcome, Part, RunInfo};
 use super::ids::{LeaseId, TrialId};
+use super::names::Namer;
 use super::schedule::{Buffering, Scheduler};
 use super::search::{Samples, Searcher};
-use super::stop::{Progress, StopReason, StopRule};
+use super::stop::{Progress, RunRules, StopReason, StopRule};
 use super::time::Moment;
 use close::RunPhase;
 use guard::Guarded;
@@ -112,7 +113,7 @@ pub struct Engine {
     settings: EngineSettings,
     searcher: SearcherSlot,
     scheduler: Guarded<dyn Scheduler>,
-    stop: Guarded<dyn StopRule>,
+    stop: Guarded<RunRules>,
     /// The metrics that every report must have, each once.
     required: Vec<String>,
     buffering: Buffering,
@@ -143,6 +144,7 @@ pub struct Engine {
     ending_by: BTreeSet<(Moment, TrialId, LeaseId)>,
     usage: usage::Usage,
     slow: slow::SlowParts,
+    names: Namer,
     replayed: Replayed,
     resume: Option<Resume>,
 }
@@ -172,6 +174,7 @@ impl Engine {
         required.dedup();
         let last_iteration = guarded(|| stop.last_iteration()).ok().flatten();
         let unseen_time = guarded(|| scheduler.time_attr().map(str::to_owned)).ok().flatten();
+        let names = Namer::new(settings.names.clone());
         Self {
             ledger: Ledger::new(&settings),
             buffering: scheduler.buffering(),
@@ -179,7 +182,7 @@ impl Engine {
             settings,
             searcher: SearcherSlot::new(searcher),
             scheduler: Guarded::new(scheduler),
-            stop: Guarded::new(stop),
+            stop: Guarded::new(Box::new(RunRules::new(stop))),
             required,
             totals: Totals::default(),
             phase: RunPhase::Open,
@@ -199,6 +202,7 @@ impl Engine {
             ending_by: BTreeSet::new(),
             usage: usage::Usage::default(),
             slow: slow::SlowParts::default(),
+            names,
             replayed: Replayed::default(),
             resume: None,
         }
@@ -309,6 +313,7 @@ impl Engine {
         self.commit(now, out, started);
         self.warn_of_batching(now, out);
         self.pin_known();
+        self.ledger.iter().filter_map(|trial| trial.name.as_ref()).for_each(|name| self.names.take(name));
         self.bring_back(now, out);
         self.add_first(now, out);
         self.begin_budget();

@@ -27,9 +27,39 @@ impl Engine {
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) -> Result<Option<TrialId>, OrderError> {
+        self.order_by(order, None, now, out)
+    }
+
+    /// As [`order`](Self::order), and says who asks for it, if that is known.
+    ///
+    /// # Errors
+    /// If it can't be carried out; then nothing has changed.
+    pub fn order_by(
+        &mut self,
+        mut order: ClientOrder,
+        by: Option<Arc<str>>,
+        now: Moment,
+        out: &mut Vec<EngineOutput>,
+    ) -> Result<Option<TrialId>, OrderError> {
         if !self.is_open() {
             return Err(OrderError::Over);
         }
+        let (name, trial) = order.named();
+        let by = if order.signed(&by) { None } else { by };
+        let added = self.carry_out(order, now, out)?;
+        if let Some(by) = by {
+            self.commit(now, out, EventKind::Asked { order: name.into(), trial: trial.or(added), by });
+        }
+        self.settle(now, out);
+        Ok(added)
+    }
+
+    fn carry_out(
+        &mut self,
+        order: ClientOrder,
+        now: Moment,
+        out: &mut Vec<EngineOutput>,
+    ) -> Result<Option<TrialId>, OrderError> {
         let mut added = None;
         match order {
             ClientOrder::Stop(trial) => {
@@ -64,8 +94,9 @@ impl Engine {
             ClientOrder::Resources(total) => self.rescale(total, now, out)?,
             ClientOrder::Staged(most) => self.commit(now, out, EventKind::Staged { most }),
             ClientOrder::Set { setting, by } => {
-                setting.check()?;
+                self.check_setting(&setting)?;
                 self.set(setting, by, now, out);
+                self.check_experiment(now, out);
             }
             ClientOrder::SetSpace { changes, by } => self.change_space(&changes, by, now, out)?,
             ClientOrder::Request(trial, request) => {
@@ -76,7 +107,6 @@ impl Engine {
             ClientOrder::StopAll => self.close(Outcome::Stopped("a client stopped the run".into()), now, out),
             ClientOrder::Drain { by } => self.drain(by, now, out),
         }
-        self.settle(now, out);
         Ok(added)
     }
 

@@ -203,7 +203,7 @@ impl Engine {
             EventKind::Status { trial, to: Status::Paused, .. } if heard => self.searcher_hears_pause(*trial),
             EventKind::Ended { trial, .. } if was_open => self.replay_end(*trial),
             EventKind::SpaceChanged { changes, .. } => self.replay_space(changes),
-            EventKind::SettingChanged { setting, .. } => self.replay_setting(*setting),
+            EventKind::SettingChanged { setting, .. } => self.replay_setting(setting.clone()),
             // What was said of another event, or is said by a part that needn't be told.
             EventKind::Added { .. }
             | EventKind::Returned { .. }
@@ -234,6 +234,7 @@ impl Engine {
             | EventKind::Limited { .. }
             | EventKind::Rescaled { .. }
             | EventKind::Staged { .. }
+            | EventKind::Asked { .. }
             | EventKind::Held { .. }
             | EventKind::Proceeded
             | EventKind::Closing { .. }

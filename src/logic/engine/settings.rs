@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::logic::config::Config;
 use crate::logic::event::RunInfo;
 use crate::logic::ids::RunId;
+use crate::logic::names::NameRule;
 use crate::logic::pool::{PoolError, ResourceRequest, Resources};
 use crate::logic::settings::{Settings, seconds};
 use crate::logic::trial::BatchLimits;
@@ -127,6 +128,8 @@ pub struct EngineSettings {
     pub check_total: TotalRule,
     /// Whether workers may join from elsewhere: then only the pool knows whom nobody can serve.
     pub elsewhere: bool,
+    /// What trials are called besides their ids; none: nothing.
+    pub names: Option<NameRule>,
 }
 
 impl EngineSettings {
@@ -135,7 +138,8 @@ impl EngineSettings {
         let request = super::same_for_all(Arc::new(ResourceRequest::default()));
         let check_total: TotalRule = Arc::new(Resources::check_pool);
         let info = RunInfo::default();
-        Self { run, experiment: Arc::new(Settings::new(name)), request, total, info, check_total, elsewhere: false }
+        let experiment = Arc::new(Settings::new(name));
+        Self { run, experiment, request, total, info, check_total, elsewhere: false, names: None }
     }
 }
 

@@ -31,7 +31,7 @@ impl EventKind {
             EventKind::Reported { report } => Some(report.trial),
             EventKind::Saved { checkpoint } => Some(checkpoint.id.trial),
             EventKind::Deleted { checkpoint } => Some(checkpoint.trial),
-            EventKind::Abandoned { trial, .. } => *trial,
+            EventKind::Abandoned { trial, .. } | EventKind::Asked { trial, .. } => *trial,
             EventKind::Worker { change: WorkerChange::ResetFailed { trial, .. }, .. } => Some(*trial),
             EventKind::Started { .. }
             | EventKind::Limited { .. }

@@ -36,6 +36,8 @@ pub enum Change<'a> {
         config: &'a Arc<Config>,
         /// Who added it.
         by: AddedBy,
+        /// What it is called besides its id, if it is.
+        name: Option<&'a Arc<str>>,
     },
     /// An unfinished trial of an earlier session is back.
     Returned {
@@ -143,7 +145,9 @@ impl EventKind {
             EventKind::Started { run, name, total, objective, info } => {
                 Change::Began { run: *run, name, total: *total, objective: objective.as_ref(), info }
             }
-            EventKind::Added { trial, config, by, .. } => Change::Added { trial: *trial, config, by: *by },
+            EventKind::Added { trial, config, by, name, .. } => {
+                Change::Added { trial: *trial, config, by: *by, name: name.as_ref() }
+            }
             EventKind::Returned { trial, config, status, iteration, .. } => {
                 Change::Returned { trial: *trial, config, status: *status, iteration: *iteration }
             }
@@ -180,6 +184,7 @@ impl EventKind {
             | EventKind::Staged { .. }
             | EventKind::SpaceChanged { .. }
             | EventKind::SettingChanged { .. }
+            | EventKind::Asked { .. }
             | EventKind::Held { .. }
             | EventKind::Proceeded
             | EventKind::Closing { .. }

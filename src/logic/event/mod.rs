@@ -79,6 +79,9 @@ pub enum EventKind {
         /// Its place in the line, if it takes that of a trial which is restarted.
         #[serde(skip_serializing_if = "Option::is_none")]
         rank: Option<u32>,
+        /// What it is called besides its id, if the experiment names its trials.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<Arc<str>>,
     },
     /// An unfinished trial of an earlier session is back.
     Returned {
@@ -283,6 +286,16 @@ pub enum EventKind {
         /// Who asked for it, if anybody said; nobody if the program has changed it since.
         #[serde(skip_serializing_if = "Option::is_none")]
         by: Option<Arc<str>>,
+    },
+    /// A client's order was accepted, and it is known who asked. Changes of the space and of settings say that themselves.
+    Asked {
+        /// The order, as it is called in requests.
+        order: Cow<'static, str>,
+        /// The trial that it is about, or that it made.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        trial: Option<TrialId>,
+        /// Who.
+        by: Arc<str>,
     },
     /// No trial is launched any more until a client lets the run go on. What runs goes on.
     Held {

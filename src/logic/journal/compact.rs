@@ -2,7 +2,7 @@
 //!
 //! Kept in their order are what was added, the reports and the copies, so that tables of a whole run can be made anew. Everything else that
 //! happened to a trial becomes its record: at the place of its end, or at the end of the snapshot if it hasn't ended. What
-//! happens to a trial after its first end is kept as it was. The records are those of the ledger, changed by the same events.
+//! happens to a trial after its first end is kept as it was, and so is who asked for what. The records are those of the ledger, changed by the same events.
 //!
 //! If a part that decides gave no state, nothing is left out: it is told the past again when the run is resumed.
 
@@ -199,6 +199,10 @@ impl Compactor {
         if let EventKind::Finished { .. } = &event.kind {
             self.finished = Some(event);
             return;
+        }
+        // Who asked for what is kept for good.
+        if let EventKind::Asked { .. } = &event.kind {
+            return self.keep_as_it_was(event, out);
         }
         self.first_life.extend(Trial::added(&event.kind));
         let keeps_all = self.keeps_all();

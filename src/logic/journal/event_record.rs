@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rows::Reports;
 use super::track::Tracks;
-use crate::logic::checkpoint::{Checkpoint, CheckpointId};
+use crate::logic::checkpoint::Checkpoint;
 use crate::logic::config::Config;
 use crate::logic::engine::SpaceChange;
 use crate::logic::event::{
@@ -16,7 +16,7 @@ use crate::logic::event::{
     WorkerChange,
 };
 use crate::logic::failure::{Failure, Fault};
-use crate::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
+use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::metrics::Report;
 use crate::logic::pool::{ResourceRequest, Resources};
 use crate::logic::settings::LiveSetting;
@@ -46,6 +46,9 @@ pub(super) enum EventRecord {
         /// Its place in the line, if it took that of another.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         rank: Option<u32>,
+        /// What it is called besides its id, if it is.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<Arc<str>>,
     },
     Returned {
         trial: u32,
@@ -150,6 +153,12 @@ pub(super) enum EventRecord {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<Arc<str>>,
     },
+    Asked {
+        order: Cow<'static, str>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trial: Option<u32>,
+        by: Arc<str>,
+    },
     Held(Arc<Hold>),
     Proceeded(()),
     Withdrawn {
@@ -208,9 +217,10 @@ impl EventRecord {
         let number = |trial: &TrialId| trial.number();
         Some(match kind {
             EventKind::Reported { .. } | EventKind::Started { .. } => return None,
-            EventKind::Added { trial, config, request, by, from, rank } => {
+            EventKind::Added { trial, config, request, by, from, rank, name } => {
                 let (trial, config, request) = (number(trial), config.clone(), request.clone());
-                EventRecord::Added { trial, config, request, by: *by, from: from.clone(), rank: *rank }
+                let (from, name) = (from.clone(), name.clone());
+                EventRecord::Added { trial, config, request, by: *by, from, rank: *rank, name }
             }
             EventKind::Returned { trial, config, status, iteration, request, rank } => EventRecord::Returned {
                 trial: number(trial),
@@ -281,10 +291,13 @@ impl EventRecord {
             EventKind::Rescaled { total } => EventRecord::Rescaled(total.clone()),
             EventKind::Staged { most } => EventRecord::Staged(*most),
             EventKind::SettingChanged { setting, by } => {
-                EventRecord::SettingChanged { setting: *setting, by: by.clone() }
+                EventRecord::SettingChanged { setting: setting.clone(), by: by.clone() }
             }
             EventKind::SpaceChanged { version, changes, by } => {
                 EventRecord::SpaceChanged(SpaceChange { version: *version, changes: changes.clone(), by: by.clone() })
+            }
+            EventKind::Asked { order, trial, by } => {
+                EventRecord::Asked { order: order.clone(), trial: trial.as_ref().map(number), by: by.clone() }
             }
             EventKind::Held { why } => EventRecord::Held(why.clone()),
             EventKind::Proceeded => EventRecord::Proceeded(()),
@@ -311,85 +324,6 @@ impl EventRecord {
             EventKind::Warning { message } => EventRecord::Warning(message.clone()),
             EventKind::Closing { closing } => EventRecord::Closing(closing.clone()),
             EventKind::Finished { outcome } => EventRecord::Finished(outcome.clone()),
-        })
-    }
-
-    /// The event; none of reports.
-    pub(super) fn kind(self, run: RunId, tracks: &Tracks) -> Option<EventKind> {
-        let id = |number| TrialId::new(run, number);
-        Some(match self {
-            EventRecord::Reports(_) => return None,
-            EventRecord::Added { trial, config, request, by, from, rank } => {
-                EventKind::Added { trial: id(trial), config, request, by, from, rank }
-            }
-            EventRecord::Returned { trial, config, status, iteration, request, rank } => {
-                EventKind::Returned { trial: id(trial), config, status, iteration, request, rank }
-            }
-            EventRecord::Revived { trial, why, attempt, request } => {
-                EventKind::Revived { trial: id(trial), why, attempt, request }
-            }
-            EventRecord::Chosen(trial) => EventKind::Chosen { trial: id(trial) },
-            EventRecord::Status(trial, from, to) => EventKind::Status { trial: id(trial), from, to },
-            EventRecord::Launched { trial, attempt, worker, lease, gpus, priority, reused } => {
-                EventKind::Launched { trial: id(trial), attempt, worker, lease, gpus, priority, reused }
-            }
-            EventRecord::Placed { worker, process } => {
-                EventKind::Worker { worker, change: WorkerChange::Placed { process } }
-            }
-            EventRecord::Restored { trial, index, iteration, of } => {
-                let checkpoint = CheckpointId { trial: id(of.unwrap_or(trial)), index };
-                EventKind::Restored { trial: id(trial), checkpoint, iteration }
-            }
-            EventRecord::Saved { trial, index, bytes, report } => {
-                let trial = id(trial);
-                let report = report.unwrap_or_else(|| tracks.as_saved(trial));
-                let checkpoint = Arc::new(Checkpoint { id: CheckpointId { trial, index }, report, bytes });
-                EventKind::Saved { checkpoint }
-            }
-            EventRecord::Disinherited { trial, index, of } => {
-                EventKind::Disinherited { trial: id(trial), checkpoint: CheckpointId { trial: id(of), index } }
-            }
-            EventRecord::Deleted(trial, index) => {
-                EventKind::Deleted { checkpoint: CheckpointId { trial: id(trial), index } }
-            }
-            EventRecord::Paused { trial, by, reason } => EventKind::Paused { trial: id(trial), by, reason },
-            EventRecord::SaveRequested(trial) => EventKind::SaveRequested { trial: id(trial) },
-            EventRecord::Unsaved(trial) => EventKind::Unsaved { trial: id(trial) },
-            EventRecord::Resumed(Resumed::Format1(trial)) => {
-                EventKind::Resumed { trial: id(trial), by: ResumedBy::Client }
-            }
-            EventRecord::Resumed(Resumed::By { trial, by }) => EventKind::Resumed { trial: id(trial), by },
-            EventRecord::Queued(trial) => EventKind::Queued { trial: id(trial) },
-            EventRecord::ExploitOrdered { trial, order } => EventKind::ExploitOrdered { trial: id(trial), order },
-            EventRecord::ExploitDropped { trial, reason } => EventKind::ExploitDropped { trial: id(trial), reason },
-            EventRecord::Exploited { trial, exploit, request } => {
-                EventKind::Exploited { trial: id(trial), exploit, request }
-            }
-            EventRecord::Resized { trial, request } => EventKind::Resized { trial: id(trial), request },
-            EventRecord::Stopping { trial, ending, reason } => EventKind::Stopping { trial: id(trial), ending, reason },
-            EventRecord::Prioritised(trial, priority) => EventKind::Prioritised { trial: id(trial), priority },
-            EventRecord::Limited(concurrency) => EventKind::Limited { concurrency },
-            EventRecord::Rescaled(total) => EventKind::Rescaled { total },
-            EventRecord::Staged(most) => EventKind::Staged { most },
-            EventRecord::SettingChanged { setting, by } => EventKind::SettingChanged { setting, by },
-            EventRecord::SpaceChanged(SpaceChange { version, changes, by }) => {
-                EventKind::SpaceChanged { version, changes, by }
-            }
-            EventRecord::Held(why) => EventKind::Held { why },
-            EventRecord::Proceeded(()) => EventKind::Proceeded,
-            EventRecord::Withdrawn { gpu, trials, fault } => EventKind::Withdrawn { gpu, trials, fault },
-            EventRecord::Failed { trial, failure, retry_at } => {
-                EventKind::Failed { trial: id(trial), failure, retry_at }
-            }
-            EventRecord::Ended { trial, status, ending, reason, last } => {
-                let trial = id(trial);
-                let last = Arc::new(last.unwrap_or_else(|| tracks.at_end(trial, ending)));
-                EventKind::Ended { trial, status, ending, reason, last }
-            }
-            EventRecord::Abandoned { worker, trial } => EventKind::Abandoned { worker, trial: trial.map(id) },
-            EventRecord::Warning(message) => EventKind::Warning { message },
-            EventRecord::Closing(closing) => EventKind::Closing { closing },
-            EventRecord::Finished(outcome) => EventKind::Finished { outcome },
         })
     }
 }

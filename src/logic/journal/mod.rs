@@ -12,6 +12,7 @@
 //! The lines that the records stand in, with their checksums and numbers, are the business of `edge/log`.
 
 mod compact;
+mod event_kind;
 mod event_record;
 mod format1;
 mod read;

@@ -17,7 +17,7 @@ use crate::logic::time::Moment;
 #[non_exhaustive]
 pub enum JournalError {
     /// It isn't one of the known kinds, or not in their form.
-    #[error("a record that isn't one: {}", beginning(text))]
+    #[error("a record that isn't one: {}: {source}", beginning(text))]
     Form {
         /// The text.
         text: String,

@@ -6,10 +6,12 @@ use super::check::WrongSetting;
 use super::form;
 use crate::logic::limit::TimeLimit;
 use crate::logic::search::Samples;
+use crate::logic::spec::PartSpec;
 
 /// A setting that a client changes while the run goes on; others have [orders](crate::logic::engine::ClientOrder) of their own. In
-/// JSON as in `{"samples": 200}`, `{"samples": null}`, `{"time_limit": {"after": "8h", "then": "finish_step"}}`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// JSON as in `{"samples": 200}`, `{"samples": null}`, `{"time_limit": {"after": "8h", "then": "finish_step"}}`,
+/// `{"stop": [{"iterations": {"limit": 100}}]}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LiveSetting {
@@ -18,6 +20,10 @@ pub enum LiveSetting {
     Samples(#[serde(with = "form::samples")] Option<Samples>),
     /// How long all sessions together may take, longer than zero; none: as long as they take. A time that is over ends the run.
     TimeLimit(Option<TimeLimit>),
+    /// The stop rules, of those that [`stop::from_spec`](crate::logic::stop::from_spec) makes, in place of all others; none: those of the
+    /// program, which go on as if they had always held. New ones count from then on: an iteration is a trial's own, but what a plateau
+    /// remembers begins anew.
+    Stop(Option<Vec<PartSpec>>),
 }
 
 impl LiveSetting {
@@ -28,7 +34,7 @@ impl LiveSetting {
             LiveSetting::TimeLimit(Some(limit)) if limit.after.is_zero() => {
                 Err(WrongSetting::new("time_limit", "0 s", "longer than zero"))
             }
-            LiveSetting::Samples(_) | LiveSetting::TimeLimit(_) => Ok(()),
+            LiveSetting::Samples(_) | LiveSetting::TimeLimit(_) | LiveSetting::Stop(_) => Ok(()),
         }
     }
 

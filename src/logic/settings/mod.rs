@@ -32,6 +32,7 @@ use crate::logic::engine::{AtEnd, Batching, FailFast, History, SameError};
 use crate::logic::failure::RetryPolicy;
 use crate::logic::limit::TimeLimit;
 use crate::logic::metrics::{Objective, ReportLimits};
+use crate::logic::names::TrialNames;
 use crate::logic::pool::{AbandonPolicy, ResourceRequest, Resources, Reuse, units};
 use crate::logic::search::Samples;
 use crate::logic::space::Space;
@@ -172,6 +173,9 @@ pub struct Settings {
     #[serde(with = "seconds::optional")]
     #[cfg_attr(feature = "cli", schemars(with = "Option<form::Time>"))]
     pub slow_after: Option<Duration>,
+    /// What trials are called besides their ids: `tag`, by their numbers and what was decided for them. Default: nothing.
+    #[cfg_attr(feature = "cli", schemars(with = "Option<TrialNames>"))]
+    pub trial_names: Option<OrCode<TrialNames>>,
     /// Which files are written into the run's directory, besides its own. Default: none.
     pub files: Files,
     /// When the journal is made durable. Default: in groups of 50 ms.
@@ -224,6 +228,7 @@ impl Default for Settings {
             report_limits: ReportLimits::default(),
             patience: Duration::from_secs(5),
             slow_after: Some(Duration::from_millis(500)),
+            trial_names: None,
             files: Files::none(),
             durability: Durability::default(),
             snapshot_after: 4 << 20,

@@ -18,6 +18,7 @@ mod iterations;
 mod joined;
 mod no_improvement;
 mod rules;
+mod run_rules;
 mod spec;
 mod spread;
 mod threshold;
@@ -35,6 +36,7 @@ pub use experiment_time::{ExperimentTime, experiment_time};
 pub use iterations::{MaxIterations, iterations};
 pub use no_improvement::{NoImprovement, no_improvement};
 pub use rules::Rules;
+pub(crate) use run_rules::{RunRules, in_words as rules_in_words, made as made_rules};
 #[cfg(feature = "cli")]
 pub(crate) use spec::KINDS;
 pub use spec::from_spec;

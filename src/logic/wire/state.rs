@@ -12,10 +12,10 @@ use crate::logic::ids::LeaseId;
 #[non_exhaustive]
 pub enum ProtocolError {
     /// A line that isn't a frame.
-    #[error("a line of the worker isn't a frame")]
+    #[error("a line of the worker: {0}")]
     NotAFrame(#[from] NotAFrame),
     /// A line without end.
-    #[error("a frame of the worker has no end")]
+    #[error("a frame of the worker has no end: {0}")]
     TooLong(#[from] LineTooLong),
     /// Something came before `hello`.
     #[error("the worker's first frame is `{found}`, not `hello`")]
@@ -356,6 +356,9 @@ mod tests {
         let log = r#"{"lease":7,"fact":{"log":{"level":"info","message":"m"}}}"#;
         assert!(talk.hear(log.as_bytes()).is_ok());
         assert_eq!(refusal(&mut talk, log), "the worker sends log messages without credit for them");
-        assert_eq!(refusal(&mut talk, "no\tframe"), "a line of the worker isn't a frame");
+        assert_eq!(
+            refusal(&mut talk, "no\tframe"),
+            "a line of the worker: `no\\tframe` isn't a frame: expected ident at line 1 column 2"
+        );
     }
 }

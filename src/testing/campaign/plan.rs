@@ -15,6 +15,7 @@ use crate::logic::limit::{OnLimit, TimeLimit};
 use crate::logic::search::Samples;
 use crate::logic::settings::LiveSetting;
 use crate::logic::space::{Space, choice, grid, int, uniform};
+use crate::logic::spec::PartSpec;
 use crate::logic::time::Moment;
 
 pub(super) const RUN: RunId = RunId::new(7);
@@ -266,10 +267,13 @@ fn setting(dice: &mut Dice) -> LiveSetting {
     let after = Duration::from_secs(dice.between(1, 40));
     let then = dice.pick([OnLimit::FinishStep, OnLimit::SaveThenStop, OnLimit::Kill]);
     let samples = Samples::Finite(dice.between(1, 16));
-    match dice.below(8) {
+    let rule = |limit: u64| PartSpec { kind: "iterations".into(), settings: serde_json::json!({ "limit": limit }) };
+    match dice.below(10) {
         0 => LiveSetting::TimeLimit(Some(TimeLimit { after, then })),
         1 => LiveSetting::TimeLimit(None),
         2 => LiveSetting::Samples(None),
+        3 => LiveSetting::Stop(None),
+        4 => LiveSetting::Stop(Some(vec![rule(dice.between(1, 12))])),
         _ => LiveSetting::Samples(Some(samples)),
     }
 }

@@ -112,7 +112,7 @@ impl Pause {
             return self.these.order("will be paused at its next report", ClientOrder::Pause);
         }
         self.these.each(|live, trial| {
-            let answer = live.ask(&Request::PauseAndWait(trial))?;
+            let answer = live.act(Request::PauseAndWait(trial))?;
             Done::saved(live, answer, "paused")
         })
     }
@@ -147,7 +147,7 @@ impl Save {
             return self.these.order("will be saved at its next report", ClientOrder::Save);
         }
         self.these.each(|live, trial| {
-            let answer = live.ask(&Request::SaveAndWait(trial))?;
+            let answer = live.act(Request::SaveAndWait(trial))?;
             Done::saved(live, answer, "saved")
         })
     }
@@ -261,7 +261,7 @@ impl Stop {
         if self.now {
             live.order(ClientOrder::StopAll)?;
         } else {
-            live.ask(&Request::Drain { within_s: Duration::from_secs(self.drain).as_secs_f64() })?;
+            live.act(Request::Drain { within_s: Duration::from_secs(self.drain).as_secs_f64() })?;
         }
         let ended = match events {
             None => false,

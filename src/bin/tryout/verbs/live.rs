@@ -55,8 +55,17 @@ impl Live {
         ask(&mut self.client, &self.dir, request)
     }
 
+    /// Asks for what changes something, by the user's name if the system says it.
+    pub(crate) fn act(&mut self, request: Request) -> Result<Answer, Problem> {
+        let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+        self.ask(&match user {
+            Ok(user) => request.by(&user),
+            Err(_) => request,
+        })
+    }
+
     pub(crate) fn order(&mut self, order: ClientOrder) -> Result<Option<TrialId>, Problem> {
-        match self.ask(&Request::Order(order))? {
+        match self.act(Request::Order(order))? {
             Answer::Done { trial } => Ok(trial),
             other => Err(unexpected(&other)),
         }

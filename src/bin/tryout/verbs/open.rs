@@ -74,13 +74,15 @@ impl Run {
         }
     }
 
-    /// A trial by its number or its id.
+    /// A trial by its number, its id or its name.
     pub(crate) fn trial(&self, name: &str) -> Result<&TrialRecord, Problem> {
         let trials = self.results.trials();
         let found = match name.parse::<usize>() {
             Ok(number) => trials.get(number),
             Err(_) => name.parse().ok().and_then(|id| self.results.trial(id)),
         };
+        let named = || trials.iter().find(|trial| trial.name.as_deref() == Some(name));
+        let found = found.or_else(named);
         found.ok_or_else(|| {
             let there = match trials {
                 [] => "it has none yet".to_owned(),

@@ -15,7 +15,8 @@ use super::open::Which;
 /// Changes settings of a run that goes on.
 ///
 /// Each change is kept in the run's journal: a resumed run has it too. Of the run: `concurrency=8` (or `none`), `staged=4`,
-/// `machine={cpu=8,gpu=2}`, `space.lr={log_uniform=[1e-4,1e-2]}`, `samples=200`, `limits.time=8h` (or `none`; of all sessions together).
+/// `machine={cpu=8,gpu=2}`, `space.lr={log_uniform=[1e-4,1e-2]}`, `samples=200`, `limits.time=8h` (or `none`; of all sessions together),
+/// `stop={iterations={limit=50}}` (all rules from now on; or `none`, or `program` for those that the file has).
 /// With `--trial`, of one trial: `priority=5`, `resources={gpu=1}`. All are read before the first is made; they are made one by
 /// one, in the order of their names.
 #[derive(Debug, Args)]
@@ -33,7 +34,7 @@ pub(crate) struct Set {
     json: bool,
 }
 
-const OF_RUN: [&str; 6] = ["concurrency", "staged", "machine", "samples", "space", "limits"];
+const OF_RUN: [&str; 7] = ["concurrency", "staged", "machine", "samples", "space", "limits", "stop"];
 const OF_TRIAL: [&str; 2] = ["priority", "resources"];
 
 impl Set {
@@ -79,12 +80,11 @@ fn order(key: &str, value: Value, trial: Option<TrialId>) -> Result<ClientOrder,
         ("concurrency", None) if value == "none" => return Ok(ClientOrder::Concurrency(None)),
         ("concurrency", None) => (json!({ "concurrency": value }), "a whole number of at least 1, or none"),
         ("staged", None) => (json!({ "staged": value }), "a whole number of at least 1"),
-        ("space", None) => (json!({ "set_space": { "changes": value, "by": by() } }), "names, and what each may be"),
-        ("samples", None) => {
-            (json!({ "set": { "setting": { "samples": value }, "by": by() } }), "a whole number, or infinite")
-        }
-        ("limits", None) => {
-            (json!({ "set": { "setting": { "time_limit": time_limit(&value)? }, "by": by() } }), "a time")
+        ("space", None) => (json!({ "set_space": { "changes": value } }), "names, and what each may be"),
+        ("samples", None) => (json!({ "set": { "setting": { "samples": value } } }), "a whole number, or infinite"),
+        ("limits", None) => (json!({ "set": { "setting": { "time_limit": time_limit(&value)? } } }), "a time"),
+        ("stop", None) => {
+            (json!({ "set": { "setting": { "stop": stop_rules(value.clone()) } } }), "stop rules by their names")
         }
         ("machine", None) => (json!({ "resources": value }), "a table as in {cpu=8, gpu=2}"),
         ("priority", Some(trial)) => (json!({ "prioritise": [trial, value] }), "a whole number"),
@@ -120,7 +120,12 @@ fn time_limit(limits: &Value) -> Result<Value, Problem> {
     }
 }
 
-/// Who asks: the user's name, if the system says it.
-fn by() -> Option<String> {
-    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok()
+/// Rules as in a file's `stop`: by their names, or a list of such.
+fn stop_rules(rules: Value) -> Value {
+    match rules {
+        Value::Object(rules) => rules.into_iter().map(|(name, settings)| json!({ name: settings })).collect(),
+        none if none == "none" => json!([]),
+        program if program == "program" => Value::Null,
+        other => other,
+    }
 }

@@ -48,6 +48,7 @@ fn as_json(run: &Run, trial: &TrialRecord) -> Result<Value, Problem> {
     let mut object = serde_json::to_value(trial)?;
     object["value"] = json!(run.results.value(trial));
     object["id"] = json!(trial.id);
+    object["name"] = json!(trial.name);
     object["number"] = json!(trial.id.number());
     object["config"] = json!(&*trial.config);
     object["iterations"] = json!(trial.reported);
@@ -62,6 +63,9 @@ fn tell(out: &mut impl Write, run: &Run, trial: &TrialRecord) -> Result<(), Prob
         pairs.iter().map(|(name, value)| clean(&format!("{name}={value}"))).collect::<Vec<_>>().join(" ")
     };
     writeln!(out, "trial {} ({}) of {}: {}", trial.id.number(), trial.id, run.results.name(), trial.status)?;
+    if let Some(name) = &trial.name {
+        writeln!(out, "name: {}", clean(name))?;
+    }
     writeln!(out, "configuration: {}", pairs(flattened(&trial.config)))?;
     if let Some(last) = &trial.last {
         let metrics = last

@@ -15,7 +15,7 @@ use super::table::{Table, exact, shown};
 
 /// Shows a run's trials as a table.
 ///
-/// Columns are `trial`, `id`, `status`, `iterations`, `attempts`, `failures`, `checkpoints`, `seconds`, `ending`, `reason`, the values of
+/// Columns are `trial`, `id`, `name` (if trials have names), `status`, `iterations`, `attempts`, `failures`, `checkpoints`, `seconds`, `ending`, `reason`, the values of
 /// configurations (`lr`, or `config/lr` if a metric has the same name), and the metrics of last reports.
 #[derive(Debug, Args)]
 pub(crate) struct Trials {
@@ -45,8 +45,19 @@ pub(crate) struct Trials {
 }
 
 /// The columns that every trial has.
-const OWN: [&str; 10] =
-    ["trial", "id", "status", "iterations", "attempts", "failures", "checkpoints", "seconds", "ending", "reason"];
+const OWN: [&str; 11] = [
+    "trial",
+    "id",
+    "name",
+    "status",
+    "iterations",
+    "attempts",
+    "failures",
+    "checkpoints",
+    "seconds",
+    "ending",
+    "reason",
+];
 
 impl Trials {
     pub(crate) fn carry_out(self) -> Result<ExitCode, Problem> {
@@ -136,6 +147,7 @@ pub(crate) struct Rows {
 
 impl Rows {
     pub(crate) fn of(results: &Results) -> Self {
+        let named = results.trials().iter().any(|trial| trial.name.is_some());
         let rows: Vec<Map<String, Value>> = results.trials().iter().map(row).collect();
         let mut more: Vec<String> = Vec::new();
         let mut known = std::collections::HashSet::new();
@@ -145,13 +157,17 @@ impl Rows {
             }
         }
         more.sort_by_key(|name| (!name.starts_with("config/"), name.clone()));
-        Self { columns: OWN.iter().map(|name| (*name).to_owned()).chain(more).collect(), rows }
+        let own = OWN.iter().filter(|name| named || **name != "name").map(|name| (*name).to_owned());
+        Self { columns: own.chain(more).collect(), rows }
     }
 
     /// The columns that are shown unless it is said.
     fn shown(&self, objective: Option<&Objective>) -> Vec<String> {
         let metric = objective.map(|objective| objective.metric.clone());
-        let begin = ["trial", "status", "iterations"].map(str::to_owned).into_iter().chain(metric);
+        let begin = ["trial", "name", "status", "iterations"]
+            .into_iter()
+            .filter(|name| self.columns.iter().any(|known| known == name));
+        let begin = begin.map(str::to_owned).chain(metric);
         begin.chain(self.columns.iter().filter(|name| name.starts_with("config/")).cloned()).collect()
     }
 
@@ -216,6 +232,7 @@ fn row(trial: &TrialRecord) -> Map<String, Value> {
     };
     put("trial", trial.id.number().into());
     put("id", json!(trial.id));
+    put("name", json!(trial.name));
     put("status", json!(trial.status));
     put("iterations", trial.reported.into());
     put("attempts", trial.attempts.into());

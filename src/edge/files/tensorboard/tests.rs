@@ -27,6 +27,7 @@ fn added() -> ExperimentEvent {
         by: AddedBy::Searcher,
         from: None,
         rank: None,
+        name: None,
     })
 }
 

@@ -149,6 +149,7 @@ export class Trials {
       if (rows[i] < 0) this.left += 1;
     }
     for (const name of PLAIN) this.fillIn(this.columns.get(name), rows, batch[name]);
+    if (batch.name?.length) this.fillIn(this.named(), rows, batch.name);
     if (batch.why) {
       const words = batch.words ?? [];
       this.fillIn(this.columns.get('why'), rows, batch.why.map((w) => (w === null || w === undefined ? null : words[w] ?? null)));
@@ -159,6 +160,17 @@ export class Trials {
     this.of = Math.max(this.of, this.n);
     if (batch.position !== undefined) this.position = Math.max(this.position, batch.position);
     return this.n - before;
+  }
+
+  /** The column of names, which few runs have. */
+  named() {
+    let column = this.columns.get('name');
+    if (column === undefined) {
+      column = new Column(this.capacity);
+      column.becomeWords();
+      this.columns.set('name', column);
+    }
+    return column;
   }
 
   fillIn(column, rows, values) {

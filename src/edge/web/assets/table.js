@@ -15,6 +15,7 @@ function columnsOf(app) {
   const logs = new Set((header.parameters ?? []).filter((p) => p.log).map((p) => p.name));
   const list = [
     { key: 'number', label: 'Trial', width: 76, fixed: true },
+    ...(trials.get('name') ? [{ key: 'name', label: 'Name', width: 180 }] : []),
     { key: 'status', label: 'Status', width: 116, status: true },
     { key: 'iteration', label: 'Iterations', width: 96 },
     ...(objective ? [{ key: 'value', label: line(objective), width: 108, title: 'the last value of the objective' }, { key: 'best_value', label: 'Best', width: 108, title: 'the best value of the objective in any report', more: true }] : []),

@@ -111,7 +111,7 @@ export class TrialPanel {
   render(other) {
     const d = this.detail;
     fill(this.mark, statusMark(STATUS_KEYS.indexOf(d.status)));
-    say(this.sub, line(d.id ?? ''));
+    say(this.sub, line(d.name ? `${d.name} · ${d.id}` : d.id ?? ''));
     this.actions.update(d);
     const whys = [['Now', d.waits], ['Reason', d.reason], ['Ended', d.ending]].filter(([, v]) => v);
     fill(this.why, whys.map(([k, v]) => el('p', {}, el('b', { text: k }), ` ${line(v)}`)));

@@ -59,6 +59,9 @@ pub(super) fn columns(state: &State, numbers: impl Iterator<Item = u32>, chosen:
         }
     }
     columns.shown = columns.number.len();
+    if columns.name.iter().all(Option::is_none) {
+        columns.name = Vec::new();
+    }
     columns.words = builder.words;
     columns.parameters = builder.parameters.finish(columns.shown);
     columns.metrics = builder.metrics.finish(columns.shown);
@@ -78,6 +81,7 @@ fn row(state: &State, record: &TrialRecord, columns: &mut Columns, builder: &mut
     let (number, place) = (record.id.number(), columns.number.len());
     let seconds = |moment: crate::logic::time::Moment| moment.since_start().as_secs_f64();
     columns.number.push(number);
+    columns.name.push(record.name.clone());
     columns.status.push(record.status as u8);
     columns.iteration.push(record.last.as_ref().map_or(0, |last| last.iteration()));
     columns.value.push(state.rows.value_of(number));

@@ -28,6 +28,7 @@ pub(super) fn trial(state: &State, number: u32) -> Option<TrialPage> {
         position: state.position,
         number,
         id: record.id.to_string(),
+        name: record.name.as_ref().map(ToString::to_string),
         status: record.status.to_string(),
         config: record.config.as_map().clone(),
         waits: words::waits(record, state.ledger(), state.timeline.has_worker(number)),

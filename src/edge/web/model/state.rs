@@ -252,7 +252,7 @@ impl State {
             changes: space.changes,
             by: space.by,
         });
-        let set = |setting: &LiveSetting| EventKind::SettingChanged { setting: *setting, by: None };
+        let set = |setting: &LiveSetting| EventKind::SettingChanged { setting: setting.clone(), by: None };
         let kinds = limited.into_iter().chain(rescaled).chain(staged).chain(space).chain(run.settings.iter().map(set));
         self.edits.extend(kinds.filter_map(|kind| super::words::edit(&ExperimentEvent { at, kind })));
     }

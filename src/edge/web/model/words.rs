@@ -9,6 +9,7 @@ use crate::logic::event::{AddedBy, Ending, EventKind, ExperimentEvent, Outcome, 
 use crate::logic::schedule::Cohort;
 use crate::logic::search::Samples;
 use crate::logic::settings::LiveSetting;
+use crate::logic::stop::rules_in_words;
 use crate::logic::trial::Status;
 
 /// How a trial ended.
@@ -49,6 +50,7 @@ pub(super) fn of_run(kind: &EventKind) -> Option<(String, Option<Arc<str>>)> {
         EventKind::Abandoned { worker, .. } => {
             (format!("worker {worker} was left behind: it didn't stop within its grace"), None)
         }
+        EventKind::Asked { order, by, .. } => (format!("{by} asked for `{order}`"), None),
         EventKind::Closing { closing } => (format!("the run begins to end: {}", closing.outcome), None),
         EventKind::Finished { outcome } => (format!("the run ended: {outcome}"), None),
         other => {
@@ -85,6 +87,8 @@ fn setting_words(setting: &LiveSetting) -> String {
         LiveSetting::Samples(None) => "as many samples as the program says".to_owned(),
         LiveSetting::Samples(Some(Samples::Finite(count))) => format!("{count} samples"),
         LiveSetting::Samples(Some(Samples::Infinite)) => "samples without end".to_owned(),
+        LiveSetting::Stop(None) => "the program's stop rules".to_owned(),
+        LiveSetting::Stop(Some(rules)) => rules_in_words(rules),
         LiveSetting::TimeLimit(None) => "no time limit".to_owned(),
         LiveSetting::TimeLimit(Some(limit)) => format!("a time limit of {:?} ({})", limit.after, limit.then),
     }

@@ -108,6 +108,7 @@ impl Entry {
             | EventKind::Staged { .. }
             | EventKind::SpaceChanged { .. }
             | EventKind::SettingChanged { .. }
+            | EventKind::Asked { .. }
             | EventKind::Held { .. }
             | EventKind::Proceeded
             | EventKind::Closing { .. }

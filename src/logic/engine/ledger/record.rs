@@ -46,6 +46,9 @@ pub struct TrialRecord {
     /// Its name.
     #[serde(skip, default = "nobody")]
     pub id: TrialId,
+    /// What it is called besides, if the experiment names its trials.
+    #[serde(skip)]
+    pub name: Option<Arc<str>>,
     /// Its configuration.
     #[serde(skip)]
     pub config: Arc<Config>,
@@ -126,6 +129,7 @@ impl TrialRecord {
     pub(crate) fn new(id: TrialId, config: Arc<Config>) -> Self {
         Self {
             id,
+            name: None,
             config,
             by: AddedBy::default(),
             status: Status::Pending,
@@ -152,6 +156,11 @@ impl TrialRecord {
     pub(crate) fn reports(&self) -> impl DoubleEndedIterator<Item = &Report> {
         let only = self.last.as_deref().filter(|_| self.history.is_empty());
         self.history.iter().map(AsRef::as_ref).chain(only)
+    }
+
+    /// What it is called: its name, or its id if it has none.
+    pub fn called(&self) -> String {
+        self.name.as_ref().map_or_else(|| self.id.to_string(), ToString::to_string)
     }
 
     /// The failure that ended it; none if it ended otherwise.
@@ -302,9 +311,9 @@ pub(crate) struct Entry {
 impl Entry {
     /// Of a trial that waits to be launched, if this event adds one.
     pub(crate) fn added(event: &EventKind) -> Option<(TrialId, Self)> {
-        let EventKind::Added { trial, config, request, by, from, rank } = event else { return None };
+        let EventKind::Added { trial, config, request, by, from, rank, name } = event else { return None };
         let mut entry = Self::new(*trial, config.clone(), request.clone());
-        entry.record.by = *by;
+        (entry.record.by, entry.record.name) = (*by, name.clone());
         entry.open.iter_mut().for_each(|open| open.plan.rank = *rank);
         if let Some(checkpoint) = from.clone() {
             entry.record.reported = checkpoint.report.iteration();

@@ -92,7 +92,7 @@ impl RunRecord {
             EventKind::Reported { .. } => self.reports += 1,
             EventKind::Added { by: AddedBy::Searcher, .. } => self.suggested += 1,
             EventKind::Ended { ending: Ending::Withdrawn, .. } => self.withdraw(),
-            EventKind::SettingChanged { setting, .. } => setting.put(&mut self.settings),
+            EventKind::SettingChanged { setting, .. } => setting.clone().put(&mut self.settings),
             EventKind::Failed { .. } => self.failures += 1,
             EventKind::Launched { worker, lease, .. } => {
                 self.workers = self.workers.max(worker.number() + 1);
@@ -129,6 +129,7 @@ impl RunRecord {
             | EventKind::Stopping { .. }
             | EventKind::Prioritised { .. }
             | EventKind::Withdrawn { .. }
+            | EventKind::Asked { .. }
             | EventKind::Ended { .. }
             | EventKind::Worker { .. }
             | EventKind::Abandoned { .. }
@@ -147,7 +148,7 @@ impl RunRecord {
     pub(crate) fn samples(&self) -> Option<Samples> {
         self.settings.iter().find_map(|setting| match setting {
             LiveSetting::Samples(samples) => *samples,
-            LiveSetting::TimeLimit(_) => None,
+            LiveSetting::TimeLimit(_) | LiveSetting::Stop(_) => None,
         })
     }
 
@@ -155,7 +156,7 @@ impl RunRecord {
     pub(crate) fn time_limit(&self) -> Option<Option<TimeLimit>> {
         self.settings.iter().find_map(|setting| match setting {
             LiveSetting::TimeLimit(limit) => Some(*limit),
-            LiveSetting::Samples(_) => None,
+            LiveSetting::Samples(_) | LiveSetting::Stop(_) => None,
         })
     }
 

@@ -55,7 +55,8 @@ impl Entry {
             record.lineage = known.lineage;
         }
         record.config = record.lineage.last().map_or(known.config, |exploit| exploit.config.clone());
-        (record.id, record.by, record.stats, record.history) = (known.id, known.by, known.stats, known.history);
+        (record.id, record.name, record.by) = (known.id, known.name, known.by);
+        (record.stats, record.history) = (known.stats, known.history);
         record.last = last.or(known.last);
         record.reported = reported.unwrap_or(known.reported);
         let live = Live::at(State::Queued);

@@ -1,6 +1,7 @@
 //! Trials: all as columns, their curves, and one of them with all that is known.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -19,6 +20,10 @@ pub struct Columns {
     pub chosen: String,
     /// Their numbers.
     pub number: Vec<u32>,
+    /// What they are called besides; empty if trials have no names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Option<String>>)]
+    pub name: Vec<Option<Arc<str>>>,
     /// Their statuses: 0 to 4, in the order of [`Counts`](super::Counts).
     pub status: Vec<u8>,
     /// The iterations of their last reports.
@@ -150,8 +155,10 @@ pub struct TrialPage {
     pub position: u64,
     /// Its number.
     pub number: u32,
-    /// Its name.
+    /// Its id.
     pub id: String,
+    /// What it is called besides, if trials have names.
+    pub name: Option<String>,
     /// Its status, as in [`Counts`](super::Counts).
     pub status: String,
     /// Its configuration.
