@@ -5,10 +5,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use tryout::extend::RunId;
-use tryout::launch::{LaunchJob, LaunchNotice, LaunchSettings, Launcher, Slurm};
+use tryout::launch::{LaunchNotice, LaunchSettings, Launcher, Slurm};
 use tryout::prelude::Resources;
 
-use super::rig::{Rig, Seen, quick, shape};
+use super::rig::{Rig, Seen, job, quick, shape};
 
 /// Whether there is one.
 fn slurm() -> bool {
@@ -39,17 +39,6 @@ fn states(run: RunId) -> Vec<String> {
 fn nothing_is_left(run: RunId) {
     let left = states(run);
     assert!(left.iter().all(|state| state == "COMPLETING"), "{left:?}");
-}
-
-fn job(run: RunId, number: u64, of: Resources, command: &[&str]) -> LaunchJob {
-    LaunchJob {
-        name: format!("tryout-{run}-{number}"),
-        number,
-        shape: shape(of),
-        workers: 1,
-        command: command.iter().map(Into::into).collect(),
-        directory: None,
-    }
 }
 
 #[test]

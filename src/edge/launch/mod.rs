@@ -2,12 +2,14 @@
 
 mod call;
 mod driver;
+mod ray;
 mod shell;
 pub mod slurm;
 mod ssh;
 mod template;
 
 pub use driver::{AgentCommand, LaunchDriver, LaunchNotice, NoticeSink};
+pub use ray::Ray;
 pub use slurm::Slurm;
 pub use ssh::Ssh;
 pub use template::{CommandLauncher, Template};

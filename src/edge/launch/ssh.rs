@@ -238,7 +238,7 @@ impl Launcher for Ssh {
                 let signal = if self.cancelled.insert(id.clone()) { "TERM" } else { "KILL" };
                 // Another process may have its number by now.
                 script.push_str(&format!(
-                    "grep -qsz '^{NAME}=tryout-' /proc/{pid}/environ && kill -{signal} -- -{pid}\n"
+                    "grep -qsz '^{NAME}=tryout-' /proc/{pid}/environ && kill -s {signal} -- -{pid}\n"
                 ));
             }
             if !script.is_empty() {

@@ -229,8 +229,8 @@ impl Launcher for Slurm {
             return Err(words::refusal(called.words("sbatch")));
         }
         // `123`, or `123;cluster`. A site's plugin may say something before it.
-        let id = called.out.lines().rev().map(|line| line.split(';').next().unwrap_or(line).trim());
-        let id = id.filter(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit())).next();
+        let mut ids = called.out.lines().rev().map(|line| line.split(';').next().unwrap_or(line).trim());
+        let id = ids.find(|id| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()));
         id.map(str::to_owned).ok_or_else(|| LaunchError::Unavailable(called.words("sbatch")))
     }
 
