@@ -1,5 +1,4 @@
 //! What searchers that model count as an outcome, and whose state they take up.
-#![cfg(feature = "tpe")]
 
 mod common;
 

@@ -70,7 +70,6 @@ fn quasi_random_points() {
     conformance::searcher(|| Box::new(QuasiRandom::new(mixed(), 5).expect("it can be modelled")));
 }
 
-#[cfg(feature = "tpe")]
 #[test]
 fn searchers_that_estimate_densities() {
     use tryout::logic::search::{Model, Tpe};
@@ -83,7 +82,7 @@ fn searchers_that_estimate_densities() {
             .with("kind", choice(["a", "b"]))
             .with("o", optimizer)
     };
-    let tpe = move || Tpe::new(space(), 5).expect("it can be modelled");
+    let tpe = move || Tpe::new(space(), 5).expect("it can be modelled").candidates(8);
     conformance::searcher(move || Box::new(tpe()));
     conformance::searcher(move || Box::new(Capped::new(Box::new(tpe().model(Model::ByBudget).startup(3)), 60)));
 }

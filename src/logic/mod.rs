@@ -17,6 +17,7 @@ pub mod journal;
 pub mod limit;
 pub mod metrics;
 pub(crate) mod mix;
+pub(crate) mod normal;
 pub mod objects;
 pub(crate) mod once_in_a_while;
 pub(crate) mod one_line;

@@ -21,10 +21,9 @@ mod points;
 mod quasi_random;
 mod repeater;
 mod spec;
-#[cfg(any(feature = "tpe", feature = "cma-es", feature = "gp"))]
 mod study;
-#[cfg(feature = "tpe")]
 mod tpe;
+mod tried;
 mod variants;
 mod warm_start;
 mod within;
@@ -49,7 +48,6 @@ pub use repeater::Repeater;
 #[cfg(feature = "cli")]
 pub(crate) use spec::KINDS;
 pub use spec::from_spec;
-#[cfg(feature = "tpe")]
 pub use tpe::{Model, Tpe};
 pub use variants::{PresetWarning, Redraw, Samples, Variants};
 pub use warm_start::WarmStart;

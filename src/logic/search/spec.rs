@@ -23,7 +23,6 @@ pub(crate) const KINDS: Kinds<dyn Searcher> = Kinds {
         #[cfg(feature = "sobol")]
         kind!("QuasiRandom", |spec| Ok(Box::new(super::QuasiRandom::from_spec(spec)?)) => super::quasi_random::Settings),
         kind!("Repeater", repeated => repeater::Settings),
-        #[cfg(feature = "tpe")]
         kind!("Tpe", |spec| Ok(Box::new(super::Tpe::from_spec(spec)?)) => super::tpe::Settings),
         kind!("Variants", |spec| Ok(Box::new(Variants::from_spec(spec)?)) => super::variants::Settings),
         kind!("WarmStart", read::<WarmStart> => WarmStart),

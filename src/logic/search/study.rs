@@ -1,5 +1,6 @@
 //! What every searcher that models a space keeps: the points that are being tried, and what came of those that were.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,24 @@ pub(super) struct Outcome {
     /// Less is better, whatever the objective's mode; infinite if nothing came of it.
     #[serde(with = "float")]
     pub(super) value: f64,
+    /// The iteration at which it was stopped, if it wasn't left to its end: then the value is none to compare with those of trials
+    /// that were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) stopped: Option<u64>,
+}
+
+impl Outcome {
+    /// The better first: those of trials that came to their end, by value; then those that were stopped, the later the better, and by
+    /// value; then those of which nothing came.
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        let class = |outcome: &Self| match outcome {
+            Self { value, .. } if !value.is_finite() => 2,
+            Self { stopped: Some(_), .. } => 1,
+            _ => 0,
+        };
+        let later = || other.stopped.cmp(&self.stopped);
+        class(self).cmp(&class(other)).then_with(later).then_with(|| self.value.total_cmp(&other.value))
+    }
 }
 
 /// The points of one searcher.
@@ -67,6 +86,11 @@ impl Study {
     /// The points that are being tried.
     pub(super) fn trying(&self) -> impl Iterator<Item = &Point> {
         self.state.trying.values()
+    }
+
+    /// The same, with the trials that try them.
+    pub(super) fn live(&self) -> impl Iterator<Item = (TrialId, &Point)> {
+        self.state.trying.iter().map(|(trial, point)| (*trial, point))
     }
 
     pub(super) fn asked(&self) -> u64 {
@@ -127,13 +151,16 @@ impl Study {
     /// What a trial has reported so far, at its point.
     pub(super) fn so_far(&self, trial: TrialId, last: Option<&Report>) -> Option<Outcome> {
         let point = self.state.trying.get(&trial)?.clone();
-        Some(Outcome { point, value: self.value(last.map(|last| &last.metrics)) })
+        Some(Outcome { point, value: self.value(last.map(|last| &last.metrics)), stopped: None })
     }
 
     /// A trial has ended. Answers what came of it, if it was one of these, and if anything came of it: one that somebody
     /// ended before it reported might have been good.
     pub(super) fn end(&mut self, trial: TrialId, ending: Ending, last: Option<&Report>) -> Option<Outcome> {
-        let outcome = self.so_far(trial, last.filter(|_| ending != Ending::Error))?;
+        let mut outcome = self.so_far(trial, last.filter(|_| ending != Ending::Error))?;
+        if matches!(ending, Ending::Scheduler | Ending::Client | Ending::Experiment) {
+            outcome.stopped = last.map(Report::iteration);
+        }
         self.state.trying.remove(&trial);
         (last.is_some() || matches!(ending, Ending::Done | Ending::Error)).then_some(outcome)
     }
@@ -147,13 +174,16 @@ impl Study {
 
     /// Keeps the best, and the newest of the others.
     fn forget(&mut self) {
-        let mut values: Vec<f64> = self.state.outcomes.iter().map(|outcome| outcome.value).collect();
-        let (_, bar, _) = values.select_nth_unstable_by(BEST, f64::total_cmp);
-        let (bar, old) = (*bar, self.state.outcomes.len() - (MEMORY - BEST));
+        let old = self.state.outcomes.len() - (MEMORY - BEST);
+        let mut order: Vec<usize> = (0..old).collect();
+        let outcomes = &self.state.outcomes;
+        order.sort_by(|one, other| outcomes[*one].compare(&outcomes[*other]));
+        let mut kept = vec![false; old];
+        order.into_iter().take(BEST).for_each(|place| kept[place] = true);
         let mut place = 0;
-        self.state.outcomes.retain(|outcome| {
+        self.state.outcomes.retain(|_| {
             place += 1;
-            outcome.value < bar || place > old
+            kept.get(place - 1).copied().unwrap_or(true)
         });
     }
 
@@ -166,7 +196,7 @@ impl Study {
             let metric = &objective.metric;
             return Err(SearchError::new(format!("an outcome has no metric `{metric}`, which is what counts")));
         }
-        Ok(Outcome { point, value: self.value(Some(metrics)) })
+        Ok(Outcome { point, value: self.value(Some(metrics)), stopped: None })
     }
 
     /// What was kept is of another space or objective as little as it is of another searcher.

@@ -168,7 +168,6 @@ fn modelling() -> Vec<Named<dyn Searcher>> {
     vec![
         #[cfg(feature = "sobol")]
         searcher("QuasiRandom", |setup| Ok(Box::new(crate::logic::search::QuasiRandom::new(space(), setup.seed)?))),
-        #[cfg(feature = "tpe")]
         learner("Tpe", |setup| {
             use crate::logic::search::{Model, Tpe};
             let mut dice = Dice::new(setup.seed, "tpe");
