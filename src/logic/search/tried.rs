@@ -2,11 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
 use super::study::Point;
 use crate::logic::space::{AxisKind, Frame};
 
 /// No more places than this are looked at in search of one that wasn't tried.
 const MOST: u64 = 10_000;
+/// So many points are drawn at random in search of one, before all are gone through.
+const TRIES: usize = 20;
 
 /// The places of a space of choices and few numbers that were tried: to try one again teaches nothing. In a space with a number that may
 /// be any, nothing was tried.
@@ -38,11 +43,22 @@ impl Tried {
 
     /// A place that wasn't tried, the first from `start` on, a number from 0 to 1; none if all were, or there are too many to look
     /// at.
-    pub(super) fn left(&self, frame: &Frame, start: f64) -> Option<Vec<f64>> {
+    fn left(&self, frame: &Frame, start: f64) -> Option<Vec<f64>> {
         let all = self.sizes.iter().try_fold(1_u64, |all, size| all.checked_mul(*size).filter(|all| *all <= MOST))?;
         let first = (start * all as f64) as u64;
         let mut places = (0..all).map(|number| self.place(frame, (first + number) % all.max(1)));
         places.find(|draft| !self.has(frame, draft)).filter(|_| !self.sizes.is_empty())
+    }
+
+    /// A random point: a coordinate for each axis. One that wasn't tried, if there is one and the space is finite.
+    pub(super) fn anywhere(&self, frame: &Frame, random: &mut ChaCha8Rng) -> Vec<f64> {
+        let mut draw = || -> Vec<f64> { frame.axes().iter().map(|_| random.random()).collect() };
+        let first = draw();
+        if !self.has(frame, &first) {
+            return first;
+        }
+        let found = (0..TRIES).map(|_| draw()).find(|draft| !self.has(frame, draft));
+        found.or_else(|| self.left(frame, random.random())).unwrap_or(first)
     }
 
     fn place(&self, frame: &Frame, mut number: u64) -> Vec<f64> {

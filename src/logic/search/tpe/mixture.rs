@@ -165,7 +165,7 @@ fn cut_off(mean: f64, width: f64, random: &mut ChaCha8Rng) -> f64 {
 
 fn numbers(parts: &[Option<f64>], shares: &[f64], axes: usize, role: Role) -> Column {
     let widths: Vec<f64> = match role {
-        Role::Good => width::by_neighbours(parts),
+        Role::Good => width::by_neighbours(parts, axes),
         Role::Bad => vec![width::even(parts, shares, axes); parts.len()],
     };
     let widths: Vec<f64> = parts.iter().zip(widths).map(|(part, width)| part.map_or(PRIOR_WIDTH, |_| width)).collect();

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use self::propose::{anywhere, likeliest};
+use self::propose::likeliest;
 use self::split::split;
 use super::study::{Outcome, Point, Study};
 use super::tried::Tried;
@@ -228,7 +228,7 @@ impl Tpe {
         let tried = outcomes.iter().map(|outcome| &outcome.point).chain(self.study.trying());
         let tried = Tried::new(frame, tried);
         if outcomes.len() < startup as usize || random.random::<f64>() < random_share {
-            return anywhere(frame, &tried, &mut random);
+            return tried.anywhere(frame, &mut random);
         }
         let (good, mut bad) = split(outcomes, recent as usize);
         if running_as_bad {
