@@ -19,6 +19,7 @@ mod nsga2;
 mod points;
 #[cfg(feature = "sobol")]
 mod quasi_random;
+mod ranking;
 mod repeater;
 mod spec;
 mod study;

@@ -127,6 +127,10 @@ pub(super) struct Settings {
     recent: u32,
     #[serde(default = "yes")]
     running_as_bad: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    objectives: Vec<Objective>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    constraints: Vec<String>,
 }
 
 fn ten() -> u32 {
@@ -161,6 +165,8 @@ impl Tpe {
             random_share: 0.0,
             recent: twenty_five(),
             running_as_bad: yes(),
+            objectives: Vec::new(),
+            constraints: Vec::new(),
         };
         Ok(Self { settings, study, state: State::default() })
     }
@@ -185,6 +191,16 @@ impl Tpe {
 
         /// Whether a trial that runs counts as bad until more is known, so that no two at a time try nearly the same. Default true.
         running_as_bad(whether: bool) => settings.running_as_bad = whether;
+
+        /// Several objectives, in the place of the experiment's: good are the points that no other dominates, then those of the next
+        /// front, and of a front that hasn't room as a whole those that together dominate most. Every report must have a number for
+        /// each. Default none: the experiment's objective is the only one.
+        objectives(objectives: &[Objective]) => settings.objectives = objectives.to_vec();
+
+        /// Metrics that must be at most 0 for a trial to be of use, such as the memory it took less what there is. One that is above
+        /// counts as worse than all that came to something otherwise, by how much all of them are above together; one that lacks a
+        /// number counts as above all. Default none.
+        constraints(metrics: &[&str]) => settings.constraints = metrics.iter().map(|metric| (*metric).to_owned()).collect();
     }
 
     pub(super) fn from_spec(spec: &PartSpec) -> Result<Self, SpecError> {
@@ -294,7 +310,21 @@ impl Searcher for Tpe {
         Check(PART).require(candidates > 0, "candidates", candidates, "at least 1")?;
         let is_share = (0.0..=1.0).contains(&random_share);
         Check(PART).require(is_share, "random_share", random_share, "from 0 to 1")?;
-        self.study.prepare(PART, objective)
+        let Settings { objectives, constraints, .. } = &self.settings;
+        let mut names = objectives.iter().map(|objective| &objective.metric).chain(constraints);
+        let named = names.all(|name| !name.is_empty());
+        Check(PART).require(
+            named,
+            "objectives",
+            "a metric without a name",
+            "names, as in `loss` or `test/accuracy`",
+        )?;
+        if objectives.is_empty() {
+            self.study.prepare(PART, objective)?;
+        }
+        let objectives = if objectives.is_empty() { self.study.objectives().to_vec() } else { objectives.clone() };
+        self.study.judge_by(&objectives, constraints);
+        Ok(())
     }
 
     fn space_with(&self, changes: &Space) -> Result<Space, SearchError> {

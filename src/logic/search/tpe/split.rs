@@ -1,6 +1,7 @@
 //! Which outcomes are good, which are bad, and how much each of them counts.
 
 use super::mixture::Observations;
+use crate::logic::search::ranking::best;
 use crate::logic::search::study::Outcome;
 
 /// The good ones are the best tenth of all, and no more than these.
@@ -9,23 +10,24 @@ const MOST_GOOD: f64 = 25.0;
 
 /// The good ones and the bad ones. Of the bad ones the newest `recent` count in full, and the others the less the older they are.
 pub(super) fn split(outcomes: &[Outcome], recent: usize) -> (Observations<'_>, Observations<'_>) {
-    let mut order: Vec<usize> = (0..outcomes.len()).collect();
-    order.sort_by(|one, other| outcomes[*one].compare(&outcomes[*other]));
     let count = (GOOD * outcomes.len() as f64).ceil().clamp(1.0, MOST_GOOD) as usize;
-    let mut rest = order.split_off(count.min(order.len()));
+    let mut is_good = vec![false; outcomes.len()];
+    let order = best(outcomes, count);
+    order.iter().for_each(|place| is_good[*place] = true);
+    // As they came.
+    let rest: Vec<&Outcome> =
+        outcomes.iter().zip(is_good).filter_map(|(outcome, good)| (!good).then_some(outcome)).collect();
     let best: Vec<&Outcome> = order.iter().map(|place| &outcomes[*place]).collect();
     let mut good = Observations::default();
-    let next = rest.first().map(|place| &outcomes[*place]);
+    let next = rest.iter().copied().min_by(|one, other| one.compare(other));
     best.iter().zip(gains(&best, next)).for_each(|(outcome, weight)| good.push(&outcome.point, weight));
-    // As they came.
-    rest.sort_unstable();
     let mut bad = Observations::default();
     let fading = rest.len().saturating_sub(recent);
     for (place, outcome) in rest.iter().enumerate() {
         let least = 1.0 / rest.len() as f64;
         let way = place as f64 / fading.saturating_sub(1).max(1) as f64;
         let weight = if place < fading { least + (1.0 - least) * way } else { 1.0 };
-        bad.push(&outcomes[*outcome].point, weight);
+        bad.push(&outcome.point, weight);
     }
     (good, bad)
 }
@@ -33,7 +35,7 @@ pub(super) fn split(outcomes: &[Outcome], recent: usize) -> (Observations<'_>, O
 /// By how much each of the good ones is better than the best of the bad ones, 1 in the mean. All count the same if not all of them can
 /// be compared so.
 fn gains(best: &[&Outcome], next: Option<&Outcome>) -> Vec<f64> {
-    let is_whole = |outcome: &Outcome| outcome.value.is_finite() && outcome.stopped.is_none();
+    let is_whole = |outcome: &Outcome| outcome.is_whole() && outcome.others.is_empty();
     let gains: Vec<f64> = match next {
         Some(next) if is_whole(next) && best.iter().all(|outcome| is_whole(outcome)) => {
             best.iter().map(|outcome| next.value - outcome.value).collect()
@@ -49,7 +51,7 @@ mod tests {
     use super::*;
 
     fn outcome(value: f64, stopped: Option<u64>) -> Outcome {
-        Outcome { point: vec![Some(value)], value, stopped }
+        Outcome { point: vec![Some(value)], value, stopped, others: Vec::new(), excess: 0.0 }
     }
 
     fn values(observations: &Observations<'_>) -> Vec<f64> {
