@@ -57,7 +57,7 @@ pub use crate::logic::search::GaussianProcess;
 pub use crate::logic::search::QuasiRandom;
 #[doc(inline)]
 pub use crate::logic::search::{
-    Capped, ConcurrencyLimiter, Distinct, Nsga2, Points, Repeater, Samples, Tpe, Variants, WarmStart, Within,
+    Auto, Capped, ConcurrencyLimiter, Distinct, Nsga2, Points, Repeater, Samples, Tpe, Variants, WarmStart, Within,
 };
 #[doc(inline)]
 pub use crate::logic::settings::{Durability, Files};

@@ -5,7 +5,7 @@ mod common;
 use common::{report, trial};
 use tryout::extend::*;
 use tryout::logic::metrics::Counters;
-use tryout::logic::search::{Model, Tpe, WarmStart};
+use tryout::logic::search::{Auto, Model, Tpe, WarmStart};
 use tryout::logic::space::{choice, int, log_int, uniform};
 
 fn space() -> Space {
@@ -238,4 +238,32 @@ fn the_state_of_a_version_with_another_estimator_is_taken_up() {
     }
     let made = tryout::search::from_spec(&tryout::state::PartSpec { settings, ..spec }).expect("they have defaults");
     assert_eq!(made.spec().map(|spec| spec.settings), now.spec().map(|spec| spec.settings));
+}
+
+#[test]
+fn who_does_not_choose_is_told_what_was_chosen() {
+    let numbers = || Space::new().with("x", uniform(0.0, 1.0)).with("y", uniform(0.0, 1.0));
+    let auto = |space: Space| Auto::new(space, 5).expect("it can be modelled");
+    let choice = |auto: Auto| auto.choice().unwrap_or_default();
+    assert!(choice(auto(numbers())).starts_with("Tpe: "));
+    assert!(choice(auto(numbers()).objectives(&[Objective::min("a"), Objective::min("b")])).starts_with("Tpe: "));
+    assert!(choice(auto(numbers()).samples(60).parallel(20)).starts_with("Tpe: "));
+    #[cfg(all(feature = "gp", feature = "cma-es"))]
+    {
+        assert!(
+            choice(auto(numbers()).samples(60)).starts_with("GaussianProcess: the best for 60 trials of 2 variables")
+        );
+        assert!(choice(auto(numbers()).samples(400)).starts_with("CmaEs: "));
+    }
+    let several = || auto(numbers()).objectives(&[Objective::min("a"), Objective::min("b")]).samples(60);
+    let (mut one, mut other) = (several(), several());
+    one.prepare(None).expect("it has objectives");
+    other.prepare(None).expect("it has objectives");
+    run(&mut one, 20, |config| {
+        let x = config.number("x").unwrap_or(0.0);
+        Metrics::from([("a", x), ("b", 1.0 - x)])
+    });
+    other.restore(one.save().expect("it gives its state")).expect("it is its own");
+    assert_eq!(one.suggest(trial(20)).ok(), other.suggest(trial(20)).ok());
+    assert_eq!(one.objectives().len(), 2);
 }

@@ -87,6 +87,7 @@ fn main() {
     }
     match arguments.first().map(String::as_str) {
         Some("serve") => suites::serve(),
+        Some("speed") => suites::speed(&setup(&arguments).searcher),
         Some("suites") => suites::print(&setup(&arguments)),
         _ => {
             functions();

@@ -8,6 +8,7 @@ use tryout::logic::event::Ending;
 use tryout::logic::ids::{RunId, TrialId};
 use tryout::logic::metrics::{Counters, Metrics, Objective};
 use tryout::logic::search::{Searcher, Suggestion};
+use tryout::logic::space::{Space, choice, int, uniform};
 
 use crate::problems::{self, Problem};
 use crate::{Make, median, searchers};
@@ -100,6 +101,34 @@ pub(crate) fn print(setup: &Setup) {
     }
     if let Some(peer) = &setup.peer {
         compare(&ours, &read(peer));
+    }
+}
+
+/// What a suggestion costs, by how many trials it has heard of: ten axes, six of them numbers.
+pub(crate) fn speed(name: &str) {
+    let Some((_, make)) = searchers().into_iter().find(|(known, _)| *known == name) else {
+        return println!("there is no searcher {name}");
+    };
+    let mut space = (0..6).fold(Space::new(), |space, number| space.with(format!("x{number}"), uniform(0.0, 1.0)));
+    for number in 0..2 {
+        space = space.with(format!("n{number}"), int(0, 16)).with(format!("c{number}"), choice(["a", "b", "c"]));
+    }
+    for trials in [100, 1_000, 10_000] {
+        let Some(mut searcher) = make(space.clone(), 1) else { return };
+        let _ = searcher.prepare(Some(&Objective::min("value")));
+        for number in 0..trials {
+            let Ok(config) = space.sample(2, number) else { return };
+            let value: f64 =
+                (0..6).filter_map(|axis| config.number(&format!("x{axis}"))).map(|x| (x - 0.3).powi(2)).sum();
+            let _ = searcher.observe(&config, &Metrics::from([("value", value)]));
+        }
+        let began = std::time::Instant::now();
+        for number in 0..50 {
+            let trial = TrialId::new(RunId::new(1), number);
+            let _ = searcher.suggest(trial);
+            searcher.on_end(trial, Ending::Client, None);
+        }
+        println!("{name}, {trials} trials: {:.2} ms a suggestion", began.elapsed().as_secs_f64() * 1e3 / 50.0);
     }
 }
 

@@ -8,6 +8,7 @@ use super::space::{Space, SpaceError};
 use super::spec::{PartSpec, Refused};
 use super::state::{PartState, StateError};
 
+mod auto;
 mod capped;
 #[cfg(feature = "cma-es")]
 mod cma;
@@ -32,6 +33,7 @@ mod within;
 #[cfg(test)]
 mod tests;
 
+pub use auto::Auto;
 pub use capped::Capped;
 #[cfg(feature = "cma-es")]
 pub use cma::CmaEs;
@@ -277,6 +279,11 @@ pub trait Searcher: Send {
     /// If it can't go on; the run ends with that error.
     fn replay(&mut self, trial: TrialId, _config: &Config) -> Result<(), SearchError> {
         self.suggest(trial).map(|_| ())
+    }
+
+    /// Which searcher it has chosen, and why, if it is one that [chooses](Auto). The log says so when a run begins.
+    fn choice(&self) -> Option<String> {
+        self.inner()?.choice()
     }
 
     /// Its name in messages.

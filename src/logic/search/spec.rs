@@ -11,6 +11,7 @@ use crate::logic::spec::{Kinds, PartSpec, SpecError, kind, part_in_settings};
 pub(crate) const KINDS: Kinds<dyn Searcher> = Kinds {
     sort: "searcher",
     all: &[
+        kind!("Auto", |spec| Ok(Box::new(super::Auto::from_spec(spec)?)) => super::auto::Settings),
         kind!("Capped", read::<Capped> => Capped),
         #[cfg(feature = "cma-es")]
         kind!("CmaEs", |spec| Ok(Box::new(super::CmaEs::from_spec(spec)?)) => super::cma::Settings),

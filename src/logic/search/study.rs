@@ -187,7 +187,9 @@ impl Study {
         let value = |objective: &Objective| number(&objective.metric).map_or(f64::INFINITY, |is| -objective.score(is));
         let mut values = self.objectives.iter().map(value);
         let (value, others) = (values.next().unwrap_or(f64::INFINITY), values.collect());
-        let excess = self.constraints.iter().map(|metric| number(metric).map_or(f64::INFINITY, |is| is.max(0.0))).sum();
+        let above = |metric: &String| number(metric).map_or(f64::INFINITY, |is| is.max(0.0));
+        // Not a sum, which is -0 of nothing: that is another number than the 0 of a state.
+        let excess = self.constraints.iter().map(above).fold(0.0, |sum, above| sum + above);
         Outcome { point, value, stopped: None, others, excess }
     }
 

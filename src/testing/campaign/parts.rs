@@ -174,6 +174,7 @@ fn modelling() -> Vec<Named<dyn Searcher>> {
             let model = dice.pick([Model::AtEnd, Model::ByBudget]);
             Ok(Box::new(Tpe::new(space(), setup.seed)?.startup(dice.small(2, 6)).candidates(4).model(model)))
         }),
+        learner("Auto", |setup| Ok(Box::new(crate::logic::search::Auto::new(space(), setup.seed)?.parallel(4)))),
         #[cfg(feature = "cma-es")]
         learner("CmaEs", |setup| Ok(Box::new(crate::logic::search::CmaEs::new(space(), setup.seed)?.population(4)))),
         #[cfg(feature = "gp")]
