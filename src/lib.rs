@@ -52,7 +52,7 @@
 //! |---|---|
 //! | `console` (default) | `Console`: the progress line and the final table |
 //! | `process` (default) | trials in processes, on Unix |
-//! | `tpe`, `gp`, `cma-es`, `sobol`; `search` has them all | searchers that learn, and quasi-random points; `gp` also gives PB2 |
+//! | `gp`, `cma-es`, `sobol`; `search` has them all | more searchers that learn, and quasi-random points; `gp` also gives PB2 |
 //! | `cloud`; `cloud-aws`, `cloud-gcp`, `cloud-azure` | checkpoints and copies of runs in an object store, and the clients for three of them |
 //! | `parquet` | `results.parquet` |
 //! | `plot` | pictures of a run, as SVG and PNG |

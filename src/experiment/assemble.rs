@@ -131,6 +131,7 @@ impl Experiment {
         });
         self.log_if_wanted();
         let mut janitor = Janitor::new(store.clone());
+        let choice = searcher.choice();
         let mut engine = Engine::new(settings, searcher, scheduler, Box::new(stop::any(rules)));
         let session = session::begin(session::Start {
             place,
@@ -165,6 +166,9 @@ impl Experiment {
         };
         let id = parts.engine.settings().run;
         log::info!("run {id} of `{}`: seed {seed}", OneLine(&experiment.name));
+        if let Some(choice) = choice {
+            log::info!("run {id}: the searcher is {choice}");
+        }
         let (lock, path) = dir.unzip();
         let name = experiment.name.to_string();
         let summary =

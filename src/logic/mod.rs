@@ -23,6 +23,7 @@ pub(crate) mod link;
 pub mod metrics;
 pub(crate) mod mix;
 pub mod names;
+pub(crate) mod normal;
 pub mod objects;
 pub(crate) mod once_in_a_while;
 pub(crate) mod one_line;

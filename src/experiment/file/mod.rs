@@ -192,6 +192,9 @@ impl ExperimentFile {
         Ok(match program.backend(home) {
             AnyBackend::Worker(backend) => Box::new(backend),
             AnyBackend::Command(backend) => Box::new(backend),
+            AnyBackend::AskTell(_) => {
+                return Err("`ask_tell`: its trials are given to whoever asks, so a worker has nothing to run".to_owned());
+            }
         })
     }
 
