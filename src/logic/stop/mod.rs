@@ -36,7 +36,9 @@ pub use experiment_time::{ExperimentTime, experiment_time};
 pub use iterations::{MaxIterations, iterations};
 pub use no_improvement::{NoImprovement, no_improvement};
 pub use rules::Rules;
-pub(crate) use run_rules::{RunRules, in_words as rules_in_words, made as made_rules};
+#[cfg(feature = "web")]
+pub(crate) use run_rules::in_words as rules_in_words;
+pub(crate) use run_rules::{RunRules, made as made_rules};
 #[cfg(feature = "cli")]
 pub(crate) use spec::KINDS;
 pub use spec::from_spec;

@@ -26,6 +26,7 @@ pub(crate) fn made(specs: &[PartSpec]) -> Result<Any, String> {
 }
 
 /// What the rules are, in words.
+#[cfg(feature = "web")]
 pub(crate) fn in_words(specs: &[PartSpec]) -> String {
     match made(specs) {
         Ok(_) if specs.is_empty() => "no stop rule".to_owned(),
