@@ -5,7 +5,7 @@ use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-const DOCUMENTS: [&str; 23] = [
+const DOCUMENTS: [&str; 26] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -19,11 +19,14 @@ const DOCUMENTS: [&str; 23] = [
     "docs/from-ray.md",
     "docs/http.md",
     "docs/journal.md",
+    "docs/launchers.md",
     "docs/page.md",
     "docs/pictures.md",
     "docs/population.md",
     "docs/processes.md",
+    "docs/ray.md",
     "docs/results.md",
+    "docs/slurm.md",
     "docs/trial-states.md",
     "docs/worker-protocol.md",
     "python/README.md",

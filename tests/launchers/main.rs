@@ -4,3 +4,4 @@ mod ray;
 mod rig;
 mod slurm;
 mod ssh;
+mod templates;

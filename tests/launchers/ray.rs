@@ -34,7 +34,10 @@ fn ray_gives_workers_and_takes_them_back() {
     assert!(words.starts_with("Ray job tryout-00061-"), "{words}");
     rig.driver.want(shape(of), 2);
     rig.until("the third is gone", |seen| match seen {
-        Seen::Notice(LaunchNotice::Ended { job, .. }) => Some(assert!(*job != one && *job != two)),
+        Seen::Notice(LaunchNotice::Ended { job, .. }) => {
+            assert!(*job != one && *job != two);
+            Some(())
+        }
         _ => None,
     });
     assert!(rig.driver.close());

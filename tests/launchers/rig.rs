@@ -146,6 +146,13 @@ impl Rig {
     }
 }
 
+impl Drop for Rig {
+    /// A test that fails leaves nothing for the next.
+    fn drop(&mut self) {
+        self.driver.close();
+    }
+}
+
 fn worker(stream: TcpStream, sender: &Sender<Seen>, driver: &LaunchDriver, of: Arc<ResourceRequest>) {
     let (mut stream, mut line) = (BufReader::new(stream), String::new());
     stream.read_line(&mut line).expect("it says something");

@@ -79,7 +79,10 @@ fn slurm_says_what_a_job_waits_for_and_forgets_it_if_it_isn_t_wanted() {
     assert!(words.starts_with("Slurm job "), "{words}");
     rig.driver.want(shape(all), 1);
     rig.until("the second is gone", |seen| match seen {
-        Seen::Notice(LaunchNotice::Ended { job, .. }) => Some(assert_ne!(*job, first)),
+        Seen::Notice(LaunchNotice::Ended { job, .. }) => {
+            assert_ne!(*job, first);
+            Some(())
+        }
         _ => None,
     });
     assert_eq!(states(run), ["RUNNING"]);
@@ -133,7 +136,10 @@ fn slurm_preempts_and_another_job_takes_its_place() {
     let mut high = partition("high");
     let other = high.submit(&job(RunId::new(0xfffff), 1, all, &["sleep", "600"])).expect("it has four cores");
     rig.until("it is preempted", |seen| match seen {
-        Seen::Left(job) => Some(assert_eq!(*job, first)),
+        Seen::Left(job) => {
+            assert_eq!(*job, first);
+            Some(())
+        }
         _ => None,
     });
     rig.says("Resources");

@@ -1,6 +1,7 @@
 //! Launchers: systems that are asked for workers, and the thread that asks them.
 
 mod call;
+mod choose;
 mod driver;
 mod ray;
 mod shell;
@@ -8,6 +9,7 @@ pub mod slurm;
 mod ssh;
 mod template;
 
+pub use choose::launcher;
 pub use driver::{AgentCommand, LaunchDriver, LaunchNotice, NoticeSink};
 pub use ray::Ray;
 pub use slurm::Slurm;

@@ -123,17 +123,27 @@ fn hear(notice: LaunchNotice, words: &Words, hub: &Hub) {
 /// How an agent is started on another machine.
 pub(super) fn agent_command(agent: Vec<OsString>, join_file: &Path, worker: Vec<OsString>) -> io::Result<AgentCommand> {
     let join_file = std::path::absolute(join_file)?;
-    let agent = if agent.is_empty() { vec![tryout(), "worker".into()] } else { agent };
-    Ok(Arc::new(move |job, shape| {
-        let mut words = agent.clone();
-        words.extend(["--join".into(), join_file.clone().into_os_string(), "--job".into(), job.to_string().into()]);
-        words.extend(["--shape".into(), shape_text(shape).into()]);
-        if !worker.is_empty() {
-            words.push("--".into());
-            words.extend(worker.iter().cloned());
-        }
-        words
-    }))
+    Ok(Arc::new(move |job, shape| agent_line(&agent, &join_file, Some(job), shape, &worker)))
+}
+
+/// The command line of an agent: `agent`, or `tryout worker` if that is empty, with the join file, the number of its job, if it is one of a
+/// launcher's, its shape, and the program of a worker and its arguments, if there is one.
+pub fn agent_line(
+    agent: &[OsString],
+    join_file: &Path,
+    job: Option<u64>,
+    shape: &ResourceRequest,
+    worker: &[OsString],
+) -> Vec<OsString> {
+    let mut words = if agent.is_empty() { vec![tryout(), "worker".into()] } else { agent.to_vec() };
+    words.extend(["--join".into(), join_file.as_os_str().to_owned()]);
+    words.extend(job.into_iter().flat_map(|job| ["--job".into(), job.to_string().into()]));
+    words.extend(["--shape".into(), shape_text(shape).into()]);
+    if !worker.is_empty() {
+        words.push("--".into());
+        words.extend(worker.iter().cloned());
+    }
+    words
 }
 
 /// This very program if it is `tryout`, else the one that is found by its name.

@@ -56,6 +56,9 @@ pub(super) struct Hello {
     /// In how many seconds its allocation ends, if it knows.
     #[serde(default)]
     pub(super) ends_in: Option<u64>,
+    /// It only asks whether it could join.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) probe: bool,
 }
 
 /// The engine's answer.
@@ -102,6 +105,9 @@ pub struct Welcome {
     pub heard: u64,
     /// The run's name.
     pub name: String,
+    /// The engine's clock: seconds since 1970.
+    #[serde(default)]
+    pub now: f64,
     /// Seconds between two signs of life.
     pub heartbeat: f64,
     /// For how many seconds a broken connection may be healed.

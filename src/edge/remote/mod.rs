@@ -15,8 +15,9 @@ mod tls;
 mod transfer;
 mod workers;
 
-pub use agent::{Agent, AgentEnd, AgentError, Backends, Eviction};
+pub use agent::{Agent, AgentEnd, AgentError, Backends, Eviction, Probe, ProbeError, probe};
 pub(crate) use asks::Launching;
+pub use asks::agent_line;
 pub use frame::{SharedFiles, Welcome};
 pub use join_file::{JoinFile, JoinFileError};
 pub use workers::RemoteSettings;

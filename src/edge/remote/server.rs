@@ -21,6 +21,7 @@ use super::connection::{Parted, converse, websocket};
 use super::frame::{Again, Answer, Hello, Refusal, Welcome};
 use super::join_file::PROTOCOL;
 use super::peer::{Hears, Peer};
+use crate::edge::host;
 use crate::edge::launch::LaunchDriver;
 use crate::edge::secret::Secret;
 use crate::logic::failure::FailureKind;
@@ -114,9 +115,10 @@ impl Hub {
             return Err(Refusal { why: "the run is over".to_owned(), may: Again::Over });
         }
         let known = self.peers().get(&hello.agent).cloned();
+        let now = host::since_1970().as_secs_f64();
         match (known, &hello.session) {
             (Some(peer), Some(session)) if *session == self.welcome.session && !peer.is_gone() => {
-                let welcome = Welcome { heard: peer.outbox.heard(), ..self.welcome.clone() };
+                let welcome = Welcome { heard: peer.outbox.heard(), now, ..self.welcome.clone() };
                 Ok((peer, welcome))
             }
             (_, Some(_)) => {
@@ -127,7 +129,7 @@ impl Hub {
             (None, None) => {
                 let join = JoinId::new(self.joins.fetch_add(1, Ordering::Relaxed));
                 let shape = hello.shape.clone().unwrap_or_else(|| self.default_shape.clone());
-                let welcome = Welcome { shape: Some(shape.clone()), ..self.welcome.clone() };
+                let welcome = Welcome { shape: Some(shape.clone()), now, ..self.welcome.clone() };
                 let agent = hello.agent.clone();
                 if let Some((launches, job)) = self.launches.get().zip(hello.job) {
                     launches.joined(job, shape.clone());
@@ -200,7 +202,8 @@ pub(super) async fn listen(listener: StdListener, acceptor: TlsAcceptor, hub: Ar
             let introduced = timeout(INTRODUCTION, welcome(stream, &acceptor, &hub)).await;
             drop(permit);
             match introduced {
-                Ok(Ok((socket, peer, connection))) => attend(socket, &peer, connection, &hub).await,
+                Ok(Ok(Some((socket, peer, connection)))) => attend(socket, &peer, connection, &hub).await,
+                Ok(Ok(None)) => {}
                 Ok(Err(why)) => hub.warn(&why),
                 Err(_) => hub.warn("it didn't say who it is within 10 s"),
             }
@@ -219,9 +222,13 @@ pub(super) async fn listen(listener: StdListener, acceptor: TlsAcceptor, hub: Ar
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
-/// Lets somebody in.
+/// Lets somebody in; nobody if it only asks whether it could.
 #[expect(clippy::result_large_err, reason = "the error is an HTTP response, as the crate has it")]
-async fn welcome(stream: TcpStream, acceptor: &TlsAcceptor, hub: &Hub) -> Result<(Socket, Arc<Peer>, u64), String> {
+async fn welcome(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    hub: &Hub,
+) -> Result<Option<(Socket, Arc<Peer>, u64)>, String> {
     // Frames are small, and somebody waits for each.
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
     let stream = acceptor.accept(stream).await.map_err(|error| format!("TLS: {error}"))?;
@@ -245,7 +252,13 @@ async fn welcome(stream: TcpStream, acceptor: &TlsAcceptor, hub: &Hub) -> Result
         Some(Err(error)) => Err(error.to_string()),
         None => Err("it left without a word".to_owned()),
     };
-    let (hello, heard) = hello.map(|hello| (hello.clone(), hello.heard))?;
+    let hello = hello?;
+    if hello.probe {
+        let now = host::since_1970().as_secs_f64();
+        say(&mut socket, &Answer::Welcome(Box::new(Welcome { now, ..hub.welcome.clone() }))).await?;
+        return Ok(None);
+    }
+    let heard = hello.heard;
     let introduced = hub.introduce(hello).and_then(|(peer, welcome)| {
         let connection = peer.outbox.take_over(heard).map_err(|why| Refusal { why, may: Again::Never })?;
         peer.rewind();
@@ -258,10 +271,14 @@ async fn welcome(stream: TcpStream, acceptor: &TlsAcceptor, hub: &Hub) -> Result
             (refusal.into(), Err(why))
         }
     };
-    let text = serde_json::to_string(&answer).map_err(|error| error.to_string())?;
-    socket.send(Message::text(text)).await.map_err(|error| error.to_string())?;
+    say(&mut socket, &answer).await?;
     let (peer, connection) = introduced?;
-    Ok((socket, peer, connection))
+    Ok(Some((socket, peer, connection)))
+}
+
+async fn say(socket: &mut Socket, answer: &Answer) -> Result<(), String> {
+    let text = serde_json::to_string(answer).map_err(|error| error.to_string())?;
+    socket.send(Message::text(text)).await.map_err(|error| error.to_string())
 }
 
 /// Stays with an agent until its connection is over, and waits for another one if it broke.

@@ -146,6 +146,7 @@ impl RemoteWorkers {
             session: random_hex::<8>()?,
             heard: 0,
             name: about.name,
+            now: 0.0,
             heartbeat: settings.heartbeat.as_secs_f64(),
             reconnect_for: settings.reconnect_for.as_secs_f64(),
             orphan_for: settings.orphan_for.as_secs_f64(),

@@ -193,7 +193,9 @@ impl ExperimentFile {
             AnyBackend::Worker(backend) => Box::new(backend),
             AnyBackend::Command(backend) => Box::new(backend),
             AnyBackend::AskTell(_) => {
-                return Err("`ask_tell`: its trials are given to whoever asks, so a worker has nothing to run".to_owned());
+                return Err(
+                    "`ask_tell`: its trials are given to whoever asks, so a worker has nothing to run".to_owned()
+                );
             }
         })
     }

@@ -17,6 +17,9 @@ pub(crate) struct Doctor {
     /// Where runs are to lie.
     #[arg(long, default_value = "runs")]
     dir: PathBuf,
+    /// Asks the engine of this join file, too, whether this machine could join its run: the port, TLS, the token, the clock, the files.
+    #[arg(long, value_name = "FILE")]
+    join: Option<PathBuf>,
     /// Writes JSON.
     #[arg(long)]
     json: bool,
@@ -24,7 +27,9 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     pub(crate) fn carry_out(self) -> Result<ExitCode, Problem> {
-        let findings = [
+        let joined = self.join.as_deref().map(joins).transpose()?;
+        let reached = joined.as_ref().is_none_or(|(_, reached)| *reached);
+        let mut findings = vec![
             ("tryout", Some(json!(env!("CARGO_PKG_VERSION")))),
             ("cores", std::thread::available_parallelism().ok().map(|cores| json!(cores.get()))),
             ("memory", memory().map(Value::from)),
@@ -39,12 +44,14 @@ impl Doctor {
             ("open files", limit("Max open files").map(Value::from)),
             ("processes", limit("Max processes").map(Value::from)),
         ];
+        findings.extend(joined.into_iter().flat_map(|(found, _)| found));
+        let code = if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE };
         let mut out = std::io::stdout().lock();
         if self.json {
             let object: Map<String, Value> =
                 findings.into_iter().map(|(name, value)| (name.replace(' ', "_"), value.unwrap_or_default())).collect();
             writeln!(out, "{}", Value::Object(object))?;
-            return Ok(ExitCode::SUCCESS);
+            return Ok(code);
         }
         for (name, value) in &findings {
             let value = match value {
@@ -61,8 +68,30 @@ impl Doctor {
         if missing("shell") {
             writeln!(out, "there is no `/bin/sh`: trials can't run in processes")?;
         }
-        Ok(ExitCode::SUCCESS)
+        Ok(code)
     }
+}
+
+/// Whether this machine could join a run, and whether the engine is reached.
+fn joins(file: &Path) -> Result<(Vec<(&'static str, Option<Value>)>, bool), Problem> {
+    let found = tryout::remote::probe(file).map_err(|error| Problem::given(&error))?;
+    let address = |(address, reached): &(String, Result<(), String>)| match reached {
+        Ok(()) => format!("{address}: the engine, TLS and token are right"),
+        Err(why) => format!("{address}: {why}"),
+    };
+    let reached = found.addresses.iter().any(|(_, reached)| reached.is_ok());
+    let words: Vec<String> = found.addresses.iter().map(address).collect();
+    let files = found.sees_files.map(|sees| match sees {
+        true => "seen from here: checkpoints are written there",
+        false => "not seen from here: checkpoints go over the connection",
+    });
+    let findings = vec![
+        ("run", Some(json!(found.run))),
+        ("engine", Some(json!(words))),
+        ("run's directory", files.map(Value::from)),
+        ("clock ahead", found.clock_ahead.map(|ahead| json!(format!("{ahead:.2} s")))),
+    ];
+    Ok((findings, reached))
 }
 
 fn line(path: &str) -> Option<String> {

@@ -8,6 +8,7 @@ mod doctor;
 mod export;
 mod gc;
 mod labels;
+mod launch;
 mod list;
 mod live;
 mod logs;
@@ -63,6 +64,7 @@ enum Verb {
     Watch(watch::Watch),
     Serve(serve::Serve),
     Worker(worker::Worker),
+    Launch(launch::Launch),
     Trials(trials::Trials),
     Show(show::Show),
     Why(why::Why),
@@ -143,6 +145,7 @@ pub(super) fn main() -> ExitCode {
         Verb::Watch(verb) => verb.carry_out(),
         Verb::Serve(verb) => verb.carry_out(),
         Verb::Worker(verb) => verb.carry_out(),
+        Verb::Launch(verb) => verb.carry_out(),
         Verb::Trials(verb) => verb.carry_out(),
         Verb::Show(verb) => verb.carry_out(),
         Verb::Why(verb) => verb.carry_out(),

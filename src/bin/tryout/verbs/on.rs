@@ -1,6 +1,6 @@
 //! `--on`: where the trials of an experiment file run, if not on this machine.
 
-use tryout::launch::{LaunchSettings, Launcher, Slurm};
+use tryout::launch::{LaunchSettings, Launcher, launcher};
 use tryout::remote::RemoteSettings;
 use tryout::{Experiment, ExperimentFile};
 
@@ -15,19 +15,13 @@ pub(crate) enum On {
 }
 
 impl On {
-    /// `join`, or a launcher with arguments that are handed on to it: `slurm --partition=gpu --time=60`.
+    /// `join`, or a launcher with words of its own: `slurm --partition=gpu --time=60`.
     pub(crate) fn read(text: &str) -> Result<Self, Problem> {
-        let mut words = text.split_whitespace();
-        match words.next() {
-            Some("join") if words.next().is_none() => Ok(Self::Hand),
-            Some("slurm") => Ok(Self::Launcher(Box::new(words.fold(Slurm::new(), |slurm, word| slurm.arg(word))))),
-            _ => {
-                let why = format!(
-                    "`--on {text}`: expected `slurm`, with arguments for `sbatch` behind it, or `join`, if workers are started by hand"
-                );
-                Err(Problem::Given(why))
-            }
+        if text.trim() == "join" {
+            return Ok(Self::Hand);
         }
+        let wrong = |why| Problem::Given(format!("`--on {text}`: {why}; or `join`, if workers are started by hand"));
+        launcher(text).map(Self::Launcher).map_err(wrong)
     }
 
     /// The experiment with its workers from there.

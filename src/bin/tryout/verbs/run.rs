@@ -53,7 +53,7 @@ pub(crate) struct Run {
     /// How long trials have to report and save when Ctrl-C ends the run; who takes longer goes back to its last checkpoint.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
-    /// Where the trials run, if not on this machine: `slurm`, with arguments for `sbatch` behind it, or `join`, for workers that are started by hand with `tryout worker`.
+    /// Where the trials run, if not on this machine: `slurm`, with arguments for `sbatch` behind it; `ray`; `ssh FILE` with a file of hosts; FILE.toml with a template of commands; or `join`, for workers that are started by hand with `tryout worker`.
     #[arg(long, value_name = "WHERE")]
     on: Option<String>,
     /// With `--on`: how many workers are asked for at most [default: 100].

@@ -43,7 +43,7 @@ pub(crate) struct Worker {
 /// What a shell expects of a program that SIGTERM has ended.
 const TERMINATED: u8 = 143;
 
-fn shape(text: &str) -> Result<ResourceRequest, String> {
+pub(super) fn shape(text: &str) -> Result<ResourceRequest, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
     ResourceRequest::from_units(value).map_err(|why| format!("{why}; expected amounts by name, as in {{\"cpu\": 2}}"))
 }

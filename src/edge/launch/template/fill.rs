@@ -12,8 +12,8 @@ const MIB: u64 = 1 << 20;
 
 /// The names that a command may have.
 const IN_SUBMIT: [&str; 15] = [
-    "command", "script", "name", "job", "n", "cpus", "gpus", "memory", "bytes", "time", "minutes", "seconds", "join",
-    "output", "prefix",
+    "command", "args", "script", "name", "job", "n", "cpus", "gpus", "memory", "bytes", "time", "minutes", "seconds",
+    "join", "output",
 ];
 
 /// A value: one word, or several.
@@ -53,6 +53,8 @@ impl Values {
             all.word("output", directory.join(format!("{}.out", job.name)));
         }
         all.0.insert("command", Value::Words(job.command.clone()));
+        let words: Vec<_> = job.command.iter().map(|word| word.to_string_lossy()).collect();
+        all.0.insert("args", Value::Lines(serde_json::Value::from(words).to_string()));
         all.0.insert("script", Value::Lines(shell::workers(job)));
         all
     }

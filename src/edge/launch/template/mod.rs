@@ -24,6 +24,7 @@ use fill::{Values, fill_script, fill_words, wrong_name};
 /// | name | what takes its place |
 /// |---|---|
 /// | `{command}` | as a word of its own: the agent and its arguments, each a word. Inside of a word, and in the script: quoted for a shell |
+/// | `{args}` | the same as a list in JSON, which is one in YAML too |
 /// | `{script}` | lines of shell that start all workers of the job, each with its own GPUs |
 /// | `{name}`, `{job}` | the job's name, `tryout-3fa01-12`, and its number |
 /// | `{n}` | how many workers it has |

@@ -19,7 +19,7 @@ use super::super::join_file::{JoinFile, JoinFileError};
 use super::super::tls::connector;
 
 /// How long one address may take to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
@@ -46,7 +46,7 @@ pub(super) async fn dial(join: &Path, hello: &Hello) -> Result<(Socket, Welcome)
     Err(DialError::Unreachable(why))
 }
 
-async fn reach(address: &str, file: &JoinFile, hello: &Hello) -> Result<(Socket, Answer), String> {
+pub(super) async fn reach(address: &str, file: &JoinFile, hello: &Hello) -> Result<(Socket, Answer), String> {
     let words = |error: std::io::Error| error.to_string();
     let stream = TcpStream::connect(address).await.map_err(words)?;
     stream.set_nodelay(true).map_err(words)?;

@@ -243,6 +243,6 @@ impl Listener<Down> for Arc<Life> {
 }
 
 /// Whether the run's directory is the one that is seen from here.
-fn is_seen(files: &SharedFiles) -> bool {
+pub(super) fn is_seen(files: &SharedFiles) -> bool {
     fs::read_to_string(files.run.join(&files.proof)).is_ok_and(|nonce| nonce == files.nonce)
 }

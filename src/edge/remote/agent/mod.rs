@@ -2,6 +2,7 @@
 
 mod dial;
 mod life;
+mod probe;
 mod store;
 
 use std::path::PathBuf;
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use futures::future::{Either, select};
 use tokio::sync::Notify;
+
+pub use self::probe::{Probe, ProbeError, probe};
 
 use self::dial::{DialError, Socket, dial};
 use self::life::{Life, Over};
@@ -243,6 +246,7 @@ impl Agent {
             boot: host::boot_id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ends_in: self.ends_in.map(|left| left.saturating_sub(began.elapsed()).as_secs()),
+            probe: false,
         }
     }
 

@@ -1,100 +1,51 @@
-//! The machine under launchers that are slow, refuse, lose, preempt and lie; in the end they heal, and every want must be met.
+//! The world around the machine: a launcher, its jobs, and whoever wants workers.
 
 use proptest::prelude::*;
 
-use super::*;
+use super::super::*;
+use super::Act;
 use crate::logic::pool::Resources;
-
-/// What the world does.
-#[derive(Clone, Copy, Debug)]
-#[rustfmt::skip]
-enum Act {
-    Want { shape: usize, workers: u32 },
-    /// The submission in flight is answered.
-    Submitted,
-    Refused,
-    Down,
-    /// The launcher says that it is down, and has the job.
-    GotIn,
-    /// The list in flight is answered: as it is, or as it was when it was asked for.
-    Listed { late: bool },
-    NotListed,
-    /// It doesn't show what it should, or shows what is gone.
-    Lies(usize),
-    /// Of the jobs that could, the one of this number.
-    Starts(usize),
-    Joins(usize),
-    Leaves(usize),
-    Ends(usize),
-    /// A job of an earlier session.
-    LeftOver {
-        running: bool,
-    },
-    Passes(u16),
-    Alarm,
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let some = || 0_usize..8;
-    prop_oneof![
-        4 => (0_usize..2, 0_u32..6).prop_map(|(shape, workers)| Act::Want { shape, workers }),
-        8 => Just(Act::Submitted),
-        1 => Just(Act::Refused),
-        1 => Just(Act::Down),
-        1 => Just(Act::GotIn),
-        6 => any::<bool>().prop_map(|late| Act::Listed { late }),
-        1 => Just(Act::NotListed),
-        1 => some().prop_map(Act::Lies),
-        6 => some().prop_map(Act::Starts),
-        6 => some().prop_map(Act::Joins),
-        2 => some().prop_map(Act::Leaves),
-        2 => some().prop_map(Act::Ends),
-        1 => any::<bool>().prop_map(|running| Act::LeftOver { running }),
-        2 => (0_u16..200).prop_map(Act::Passes),
-        8 => Just(Act::Alarm),
-    ]
-}
 
 /// A job as the launcher has it.
 #[derive(Clone, Debug)]
-struct Real {
-    number: u64,
-    shape: Arc<ResourceRequest>,
-    workers: u32,
-    joined: u32,
-    left: u32,
-    running: Option<Moment>,
-    cancelled: bool,
-    ended: bool,
-    foreign: bool,
+pub(super) struct Real {
+    pub(super) number: u64,
+    pub(super) shape: Arc<ResourceRequest>,
+    pub(super) workers: u32,
+    pub(super) joined: u32,
+    pub(super) left: u32,
+    pub(super) running: Option<Moment>,
+    pub(super) cancelled: bool,
+    pub(super) ended: bool,
+    pub(super) foreign: bool,
 }
 
 /// The launcher, its jobs, and whoever wants workers.
-struct World {
-    launches: Launches,
-    settings: LaunchSettings,
-    now: Moment,
-    jobs: Vec<Real>,
-    submit: Option<(u64, Arc<ResourceRequest>, u32)>,
+pub(super) struct World {
+    pub(super) launches: Launches,
+    pub(super) settings: LaunchSettings,
+    pub(super) now: Moment,
+    pub(super) jobs: Vec<Real>,
+    pub(super) submit: Option<(u64, Arc<ResourceRequest>, u32)>,
     /// The list in flight, as it was when it was asked for.
-    list: Option<Vec<LaunchListed>>,
-    wants: [u32; 2],
-    nevers: [bool; 2],
+    pub(super) list: Option<Vec<LaunchListed>>,
+    pub(super) wants: [u32; 2],
+    pub(super) nevers: [bool; 2],
     /// It has never lied.
-    honest: bool,
-    closed: bool,
+    pub(super) honest: bool,
+    pub(super) closed: bool,
 }
 
 fn run() -> RunId {
     RunId::new(7)
 }
 
-fn shape(number: usize) -> Arc<ResourceRequest> {
+pub(super) fn shape(number: usize) -> Arc<ResourceRequest> {
     Arc::new(ResourceRequest::single(Resources::cpus(number as u32 + 1)).expect("it asks for something"))
 }
 
 impl World {
-    fn new(settings: LaunchSettings) -> Self {
+    pub(super) fn new(settings: LaunchSettings) -> Self {
         Self {
             launches: Launches::new(run(), settings.clone()),
             settings,
@@ -109,7 +60,7 @@ impl World {
         }
     }
 
-    fn on(&mut self, input: LaunchInput) -> Result<(), TestCaseError> {
+    pub(super) fn on(&mut self, input: LaunchInput) -> Result<(), TestCaseError> {
         let mut out = Vec::new();
         self.launches.on(input, self.now, &mut out);
         for output in out {
@@ -161,7 +112,7 @@ impl World {
         if self.may_join(job) { job.workers - job.left } else { job.joined }
     }
 
-    fn may_join(&self, job: &Real) -> bool {
+    pub(super) fn may_join(&self, job: &Real) -> bool {
         job.running.is_none_or(|since| self.now < since + self.settings.connect_for)
     }
 
@@ -197,12 +148,12 @@ impl World {
     }
 
     /// The job of this number among those for which `may` holds.
-    fn pick(&self, number: usize, may: impl Fn(&Real) -> bool) -> Option<usize> {
+    pub(super) fn pick(&self, number: usize, may: impl Fn(&Real) -> bool) -> Option<usize> {
         let all: Vec<usize> = (0..self.jobs.len()).filter(|&at| !self.jobs[at].ended && may(&self.jobs[at])).collect();
         all.get(number % all.len().max(1)).copied()
     }
 
-    fn act(&mut self, act: Act) -> Result<(), TestCaseError> {
+    pub(super) fn act(&mut self, act: Act) -> Result<(), TestCaseError> {
         let not_now = |job| LaunchInput::NotSubmitted { job, error: LaunchError::Unavailable("down".to_owned()) };
         match act {
             Act::Want { shape: at, workers } => self.want(at, workers),
@@ -259,13 +210,13 @@ impl World {
         }
     }
 
-    fn want(&mut self, at: usize, workers: u32) -> Result<(), TestCaseError> {
+    pub(super) fn want(&mut self, at: usize, workers: u32) -> Result<(), TestCaseError> {
         self.wants[at] = workers;
         self.nevers[at] &= workers > 0;
         self.on(LaunchInput::Want { shape: shape(at), workers })
     }
 
-    fn alarm(&mut self) -> Result<(), TestCaseError> {
+    pub(super) fn alarm(&mut self) -> Result<(), TestCaseError> {
         match self.launches.deadline() {
             Some(at) => {
                 self.now = self.now.max(at);
@@ -275,7 +226,7 @@ impl World {
         }
     }
 
-    fn joins(&mut self, number: usize) -> Result<(), TestCaseError> {
+    pub(super) fn joins(&mut self, number: usize) -> Result<(), TestCaseError> {
         let may = |job: &Real| job.running.is_some() && job.joined + job.left < job.workers && self.may_join(job);
         let Some(at) = self.pick(number, may) else { return Ok(()) };
         self.jobs[at].joined += 1;
@@ -295,7 +246,7 @@ impl World {
     }
 
     /// A job ends: it is preempted, its time is over, it was cancelled.
-    fn ends(&mut self, number: usize, may: impl Fn(&Real) -> bool) -> Result<(), TestCaseError> {
+    pub(super) fn ends(&mut self, number: usize, may: impl Fn(&Real) -> bool) -> Result<(), TestCaseError> {
         let Some(at) = self.pick(number, may) else { return Ok(()) };
         self.jobs[at].ended = true;
         let (job, joined) = (self.jobs[at].number, std::mem::take(&mut self.jobs[at].joined));
@@ -304,96 +255,5 @@ impl World {
             self.on(LaunchInput::Left { job })?;
         }
         Ok(())
-    }
-
-    /// From now on everything works, and nothing is slow.
-    fn healed(&mut self) -> Result<(), TestCaseError> {
-        self.act(Act::Submitted)?;
-        self.act(Act::Listed { late: false })?;
-        while self.pick(0, |job| job.cancelled).is_some() {
-            self.ends(0, |job| job.cancelled)?;
-        }
-        while self.pick(0, |job| job.running.is_none()).is_some() {
-            self.act(Act::Starts(0))?;
-        }
-        // What is too late to join has lost its way: its job ends.
-        let lost = |job: &Real, world: &Self| job.running.is_some() && job.joined == 0 && !world.may_join(job);
-        while let Some(at) = (0..self.jobs.len()).find(|&at| !self.jobs[at].ended && lost(&self.jobs[at], self)) {
-            self.jobs[at].ended = true;
-        }
-        let may = |job: &Real, world: &Self| job.joined + job.left < job.workers && world.may_join(job);
-        while self.pick(0, |job| may(job, self)).is_some() {
-            self.joins(0)?;
-        }
-        self.alarm()
-    }
-
-    fn joined(&self, of: usize) -> u32 {
-        self.jobs.iter().filter(|job| !job.ended && job.shape == shape(of)).map(|job| job.joined).sum()
-    }
-
-    fn every_want_is_met(&mut self) -> Result<(), TestCaseError> {
-        for at in 0..2 {
-            if self.nevers[at] {
-                self.want(at, 0)?;
-                self.want(at, 2)?;
-            }
-        }
-        let met = |world: &Self| (0..2).all(|at| world.joined(at) >= world.wants[at] || world.nevers[at]);
-        for _ in 0..200 {
-            self.healed()?;
-            if met(self) {
-                break;
-            }
-        }
-        let most: u32 = (0..2).map(|at| self.joined(at)).sum();
-        prop_assert!(met(self) || most >= self.settings.most, "a want is stuck: {:?} {:?}", self.wants, self.launches);
-        Ok(())
-    }
-
-    fn all_ends(&mut self) -> Result<(), TestCaseError> {
-        self.wants = [0; 2];
-        self.on(LaunchInput::Close)?;
-        for _ in 0..200 {
-            if self.closed {
-                break;
-            }
-            self.healed()?;
-        }
-        prop_assert!(self.closed, "it never closes: {:?}", self.launches);
-        let forgotten = self.jobs.iter().find(|job| !job.ended && !job.cancelled);
-        prop_assert!(forgotten.is_none(), "a job was forgotten: {forgotten:?}");
-        Ok(())
-    }
-}
-
-fn settings() -> impl Strategy<Value = LaunchSettings> {
-    (1_u32..10, 1_u32..4, 1_u32..5, 0_u64..3).prop_map(|(most, per_job, backlog, pause)| LaunchSettings {
-        most,
-        per_job,
-        backlog,
-        pause: Duration::from_secs(pause),
-        // The jobs of the session before have lower numbers.
-        first_job: 100,
-        ..LaunchSettings::default()
-    })
-}
-
-proptest! {
-    #[test]
-    fn every_want_is_met_and_no_job_is_forgotten(
-        settings in settings(),
-        acts in prop::collection::vec(act(), 0..120),
-        close_early in any::<bool>(),
-    ) {
-        let mut world = World::new(settings);
-        world.on(LaunchInput::Tick)?;
-        for act in acts {
-            world.act(act)?;
-        }
-        if !close_early {
-            world.every_want_is_met()?;
-        }
-        world.all_ends()?;
     }
 }
