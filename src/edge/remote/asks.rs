@@ -116,7 +116,10 @@ fn hear(notice: LaunchNotice, words: &Words, hub: &Hub) {
         LaunchNotice::Submitted { job, id, shape, workers } => {
             log::info!("job {id} (number {job}) is asked for: {workers} of {shape}");
         }
-        LaunchNotice::Ended { job, words } => log::info!("job number {job} is gone: {}", OneLine(&words)),
+        LaunchNotice::Ended { job, words } => {
+            log::info!("job number {job} is gone: {}", OneLine(&words));
+            hub.lose_job(job, &words);
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The engine's end of one agent: it lives as long as the agent's worker, whichever connections carry what is said.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::connection::{Listener, Outbox};
@@ -24,6 +24,8 @@ pub(super) struct Peer {
     transfers: Transfers,
     /// What it was given when it became one of the run's workers.
     admitted: OnceLock<Admitted>,
+    /// Whether somebody is at the other end.
+    connected: AtomicBool,
     /// The lease of the last order.
     lease: AtomicU64,
     state: Mutex<State>,
@@ -53,6 +55,7 @@ impl Peer {
             leases: Leases::default(),
             transfers: Transfers::default(),
             admitted: OnceLock::new(),
+            connected: AtomicBool::new(false),
             lease: AtomicU64::new(0),
             state: Mutex::default(),
         }
@@ -74,6 +77,14 @@ impl Peer {
 
     pub(super) fn is_gone(&self) -> bool {
         *self.state() == State::Gone
+    }
+
+    pub(super) fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::Release);
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::Acquire)
     }
 
     pub(super) fn order_under(&self, lease: LeaseId) {

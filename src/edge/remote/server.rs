@@ -54,6 +54,8 @@ pub(super) struct Hub {
     joins: AtomicU64,
     over: AtomicBool,
     changed: Notify,
+    /// Jobs that are gone, by the word of whoever was asked for them.
+    ended: Mutex<HashMap<u64, String>>,
     refused: Mutex<OnceInAWhile>,
     began: Instant,
 }
@@ -72,6 +74,7 @@ impl Hub {
             joins: AtomicU64::new(0),
             over: AtomicBool::new(false),
             changed: Notify::new(),
+            ended: Mutex::default(),
             refused: Mutex::default(),
             began: Instant::now(),
         }
@@ -91,6 +94,24 @@ impl Hub {
         self.over.store(true, Ordering::Release);
         self.changed.notify_waiters();
         self.changed.notify_one();
+    }
+
+    /// The system that was asked for a job says that it is gone: nobody comes back to a connection that breaks.
+    pub(super) fn lose_job(&self, job: u64, words: &str) {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).insert(job, words.to_owned());
+        let lost: Vec<_> =
+            self.peers().values().filter(|peer| peer.hello.job == Some(job) && !peer.is_connected()).cloned().collect();
+        lost.iter().for_each(|peer| self.lose_with_job(peer));
+    }
+
+    /// Gives up a worker whose job is gone. Whether it is.
+    fn lose_with_job(&self, peer: &Arc<Peer>) -> bool {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(words) = peer.hello.job.and_then(|job| ended.get(&job)).cloned() else { return false };
+        drop(ended);
+        peer.lose(FailureKind::WorkerLost, &format!("the job of the worker on {} is gone: {words}", peer.hello.process));
+        self.forget(peer);
+        true
     }
 
     fn forget(&self, peer: &Arc<Peer>) {
@@ -283,11 +304,16 @@ async fn say(socket: &mut Socket, answer: &Answer) -> Result<(), String> {
 
 /// Stays with an agent until its connection is over, and waits for another one if it broke.
 async fn attend(socket: Socket, peer: &Arc<Peer>, connection: u64, hub: &Hub) {
+    peer.set_connected(true);
     let parted = converse(socket, connection, &peer.outbox, &Hears(peer), hub.heartbeat).await;
+    if peer.outbox.is_current(connection) {
+        peer.set_connected(false);
+    }
     match parted {
         Parted::Replaced => {}
         Parted::Finished => hub.forget(peer),
         Parted::Broken(_) if peer.is_gone() && peer.outbox.is_heard() => hub.forget(peer),
+        Parted::Broken(_) if hub.lose_with_job(peer) => {}
         Parted::Broken(why) => {
             log::debug!("the connection with {} broke: {}", peer.hello.process, OneLine(&why));
             tokio::time::sleep(hub.reconnect_for).await;

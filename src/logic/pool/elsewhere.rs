@@ -6,6 +6,7 @@
 //! once, isn't decided here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,14 @@ pub struct Joined {
     /// What is heard of those that haven't joined yet, in the words of whoever was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub says: Option<Arc<str>>,
+}
+
+impl fmt::Display for Joined {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { shape, wanted, idle, joined, says } = self;
+        write!(f, "{joined} workers of {shape} have joined, {idle} of them idle; {wanted} are wanted")?;
+        says.as_ref().filter(|_| wanted > joined).map_or(Ok(()), |says| write!(f, "; {says}"))
+    }
 }
 
 impl Pool {

@@ -52,6 +52,9 @@ fn now(run: &Run) -> Option<(RunStatus, PoolStatus)> {
 fn tell_now(out: &mut impl Write, status: &RunStatus, pool: &PoolStatus) -> Result<(), Problem> {
     writeln!(out, "now: {}", in_words(status))?;
     writeln!(out, "free: {} of {}", pool.free, pool.total)?;
+    for joined in &pool.elsewhere {
+        writeln!(out, "elsewhere: {}", clean(&joined.to_string()))?;
+    }
     if let Some(cap) = &pool.cap {
         writeln!(out, "it shares the host with other runs, which leave it at most {cap}")?;
     }
