@@ -207,7 +207,7 @@ fn what_breaks_a_constraint_is_of_no_use() {
 #[test]
 fn several_objectives_are_sought_along_their_front() {
     let space = Space::new().with("x", uniform(-10.0, 10.0)).with("y", uniform(-10.0, 10.0));
-    let mut tpe = Tpe::new(space, 5).expect("fine").objectives(&[Objective::min("cost"), Objective::max("gain")]);
+    let mut tpe = Tpe::new(space, 5).expect("fine").judged_by(&[Objective::min("cost"), Objective::max("gain")]);
     tpe.prepare(None).expect("it needs none of the experiment");
     let tried = run(&mut tpe, 150, |config| {
         let (x, y) = (config.number("x").unwrap_or(0.0), config.number("y").unwrap_or(0.0));
@@ -246,7 +246,7 @@ fn who_does_not_choose_is_told_what_was_chosen() {
     let auto = |space: Space| Auto::new(space, 5).expect("it can be modelled");
     let choice = |auto: Auto| auto.choice().unwrap_or_default();
     assert!(choice(auto(numbers())).starts_with("Tpe: "));
-    assert!(choice(auto(numbers()).objectives(&[Objective::min("a"), Objective::min("b")])).starts_with("Tpe: "));
+    assert!(choice(auto(numbers()).judged_by(&[Objective::min("a"), Objective::min("b")])).starts_with("Tpe: "));
     assert!(choice(auto(numbers()).samples(60).parallel(20)).starts_with("Tpe: "));
     #[cfg(all(feature = "gp", feature = "cma-es"))]
     {
@@ -255,7 +255,7 @@ fn who_does_not_choose_is_told_what_was_chosen() {
         );
         assert!(choice(auto(numbers()).samples(400)).starts_with("CmaEs: "));
     }
-    let several = || auto(numbers()).objectives(&[Objective::min("a"), Objective::min("b")]).samples(60);
+    let several = || auto(numbers()).judged_by(&[Objective::min("a"), Objective::min("b")]).samples(60);
     let (mut one, mut other) = (several(), several());
     one.prepare(None).expect("it has objectives");
     other.prepare(None).expect("it has objectives");

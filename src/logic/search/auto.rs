@@ -108,7 +108,7 @@ impl Auto {
 
     /// Several objectives, in the place of the experiment's. Default none.
     #[must_use]
-    pub fn objectives(self, objectives: &[Objective]) -> Self {
+    pub fn judged_by(self, objectives: &[Objective]) -> Self {
         self.set(|settings| settings.objectives = objectives.to_vec())
     }
 
@@ -147,7 +147,7 @@ impl Settings {
         let tpe = || Ok::<_, SpaceError>(Box::new(Tpe::new(self.space.clone(), self.seed)?));
         if self.objectives.len() > 1 || !self.constraints.is_empty() {
             let metrics: Vec<&str> = self.constraints.iter().map(String::as_str).collect();
-            let tpe = Box::new(tpe()?.objectives(&self.objectives).constraints(&metrics));
+            let tpe = Box::new(tpe()?.judged_by(&self.objectives).constraints(&metrics));
             return Ok((tpe, "it takes several objectives and constraints".to_owned()));
         }
         let Some(samples) = self.samples else {

@@ -11,6 +11,10 @@ use crate::logic::space::{AxisKind, Frame};
 
 /// The width of the prior kernel, which stands in the middle of each range.
 const PRIOR_WIDTH: f64 = 1.0;
+/// At so many places between 0 and 1 the height of a kernel is found.
+const KNOTS: usize = 256;
+/// The logarithm of how much less than the densest kernel one may be that counts.
+const NOTHING: f64 = 30.0;
 /// The least mass of a cell, so that it has a logarithm.
 const LEAST: f64 = 1e-300;
 
@@ -63,8 +67,8 @@ impl<'a> Observations<'a> {
 
 /// The distributions of all kernels on one axis. The last kernel is the prior.
 enum Column {
-    /// Normal distributions, cut off at 0 and 1.
-    Numbers { means: Vec<f64>, widths: Vec<f64>, heights: Vec<f64> },
+    /// Normal distributions, cut off at 0 and 1; each with how narrow it is, and the logarithm of its height.
+    Numbers { means: Vec<f64>, narrowness: Vec<f64>, heights: Vec<f64> },
     /// For each kernel its row in a table of the logarithm of each value's probability; with the middle of each value.
     Table { rows: Vec<usize>, table: Vec<Vec<f64>>, middles: Vec<f64> },
 }
@@ -105,7 +109,7 @@ impl Mixture {
     pub(super) fn draw(&self, random: &mut ChaCha8Rng) -> Vec<f64> {
         let kernel = drawn(self.shares.iter().copied(), random);
         let part = |column: &Column| match column {
-            Column::Numbers { means, widths, .. } => cut_off(means[kernel], widths[kernel], random),
+            Column::Numbers { means, narrowness, .. } => cut_off(means[kernel], 1.0 / narrowness[kernel], random),
             Column::Table { rows, table, middles } => {
                 let row = &table[rows[kernel]];
                 middles[drawn(row.iter().map(|log| log.exp()), random)]
@@ -120,9 +124,9 @@ impl Mixture {
         logs.extend_from_slice(&self.logs);
         for ((column, part), place) in self.columns.iter().zip(point).zip(places) {
             match column {
-                Column::Numbers { means, widths, heights } => {
-                    for (((log, mean), width), height) in logs.iter_mut().zip(means).zip(widths).zip(heights) {
-                        let away = (part - mean) / width;
+                Column::Numbers { means, narrowness, heights } => {
+                    for (((log, mean), narrow), height) in logs.iter_mut().zip(means).zip(narrowness).zip(heights) {
+                        let away = (part - mean) * narrow;
                         *log += height - 0.5 * away * away;
                     }
                 }
@@ -133,7 +137,8 @@ impl Mixture {
             }
         }
         let top = logs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        top + logs.iter().map(|log| (log - top).exp()).sum::<f64>().ln()
+        // What is far below the top doesn't count.
+        top + logs.iter().filter(|log| **log > top - NOTHING).map(|log| (log - top).exp()).sum::<f64>().ln()
     }
 }
 
@@ -172,9 +177,28 @@ fn numbers(parts: &[Option<f64>], shares: &[f64], axes: usize, role: Role) -> Co
     let widths = [widths, vec![PRIOR_WIDTH]].concat();
     let means: Vec<f64> = parts.iter().map(|part| part.unwrap_or(0.5)).chain([0.5]).collect();
     // What all have in common cancels out.
-    let height = |(mean, width): (&f64, &f64)| -(width * mass(0.0, 1.0, *mean, *width)).ln();
-    let heights = means.iter().zip(&widths).map(height).collect();
-    Column::Numbers { means, widths, heights }
+    let height = |mean: f64, width: f64| -(width * mass(0.0, 1.0, mean, width)).ln();
+    let heights = match role {
+        Role::Good => means.iter().zip(&widths).map(|(mean, width)| height(*mean, *width)).collect(),
+        Role::Bad => heights_of_one_width(&means, &widths, height),
+    };
+    let narrowness = widths.iter().map(|width| 1.0 / width).collect();
+    Column::Numbers { means, narrowness, heights }
+}
+
+/// With one width for all but the prior the height depends on the place alone, and smoothly: it is found at some places, and between
+/// them on a line.
+fn heights_of_one_width(means: &[f64], widths: &[f64], height: impl Fn(f64, f64) -> f64) -> Vec<f64> {
+    let one = widths.iter().copied().fold(PRIOR_WIDTH, f64::min);
+    let known: Vec<f64> = (0..=KNOTS).map(|knot| height(knot as f64 / KNOTS as f64, one)).collect();
+    let between = |mean: f64| {
+        let place = (mean * KNOTS as f64).clamp(0.0, KNOTS as f64);
+        let knot = (place as usize).min(KNOTS - 1);
+        let way = place - knot as f64;
+        known[knot] * (1.0 - way) + known[knot + 1] * way
+    };
+    let each = means.iter().zip(widths);
+    each.map(|(mean, width)| if *width == one { between(*mean) } else { height(*mean, *width) }).collect()
 }
 
 /// One row for a kernel in the middle of each cell, and one for the prior.

@@ -195,7 +195,7 @@ impl Tpe {
         /// Several objectives, in the place of the experiment's: good are the points that no other dominates, then those of the next
         /// front, and of a front that hasn't room as a whole those that together dominate most. Every report must have a number for
         /// each. Default none: the experiment's objective is the only one.
-        objectives(objectives: &[Objective]) => settings.objectives = objectives.to_vec();
+        judged_by(objectives: &[Objective]) => settings.objectives = objectives.to_vec();
 
         /// Metrics that must be at most 0 for a trial to be of use, such as the memory it took less what there is. One that is above
         /// counts as worse than all that came to something otherwise, by how much all of them are above together; one that lacks a
