@@ -101,7 +101,9 @@ impl Hub {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).insert(job, words.to_owned());
         let lost: Vec<_> =
             self.peers().values().filter(|peer| peer.hello.job == Some(job) && !peer.is_connected()).cloned().collect();
-        lost.iter().for_each(|peer| self.lose_with_job(peer));
+        for peer in &lost {
+            self.lose_with_job(peer);
+        }
     }
 
     /// Gives up a worker whose job is gone. Whether it is.
@@ -109,7 +111,10 @@ impl Hub {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(words) = peer.hello.job.and_then(|job| ended.get(&job)).cloned() else { return false };
         drop(ended);
-        peer.lose(FailureKind::WorkerLost, &format!("the job of the worker on {} is gone: {words}", peer.hello.process));
+        peer.lose(
+            FailureKind::WorkerLost,
+            &format!("the job of the worker on {} is gone: {words}", peer.hello.process),
+        );
         self.forget(peer);
         true
     }
