@@ -164,6 +164,9 @@ pub enum SettingsError {
     /// The socket for other processes.
     #[error("the control socket: {0}")]
     Control(#[source] std::io::Error),
+    /// Workers can't be let in from elsewhere.
+    #[error("workers can't join from elsewhere: {0}")]
+    Remote(#[source] std::io::Error),
     /// The locks through which processes of a user share a host can't be used.
     #[error("the host can't be shared with other processes of this user: {0}")]
     SharedHost(#[source] std::io::Error),

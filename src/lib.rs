@@ -52,7 +52,7 @@
 //! |---|---|
 //! | `console` (default) | `Console`: the progress line and the final table |
 //! | `process` (default) | trials in processes, on Unix |
-//! | `tpe`, `gp`, `cma-es`, `sobol`; `search` has them all | searchers that learn, and quasi-random points; `gp` also gives PB2 |
+//! | `gp`, `cma-es`, `sobol`; `search` has them all | more searchers that learn, and quasi-random points; `gp` also gives PB2 |
 //! | `cloud`; `cloud-aws`, `cloud-gcp`, `cloud-azure` | checkpoints and copies of runs in an object store, and the clients for three of them |
 //! | `parquet` | `results.parquet` |
 //! | `plot` | pictures of a run, as SVG and PNG |
@@ -89,8 +89,12 @@ pub use error::{ControlError, RunError, SettingsError};
 pub use experiment::file::{ExperimentFile, FileError, Preview, Previewed, assign, schema};
 pub use experiment::{Control, Existing, Experiment, ExperimentHandle, GivenCheckpoint, NotImported};
 pub use failed::FailedTrials;
+#[cfg(all(feature = "remote", unix))]
+pub use paths::launch;
 #[cfg(feature = "plot")]
 pub use paths::plot;
+#[cfg(all(feature = "remote", unix))]
+pub use paths::remote;
 #[cfg(feature = "web")]
 pub use paths::web;
 pub use paths::{

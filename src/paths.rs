@@ -28,6 +28,12 @@ pub mod observe {
     pub use crate::ports::observer::{Observer, ObserverFault, Past};
 }
 
+/// Systems that are asked for workers: Slurm, and others.
+#[cfg(all(feature = "remote", unix))]
+pub mod launch {
+    pub use crate::edge::launch::*;
+}
+
 /// Pictures of a run.
 #[cfg(feature = "plot")]
 pub mod plot {
@@ -38,6 +44,12 @@ pub mod plot {
 #[cfg(feature = "web")]
 pub mod web {
     pub use crate::edge::web::*;
+}
+
+/// Workers that join from other machines.
+#[cfg(all(feature = "remote", unix))]
+pub mod remote {
+    pub use crate::edge::remote::*;
 }
 
 /// Files for others: rows, tables, TensorBoard, Optuna.

@@ -57,12 +57,9 @@ pub use crate::logic::search::GaussianProcess;
 #[cfg(feature = "sobol")]
 #[doc(inline)]
 pub use crate::logic::search::QuasiRandom;
-#[cfg(feature = "tpe")]
-#[doc(inline)]
-pub use crate::logic::search::Tpe;
 #[doc(inline)]
 pub use crate::logic::search::{
-    Capped, ConcurrencyLimiter, Distinct, Nsga2, Points, Repeater, Samples, Variants, WarmStart, Within,
+    Auto, Capped, ConcurrencyLimiter, Distinct, Nsga2, Points, Repeater, Samples, Tpe, Variants, WarmStart, Within,
 };
 #[doc(inline)]
 pub use crate::logic::settings::{Durability, Files};

@@ -1,12 +1,12 @@
 //! What searchers that model count as an outcome, and whose state they take up.
-#![cfg(feature = "tpe")]
 
 mod common;
 
 use common::{report, trial};
 use tryout::extend::*;
-use tryout::logic::search::{Model, Tpe, WarmStart};
-use tryout::logic::space::{choice, uniform};
+use tryout::logic::metrics::Counters;
+use tryout::logic::search::{Auto, Model, Tpe, WarmStart};
+use tryout::logic::space::{choice, int, log_int, uniform};
 
 fn space() -> Space {
     Space::new().with("x", uniform(0.0, 1.0))
@@ -155,4 +155,115 @@ fn what_was_learnt_outlasts_a_change_of_the_space() {
         let narrow = ask(&mut *learner, 30);
         assert!(narrow.last().is_some_and(|far| *far <= 1.0) && narrow[10] < 0.3, "{}: {narrow:?}", learner.name());
     }
+}
+
+/// What it suggests in so many trials that report what `metrics` says of each configuration.
+fn run(searcher: &mut dyn Searcher, trials: u32, metrics: impl Fn(&Config) -> Metrics) -> Vec<Config> {
+    let mut tried = Vec::new();
+    for number in 0..trials {
+        let Ok(Suggestion::Next(config)) = searcher.suggest(trial(number)) else { panic!("it goes on") };
+        let last = Counters::default().stamp(trial(number), metrics(&config), std::time::Duration::ZERO, 0.0);
+        searcher.on_end(trial(number), Ending::Done, Some(&last));
+        tried.push(config);
+    }
+    tried
+}
+
+#[test]
+fn a_finite_space_is_tried_in_full_before_anything_is_tried_twice() {
+    let inner = Space::new().with("steps", int(0, 3)).with("kind", "b");
+    let space = || {
+        let choices = choice([Space::new().with("kind", "a"), inner.clone()]);
+        Space::new().with("n", log_int(1, 5)).with("x", uniform(0.0, 1.0).quantized(0.5)).with("o", choices)
+    };
+    // Four times three times one and three.
+    let all = 4 * 3 * 4;
+    let mut searchers: Vec<Box<dyn Searcher>> = vec![Box::new(Tpe::new(space(), 5).expect("fine").startup(4))];
+    #[cfg(feature = "gp")]
+    searchers.push(Box::new(tryout::logic::search::GaussianProcess::new(space(), 5).expect("fine").startup(4)));
+    for mut searcher in searchers {
+        searcher.prepare(Some(&Objective::min("loss"))).expect("it is set well");
+        let loss = |config: &Config| Metrics::from([("loss", config.number("n").unwrap_or(9.0))]);
+        let tried = run(searcher.as_mut(), all, loss);
+        let different: std::collections::BTreeSet<String> = tried.iter().map(ToString::to_string).collect();
+        assert_eq!(different.len(), all as usize, "{}", searcher.name());
+        assert!(matches!(searcher.suggest(trial(all)), Ok(Suggestion::Next(_))), "and goes on");
+    }
+}
+
+#[test]
+fn what_breaks_a_constraint_is_of_no_use() {
+    let mut tpe = Tpe::new(space(), 5).expect("fine").constraints(&["excess"]);
+    tpe.prepare(Some(&Objective::min("loss"))).expect("it is set well");
+    let tried = run(&mut tpe, 80, |config| {
+        let x = config.number("x").unwrap_or(0.0);
+        Metrics::from([("loss", x), ("excess", 0.6 - x)])
+    });
+    let late: Vec<f64> = tried[40..].iter().filter_map(|config| config.number("x")).collect();
+    let near = late.iter().filter(|x| (0.55..0.7).contains(*x)).count();
+    assert!(near > 20, "the least that is allowed is 0.6: {late:?}");
+}
+
+#[test]
+fn several_objectives_are_sought_along_their_front() {
+    let space = Space::new().with("x", uniform(-10.0, 10.0)).with("y", uniform(-10.0, 10.0));
+    let mut tpe = Tpe::new(space, 5).expect("fine").objectives(&[Objective::min("cost"), Objective::max("gain")]);
+    tpe.prepare(None).expect("it needs none of the experiment");
+    let tried = run(&mut tpe, 150, |config| {
+        let (x, y) = (config.number("x").unwrap_or(0.0), config.number("y").unwrap_or(0.0));
+        Metrics::from([("cost", x * x + y * y), ("gain", -(x - 4.0).powi(2) - y * y)])
+    });
+    let x: Vec<f64> = tried[75..]
+        .iter()
+        .filter(|config| config.number("y").is_some_and(|y| y.abs() < 2.0))
+        .filter_map(|config| config.number("x"))
+        .filter(|x| (-0.5..4.5).contains(x))
+        .collect();
+    assert!(x.len() > 45, "{} of 75 are near the front", x.len());
+    assert!(x.iter().any(|x| *x < 1.0) && x.iter().any(|x| *x > 3.0), "all along it: {x:?}");
+}
+
+#[test]
+fn the_state_of_a_version_with_another_estimator_is_taken_up() {
+    let mut now = tpe(space(), Model::AtEnd);
+    let mut state = now.save().expect("it gives its state");
+    state["inner"]["outcomes"] =
+        serde_json::json!([{"point": [0.25], "value": 1.0}, {"point": [null], "value": "Infinity"}]);
+    now.restore(state).expect("what is new has defaults");
+    assert_eq!(outcomes(&now), [(0, 2)]);
+    let spec = now.spec().expect("it says what it is");
+    let mut settings = spec.settings.clone();
+    for name in ["random_share", "recent", "running_as_bad"] {
+        assert!(settings.as_object_mut().is_some_and(|map| map.remove(name).is_some()), "{name}");
+    }
+    let made = tryout::search::from_spec(&tryout::state::PartSpec { settings, ..spec }).expect("they have defaults");
+    assert_eq!(made.spec().map(|spec| spec.settings), now.spec().map(|spec| spec.settings));
+}
+
+#[test]
+fn who_does_not_choose_is_told_what_was_chosen() {
+    let numbers = || Space::new().with("x", uniform(0.0, 1.0)).with("y", uniform(0.0, 1.0));
+    let auto = |space: Space| Auto::new(space, 5).expect("it can be modelled");
+    let choice = |auto: Auto| auto.choice().unwrap_or_default();
+    assert!(choice(auto(numbers())).starts_with("Tpe: "));
+    assert!(choice(auto(numbers()).objectives(&[Objective::min("a"), Objective::min("b")])).starts_with("Tpe: "));
+    assert!(choice(auto(numbers()).samples(60).parallel(20)).starts_with("Tpe: "));
+    #[cfg(all(feature = "gp", feature = "cma-es"))]
+    {
+        assert!(
+            choice(auto(numbers()).samples(60)).starts_with("GaussianProcess: the best for 60 trials of 2 variables")
+        );
+        assert!(choice(auto(numbers()).samples(400)).starts_with("CmaEs: "));
+    }
+    let several = || auto(numbers()).objectives(&[Objective::min("a"), Objective::min("b")]).samples(60);
+    let (mut one, mut other) = (several(), several());
+    one.prepare(None).expect("it has objectives");
+    other.prepare(None).expect("it has objectives");
+    run(&mut one, 20, |config| {
+        let x = config.number("x").unwrap_or(0.0);
+        Metrics::from([("a", x), ("b", 1.0 - x)])
+    });
+    other.restore(one.save().expect("it gives its state")).expect("it is its own");
+    assert_eq!(one.suggest(trial(20)).ok(), other.suggest(trial(20)).ok());
+    assert_eq!(Searcher::objectives(&one).len(), 2);
 }

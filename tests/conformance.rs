@@ -70,10 +70,9 @@ fn quasi_random_points() {
     conformance::searcher(|| Box::new(QuasiRandom::new(mixed(), 5).expect("it can be modelled")));
 }
 
-#[cfg(feature = "tpe")]
 #[test]
 fn searchers_that_estimate_densities() {
-    use tryout::logic::search::{Model, Tpe};
+    use tryout::logic::search::{Auto, Model, Tpe};
     let space = || {
         let adam = Space::new().with("beta", uniform(0.8, 1.0));
         let optimizer = choice([Space::new(), adam]);
@@ -83,8 +82,9 @@ fn searchers_that_estimate_densities() {
             .with("kind", choice(["a", "b"]))
             .with("o", optimizer)
     };
-    let tpe = move || Tpe::new(space(), 5).expect("it can be modelled");
+    let tpe = move || Tpe::new(space(), 5).expect("it can be modelled").candidates(8);
     conformance::searcher(move || Box::new(tpe()));
+    conformance::searcher(move || Box::new(Auto::new(space(), 5).expect("it can be modelled").samples(1_000)));
     conformance::searcher(move || Box::new(Capped::new(Box::new(tpe().model(Model::ByBudget).startup(3)), 60)));
 }
 

@@ -104,6 +104,7 @@ impl Host {
                     run.stopping.insert(worker);
                 }
                 PoolOutput::Spawn { .. } | PoolOutput::Release { .. } | PoolOutput::Closed => {}
+                PoolOutput::Admit { .. } | PoolOutput::Reject(_) | PoolOutput::Want { .. } => panic!("nobody may join"),
             }
         }
         self.tell(index);

@@ -3,6 +3,8 @@
 mod cost;
 mod curves;
 mod functions;
+mod problems;
+mod suites;
 
 use tryout::logic::event::Ending;
 use tryout::logic::ids::{RunId, TrialId};
@@ -18,9 +20,9 @@ const SEEDS: u64 = 20;
 const BUDGET: u32 = 100;
 
 /// Makes a searcher of a space, from a seed; none if it can't search such a space.
-type Make = fn(Space, u64) -> Option<Box<dyn Searcher>>;
+pub(crate) type Make = fn(Space, u64) -> Option<Box<dyn Searcher>>;
 
-fn searchers() -> Vec<(&'static str, Make)> {
+pub(crate) fn searchers() -> Vec<(&'static str, Make)> {
     let all: &[(&'static str, Make)] = &[
         ("random", |space, seed| Some(Box::new(Variants::new(space, seed).ok()?.samples(u64::from(BUDGET))))),
         ("NSGA-II (20)", |space, seed| {
@@ -28,7 +30,6 @@ fn searchers() -> Vec<(&'static str, Make)> {
         }),
         #[cfg(feature = "sobol")]
         ("Sobol", |space, seed| Some(Box::new(tryout::logic::search::QuasiRandom::new(space, seed).ok()?))),
-        #[cfg(feature = "tpe")]
         ("TPE", |space, seed| Some(Box::new(tryout::logic::search::Tpe::new(space, seed).ok()?))),
         #[cfg(feature = "cma-es")]
         ("CMA-ES", |space, seed| Some(Box::new(tryout::logic::search::CmaEs::new(space, seed).ok()?))),
@@ -80,9 +81,34 @@ fn functions() {
 
 fn main() {
     // `cargo test` builds and starts every bench: nothing is measured there.
-    if std::env::args().any(|argument| argument == "--bench") {
-        functions();
-        curves::print();
-        cost::print();
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if std::env::args().all(|argument| argument != "--bench") {
+        return;
+    }
+    match arguments.first().map(String::as_str) {
+        Some("serve") => suites::serve(),
+        Some("speed") => suites::speed(&setup(&arguments).searcher),
+        Some("suites") => suites::print(&setup(&arguments)),
+        _ => {
+            functions();
+            curves::print();
+            cost::print();
+        }
+    }
+}
+
+/// What `suites` is to measure.
+fn setup(arguments: &[String]) -> suites::Setup {
+    let given = |name: &str| {
+        let place = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(place + 1).cloned()
+    };
+    let number = |name: &str, otherwise: u64| given(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+    suites::Setup {
+        set: given("--set").unwrap_or("held".to_owned()),
+        searcher: given("--searcher").unwrap_or("TPE".to_owned()),
+        seeds: number("--seeds", SEEDS),
+        in_flight: number("--in-flight", 1) as usize,
+        peer: given("--peer"),
     }
 }

@@ -43,6 +43,7 @@ from ._parts import (
     asha,
     at_least,
     at_most,
+    auto,
     cma_es,
     experiment_time,
     gaussian_process,
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Asked", "Done", "Interrupted", "NoBest", "NotRunning", "Picture", "ProgramNotFound", "Refused", "Results", "Run",
     "RunError", "Save", "SpecError", "Stopped", "Study", "Trainable", "Trial", "TrialResult", "TryoutError", "TryoutHandler",
-    "asha", "at_least", "at_most", "attach", "checkpoint", "choice", "cma_es", "constant", "experiment_time",
+    "asha", "at_least", "at_most", "attach", "auto", "checkpoint", "choice", "cma_es", "constant", "experiment_time",
     "gaussian_process", "grid", "hyper_band", "is_worker", "iterations", "join", "log_int", "log_uniform", "median_stopping",
     "new_checkpoint", "normal", "nsga2", "pbt", "quasi_random", "report", "run", "start", "study", "to_module", "tpe",
     "trial_plateau", "trial_time", "uniform",

@@ -19,6 +19,7 @@ __all__ = [
     "asha",
     "at_least",
     "at_most",
+    "auto",
     "cma_es",
     "experiment_time",
     "gaussian_process",
@@ -118,6 +119,11 @@ def pbt(
 def tpe(*, startup: int | None = None, candidates: int | None = None, **settings: Any) -> Part:
     """The tree-structured Parzen estimator: the first choice that learns. The first `startup` (10) trials are random."""
     return part("tpe", startup=startup, candidates=candidates, **settings)
+
+
+def auto(*, parallel: int | None = None, **settings: Any) -> Part:
+    """For whoever doesn't want to choose: by the space and `samples`, with so many trials at a time (`parallel`, 1)."""
+    return part("auto", parallel=parallel, **settings)
 
 
 def gaussian_process(*, startup: int | None = None, **settings: Any) -> Part:

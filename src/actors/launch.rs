@@ -17,6 +17,7 @@ use crate::logic::event::{EventKind, Process};
 use crate::logic::pool::Pool;
 use crate::logic::trial::TrialSettings;
 use crate::ports::backend::Backend;
+use crate::ports::elsewhere::Elsewhere;
 use crate::ports::journal::OpenJournal;
 use crate::ports::observer::Audience;
 use crate::ports::store::Store;
@@ -31,6 +32,8 @@ pub struct Parts {
     pub host: Option<Host>,
     /// What all trials have in common.
     pub trials: Arc<TrialSettings>,
+    /// Lets workers join from elsewhere, if they may.
+    pub elsewhere: Option<Box<dyn Elsewhere>>,
     /// Runs trials.
     pub backend: Box<dyn Backend>,
     /// Keeps checkpoints.
@@ -55,15 +58,17 @@ impl std::fmt::Debug for Parts {
 
 /// Starts the actors of a run on the arbiter that it is called on, and the run with them. The end arrives in `done`.
 pub fn launch(parts: Parts, done: oneshot::Sender<RunEnd>) -> Addr<Controller> {
-    let Parts { mut engine, pool, host, trials, backend, store, audience, delete, journal, here, notices: first } =
-        parts;
+    let Parts { mut engine, pool, host, trials, elsewhere, backend, store, audience, .. } = parts;
+    let Parts { delete, journal, here, notices: first, .. } = parts;
     let here = (!backend.in_processes()).then(|| Arc::new(here));
     let clock = Clock::start(engine.ledger().run().now);
     engine.time_calls(&(Arc::new(move || clock.now().since_start()) as CallClock));
     let context = Context::<Controller>::new();
     let address = context.address();
     let supervisor = WorkerSupervisor::create(|ctx| {
-        WorkerSupervisor::new(pool, backend, store, address.clone().recipient(), clock).sharing(host, ctx)
+        WorkerSupervisor::new(pool, backend, store, address.clone().recipient(), clock)
+            .sharing(host, ctx)
+            .joined_from(elsewhere, ctx)
     });
     let notices = address.clone();
     let notice = move |notice| notices.do_send(ToController::Journal(notice));

@@ -16,6 +16,7 @@ use crate::logic::pool::{Demand, Resources};
 use crate::logic::time::Moment;
 use crate::logic::trial::{PoolFact, PoolOrder, TrialFact, TrialOrder, WorkerFact, WorkerOrder};
 use crate::ports::backend::Said;
+use crate::ports::elsewhere::JoinNews;
 
 /// What each message is answered with.
 macro_rules! answers {
@@ -179,6 +180,8 @@ pub(super) enum ToSupervisor {
     Resize(Resources),
     /// From the host that the run shares with others: the most that it may hold.
     Allowed(Allowed),
+    /// From whoever lets workers join from elsewhere.
+    Elsewhere(JoinNews),
     /// No trial is to be granted a worker.
     Hold,
     /// Trials may be granted workers again.

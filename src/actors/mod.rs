@@ -8,6 +8,7 @@ mod carry_out;
 mod clock;
 mod controller;
 mod defect;
+mod elsewhere;
 mod inspect;
 mod launch;
 pub mod messages;

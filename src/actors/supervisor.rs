@@ -8,7 +8,7 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Recipient};
 
 use super::clock::{Alarm, Clock};
 use super::defect::guarded;
-use super::messages::{FromBackend, FromPool, InspectPool, ToController, ToPool, ToSupervisor, ToWorker, WorkerNews};
+use super::messages::{FromPool, InspectPool, ToController, ToPool, ToSupervisor, ToWorker, WorkerNews};
 use super::send::{send, send_to, tell_of_worker};
 use super::share::{Host, Share, UNCAPPED};
 use super::worker::WorkerActor;
@@ -19,18 +19,21 @@ use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::pool::{Pool, PoolInput, PoolOutput, Slot};
 use crate::logic::trial::{PoolFact, PoolOrder};
-use crate::ports::backend::{Backend, FactSink, WorkerStart};
+use crate::ports::backend::Backend;
+use crate::ports::elsewhere::Elsewhere;
 use crate::ports::store::Store;
 
 /// Owns the [`Pool`] and the backend.
 pub(super) struct WorkerSupervisor {
-    pool: Pool,
+    pub(super) pool: Pool,
     backend: Box<dyn Backend>,
-    store: Arc<dyn Store>,
-    controller: Recipient<ToController>,
+    pub(super) store: Arc<dyn Store>,
+    /// Lets workers join, if they may.
+    pub(super) elsewhere: Option<Box<dyn Elsewhere>>,
+    pub(super) controller: Recipient<ToController>,
     clock: Clock,
     alarm: Alarm,
-    workers: HashMap<WorkerId, Addr<WorkerActor>>,
+    pub(super) workers: HashMap<WorkerId, Addr<WorkerActor>>,
     /// Trials that wait for an answer.
     asking: HashMap<TrialId, Recipient<FromPool>>,
     /// Trials that have had theirs, for the case that they ask again under the same ticket.
@@ -65,6 +68,7 @@ impl WorkerSupervisor {
             pool,
             backend,
             store,
+            elsewhere: None,
             controller,
             clock,
             alarm: Alarm::default(),
@@ -148,10 +152,16 @@ impl WorkerSupervisor {
             PoolOutput::Spawn { worker, slot } => {
                 return self.spawn(worker, slot, ctx).err().map(|fault| PoolInput::SpawnFailed(worker, fault));
             }
+            PoolOutput::Admit { worker, join, slot } => return self.admit(worker, join, slot, ctx),
+            PoolOutput::Reject(join) => self.elsewhere.iter_mut().for_each(|elsewhere| elsewhere.reject(join)),
+            PoolOutput::Want { shape, workers } => {
+                self.elsewhere.iter_mut().for_each(|elsewhere| elsewhere.want(shape.clone(), workers));
+            }
             PoolOutput::Tell(trial, fact) => self.tell(trial, fact),
             PoolOutput::Release { worker, lease } => self.to_worker(worker, ToWorker::Release(lease)),
             PoolOutput::Shutdown(worker) => {
                 if let Some(why) = self.pool.stop_cause(worker) {
+                    self.say_who_follows(worker, why);
                     tell_of_worker(&self.controller, worker, WorkerChange::Stopping { why });
                 }
                 self.to_worker(worker, ToWorker::Shutdown);
@@ -166,25 +176,12 @@ impl WorkerSupervisor {
     }
 
     fn spawn(&mut self, worker: WorkerId, slot: Arc<Slot>, ctx: &mut Context<Self>) -> Result<(), Fault> {
-        let context = Context::<WorkerActor>::new();
-        let address = context.address();
-        let facts = FactSink::new(move |said| send_to(&address, FromBackend(said)));
-        let start = WorkerStart { worker, slot: slot.clone(), facts, store: self.store.clone() };
-        let handle = catch_unwind(AssertUnwindSafe(|| self.backend.spawn(start))).unwrap_or_else(|payload| {
-            let message = format!("the backend panicked: {}", panic_message(payload.as_ref()));
-            Err(Fault::new(FailureKind::SetupFailed, message))
-        })?;
-        let actor = context.run(WorkerActor {
-            id: worker,
-            handle,
-            supervisor: ctx.address().recipient(),
-            controller: self.controller.clone(),
-            tenant: None,
-            over: None,
-        });
-        self.workers.insert(worker, actor);
-        tell_of_worker(&self.controller, worker, WorkerChange::Spawned { slot });
-        Ok(())
+        self.begin(worker, &slot, ctx, |supervisor, start| {
+            catch_unwind(AssertUnwindSafe(|| supervisor.backend.spawn(start))).unwrap_or_else(|payload| {
+                let message = format!("the backend panicked: {}", panic_message(payload.as_ref()));
+                Err(Fault::new(FailureKind::SetupFailed, message))
+            })
+        })
     }
 
     fn tell(&mut self, trial: TrialId, fact: PoolFact) {
@@ -265,6 +262,7 @@ impl Handler<ToSupervisor> for WorkerSupervisor {
                     self.feed(input, ctx);
                 }
             }
+            ToSupervisor::Elsewhere(news) => self.feed(news.into(), ctx),
             ToSupervisor::Hold => self.feed(PoolInput::Hold, ctx),
             ToSupervisor::Proceed => self.feed(PoolInput::Proceed, ctx),
             ToSupervisor::Close { by } => {
@@ -315,7 +313,8 @@ impl Handler<InspectPool> for WorkerSupervisor {
             free: self.pool.free().clone(),
             counts: self.pool.counts(),
             workers: self.pool.totals(),
-            why: trial.and_then(|trial| self.pool.why_waiting(trial)),
+            why: trial.and_then(|trial| self.why_waiting(trial)),
+            elsewhere: self.joined(),
         })
     }
 }

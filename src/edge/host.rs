@@ -43,3 +43,10 @@ pub(crate) fn runtime_directory() -> Option<std::path::PathBuf> {
 pub(crate) fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
+
+/// Names the boot of this machine, where the system says it.
+#[cfg(all(feature = "remote", unix))]
+pub(crate) fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned())
+}

@@ -11,12 +11,18 @@ pub(crate) mod gpus;
 pub(crate) mod host;
 pub(crate) mod host_budget;
 pub mod journal;
+#[cfg(all(feature = "remote", unix))]
+pub mod launch;
 pub mod log;
 pub mod observe;
 pub(crate) mod plain_file;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod provenance;
+#[cfg(all(feature = "remote", unix))]
+pub mod remote;
+#[cfg(any(feature = "remote", feature = "web"))]
+mod secret;
 #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
 mod shared_host;
 pub(crate) mod slow;

@@ -38,6 +38,7 @@ use crate::logic::settings::{Durability, Settings, WrongSetting};
 use crate::logic::space::{leaves, tag};
 use crate::logic::stop;
 use crate::logic::trial::TrialSettings;
+use crate::ports::elsewhere::Elsewhere;
 use crate::ports::observer::Observer;
 use crate::ports::store::{Store, StoreError};
 use crate::results::wall_clock;
@@ -66,6 +67,10 @@ impl Experiment {
         self.check()?;
         self.find_points(self.goes_on())?;
         let seed = self.settle_seed();
+        #[cfg(all(feature = "remote", unix))]
+        if let Some(remote) = &self.given.remote {
+            remote.adapt(&mut self.settings);
+        }
         let experiment = Arc::new(std::mem::take(&mut self.settings));
         let names = self.names(&experiment);
         let RunParts { space, searcher, mut scheduler, stop: rules } = self.given.take_parts(&experiment)?;
@@ -88,6 +93,7 @@ impl Experiment {
         let mut settings = self.engine_settings(experiment.clone(), objective.clone())?;
         let machine = self.machine(&experiment);
         let pool = Pool::new(settings.total.clone(), experiment.clone());
+        let pool = if self.given.joinable() { pool.with_elsewhere() } else { pool };
         let name = self.backend.name().to_owned();
         guard::ask(&name, "set_resources", || self.backend.set_resources(&machine.told))?;
 
@@ -116,6 +122,7 @@ impl Experiment {
         settings.info.checkpoints = guard::ask("the store", "root", || store.root())?;
         settings.info.dir =
             place.as_ref().map(|place| std::path::absolute(&place.path).unwrap_or_else(|_| place.path.clone()));
+        let elsewhere = self.open_elsewhere(&settings, &store)?;
         let trials = Arc::new(TrialSettings {
             experiment: experiment.clone(),
             rests: self.backend.rests(),
@@ -124,6 +131,7 @@ impl Experiment {
         });
         self.log_if_wanted();
         let mut janitor = Janitor::new(store.clone());
+        let choice = searcher.choice();
         let mut engine = Engine::new(settings, searcher, scheduler, Box::new(stop::any(rules)));
         let session = session::begin(session::Start {
             place,
@@ -147,6 +155,7 @@ impl Experiment {
             pool: pool.numbered_from(workers, leases),
             host,
             trials,
+            elsewhere,
             backend: self.backend,
             store: store.clone(),
             audience: Box::new(hub.clone()),
@@ -157,6 +166,9 @@ impl Experiment {
         };
         let id = parts.engine.settings().run;
         log::info!("run {id} of `{}`: seed {seed}", OneLine(&experiment.name));
+        if let Some(choice) = choice {
+            log::info!("run {id}: the searcher is {choice}");
+        }
         let (lock, path) = dir.unzip();
         let name = experiment.name.to_string();
         let summary =
@@ -204,32 +216,65 @@ impl Experiment {
     ) -> Result<EngineSettings, SettingsError> {
         let machine = self.machine(&experiment);
         let (total, within_budget) = (machine.total.clone(), machine.checks());
-        let visible = VisibleGpus::inherited();
+        let (visible, elsewhere) = (VisibleGpus::inherited(), self.given.joinable());
         let check_total: TotalRule = Arc::new(move |total| {
+            if elsewhere && total.is_empty() {
+                return Ok(());
+            }
             total.check_pool()?;
             visible.check(total)?;
             within_budget(total)
         });
         check_total(&total)?;
         let run = seed::run_id(&experiment.name, experiment.seed.unwrap_or_default());
-        let request = self.request_rule(&experiment, &total)?;
+        let request = self.request_rule(&experiment, &total, elsewhere)?;
         let info = RunInfo::default();
-        let mut settings = EngineSettings { run, experiment, request, total, info, check_total, names: None };
+        let mut settings =
+            EngineSettings { run, experiment, request, total, info, check_total, elsewhere, names: None };
         if settings.objective != objective {
             settings.objective = objective;
         }
         Ok(settings)
     }
 
+    /// Lets workers join from elsewhere, if they may.
+    fn open_elsewhere(
+        &mut self,
+        settings: &EngineSettings,
+        store: &Arc<dyn Store>,
+    ) -> Result<Option<Box<dyn Elsewhere>>, SettingsError> {
+        #[cfg(all(feature = "remote", unix))]
+        if let Some(remote) = self.given.remote.take() {
+            let shape = Arc::new(settings.per_trial.clone().unwrap_or_default());
+            let name = (settings.run, &*settings.name);
+            return super::remote::open(
+                remote,
+                name,
+                settings.info.dir.as_deref(),
+                store,
+                (shape, self.backend.program()),
+            )
+            .map(Some);
+        }
+        let _ = (settings, store);
+        Ok(None)
+    }
+
     fn machine(&self, experiment: &Settings) -> Machine {
-        Machine::of(experiment, &self.given.sharing)
+        Machine::of(experiment, &self.given.sharing, self.given.joinable())
     }
 
     /// What a trial needs: what the experiment says, else what the trainable asks for, else one cpu; and the objects that
     /// its configuration names.
-    fn request_rule(&self, experiment: &Arc<Settings>, total: &Resources) -> Result<RequestRule, SettingsError> {
+    fn request_rule(
+        &self,
+        experiment: &Arc<Settings>,
+        total: &Resources,
+        elsewhere: bool,
+    ) -> Result<RequestRule, SettingsError> {
         let request = Arc::new(experiment.per_trial.clone().unwrap_or_default());
-        total.feasible(&request).map_err(|why| SettingsError::Infeasible { request: request.clone(), why })?;
+        let feasible = if elsewhere { Ok(()) } else { total.feasible(&request) };
+        feasible.map_err(|why| SettingsError::Infeasible { request: request.clone(), why })?;
         let (own, said) = (self.backend.resource_rule(), experiment.per_trial.is_some());
         let (objects, trainable) = (self.given.objects.clone(), self.backend.name().to_owned());
         Ok(Arc::new(move |config| {

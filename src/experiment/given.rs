@@ -38,6 +38,9 @@ pub(super) struct Given {
     pub(super) names: Option<NameRule>,
     /// With which other runs it shares the host.
     pub(super) sharing: Sharing,
+    /// Workers that join from elsewhere.
+    #[cfg(all(feature = "remote", unix))]
+    pub(super) remote: Option<super::remote::Remote>,
     #[cfg(feature = "cloud")]
     pub(super) cloud: Option<crate::edge::cloud::CloudRun>,
 }
@@ -99,6 +102,14 @@ impl Experiment {
 }
 
 impl Given {
+    /// Whether workers may join from elsewhere.
+    pub(super) fn joinable(&self) -> bool {
+        #[cfg(all(feature = "remote", unix))]
+        return self.remote.is_some();
+        #[cfg(not(all(feature = "remote", unix)))]
+        false
+    }
+
     /// The parts: those that weren't given are made of their settings.
     pub(super) fn take_parts(&mut self, settings: &Settings) -> Result<RunParts, SettingsError> {
         let searcher = |spec: &PartSpec| search::from_spec(spec);

@@ -39,13 +39,15 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn of(settings: &Settings, sharing: &Sharing) -> Self {
+    pub(super) fn of(settings: &Settings, sharing: &Sharing, joinable: bool) -> Self {
         let detected = || match sharing {
             Sharing::Budget(budget) => budget.resources().clone(),
             _ => host_budget::detected(),
         };
-        let total = settings.resources.clone().unwrap_or_else(detected);
+        // Where workers join, there is nothing here unless it is said.
+        let total = settings.resources.clone().unwrap_or_else(|| if joinable { Resources::new() } else { detected() });
         let budget = match sharing {
+            _ if joinable && settings.resources.is_none() => None,
             Sharing::Budget(budget) => Some((budget.clone(), Shared::Always)),
             Sharing::IfDetected if settings.resources.is_none() => {
                 Some((HostBudget::of_process(), Shared::WhileDetected))

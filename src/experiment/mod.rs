@@ -18,6 +18,8 @@ mod machines;
 #[cfg(feature = "web")]
 mod page;
 mod place;
+#[cfg(all(feature = "remote", unix))]
+mod remote;
 mod resume;
 mod safeguards;
 mod seed;

@@ -137,6 +137,11 @@ counted_id!(
     "w"
 );
 counted_id!(
+    /// A worker from elsewhere that would like to join.
+    JoinId,
+    "j"
+);
+counted_id!(
     /// One trial's hold on one worker. Every fact carries its lease; one whose lease is over moves nothing.
     LeaseId,
     "l"

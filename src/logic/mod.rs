@@ -15,10 +15,15 @@ mod function;
 pub mod gate;
 pub mod ids;
 pub mod journal;
+#[cfg(feature = "remote")]
+pub mod launch;
 pub mod limit;
+#[cfg(any(feature = "remote", test))]
+pub(crate) mod link;
 pub mod metrics;
 pub(crate) mod mix;
 pub mod names;
+pub(crate) mod normal;
 pub mod objects;
 pub(crate) mod once_in_a_while;
 pub(crate) mod one_line;

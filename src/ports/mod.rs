@@ -2,9 +2,12 @@
 
 pub mod backend;
 pub mod control;
+pub mod elsewhere;
 pub mod error;
 pub mod host;
 pub mod journal;
+#[cfg(feature = "remote")]
+pub mod launcher;
 pub mod observer;
 pub mod store;
 pub mod trainable;

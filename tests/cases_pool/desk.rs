@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tryout::logic::ids::{LeaseId, RunId, TrialId, WorkerId};
+use tryout::logic::ids::{JoinId, LeaseId, RunId, TrialId, WorkerId};
 use tryout::logic::pool::*;
 use tryout::logic::settings::Settings;
 use tryout::logic::time::Moment;
@@ -62,6 +62,10 @@ pub(crate) struct Desk {
     pub(crate) refused: BTreeMap<u32, String>,
     pub(crate) spawned: usize,
     pub(crate) closed: usize,
+    pub(crate) admitted: Vec<(WorkerId, JoinId)>,
+    pub(crate) rejected: Vec<JoinId>,
+    /// What is wanted from elsewhere.
+    pub(crate) wanted: BTreeMap<ResourceRequest, usize>,
     tickets: BTreeMap<u32, u32>,
     served: BTreeMap<WorkerId, usize>,
 }
@@ -78,6 +82,9 @@ impl Desk {
             refused: BTreeMap::new(),
             spawned: 0,
             closed: 0,
+            admitted: Vec::new(),
+            rejected: Vec::new(),
+            wanted: BTreeMap::new(),
             tickets: BTreeMap::new(),
             served: BTreeMap::new(),
         }
@@ -101,6 +108,11 @@ impl Desk {
                 }
                 PoolOutput::Shutdown(worker) => self.stopping.push(worker),
                 PoolOutput::Closed => self.closed += 1,
+                PoolOutput::Admit { worker, join, .. } => self.admitted.push((worker, join)),
+                PoolOutput::Reject(join) => self.rejected.push(join),
+                PoolOutput::Want { shape, workers } => {
+                    self.wanted.insert((*shape).clone(), workers);
+                }
                 PoolOutput::Tell(_, PoolFact::Lost { .. }) | PoolOutput::Release { .. } | PoolOutput::Kill(_) => {}
             }
         }

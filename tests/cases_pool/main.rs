@@ -2,6 +2,7 @@
 
 mod corners;
 mod desk;
+mod elsewhere;
 mod parallel;
 mod reuse;
 mod workers;

@@ -186,7 +186,6 @@ fn a_past_that_is_told_again_leads_to_the_same() -> Outcome {
         || Box::new(tryout::logic::search::CmaEs::new(mixed(), 5).expect("fine").population(4)),
         #[cfg(feature = "gp")]
         || Box::new(tryout::logic::search::GaussianProcess::new(mixed(), 5).expect("fine").startup(3)),
-        #[cfg(feature = "tpe")]
         || Box::new(tryout::logic::search::Tpe::new(mixed(), 5).expect("fine").startup(3)),
         || Box::new(variants(20)),
         || Box::new(points(30)),

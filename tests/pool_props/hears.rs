@@ -32,6 +32,9 @@ impl Model {
                 self.moves(worker, &[At::Settling, At::Stopping], At::Killed);
             }
             PoolOutput::Closed => self.closed += 1,
+            PoolOutput::Admit { .. } | PoolOutput::Reject(_) | PoolOutput::Want { .. } => {
+                panic!("nobody may join this pool")
+            }
         }
     }
 

@@ -16,7 +16,7 @@ pub(in crate::edge) struct Leases {
 
 impl Leases {
     /// Takes note of an order that ends a lease.
-    pub(super) fn heed(&self, lease: LeaseId, order: &WorkerOrder) {
+    pub(in crate::edge) fn heed(&self, lease: LeaseId, order: &WorkerOrder) {
         match order {
             WorkerOrder::Release => {
                 self.over_below.fetch_max(lease.number().saturating_add(1), Ordering::AcqRel);
@@ -27,12 +27,12 @@ impl Leases {
     }
 
     /// The worker is given up: all its leases are over.
-    pub(super) fn end(&self) {
+    pub(in crate::edge) fn end(&self) {
         self.over_below.store(u64::MAX, Ordering::Release);
     }
 
     /// Whether this lease is over.
-    pub(super) fn is_over(&self, lease: LeaseId) -> bool {
+    pub(in crate::edge) fn is_over(&self, lease: LeaseId) -> bool {
         lease.number() < self.over_below.load(Ordering::Acquire)
     }
 }

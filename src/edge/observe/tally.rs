@@ -177,14 +177,13 @@ impl Tally {
     }
 
     fn moved(&mut self, trial: TrialId, from: Status, to: Status, at: Moment) {
-        let left = &mut self.counts[from as usize];
+        // Of a session that was killed not every move was heard: what was counted last counts.
+        let counted = self.live.get_mut(&trial).map_or(from, |live| std::mem::replace(&mut live.status, to));
+        let left = &mut self.counts[counted as usize];
         *left = left.saturating_sub(1);
         self.counts[to as usize] += 1;
         if to.is_terminal() && !from.is_terminal() {
             self.ends.add(at, 1);
-        }
-        if let Some(live) = self.live.get_mut(&trial) {
-            live.status = to;
         }
     }
 

@@ -158,3 +158,13 @@ fn earlier_sessions_count_and_what_is_back_stands_where_it_is() {
     }
     assert_eq!((tally.count(Status::Pending), tally.count(Status::Running), tally.ended()), (3, 0, 1));
 }
+
+#[test]
+fn a_move_that_was_not_heard_leaves_no_trial_counted_twice() {
+    // The session was killed: that the trial had run stands nowhere.
+    let mut tally = Tally::new();
+    tally.recall(&added(0));
+    tally.add(&status(1.0, 0, Status::Running, Status::Pending));
+    tally.add(&status(2.0, 0, Status::Pending, Status::Running));
+    assert_eq!((tally.count(Status::Pending), tally.count(Status::Running), tally.trials()), (0, 1, 1));
+}

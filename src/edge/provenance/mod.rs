@@ -21,7 +21,7 @@ mod look;
 mod sha256;
 
 /// SHA-256 of some bytes, in hex.
-#[cfg(feature = "web")]
+#[cfg(any(feature = "remote", feature = "web"))]
 pub(crate) fn hash(bytes: &[u8]) -> String {
     // Bytes in memory can always be read.
     sha256::of(bytes).map(|(sum, _)| sum).unwrap_or_default()

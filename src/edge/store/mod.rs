@@ -23,3 +23,5 @@ pub(super) use object::client::{Client, is_missing};
 #[cfg(all(feature = "process", unix))]
 pub(super) use scratch::Scratch;
 pub(crate) use timed::TimedStore;
+#[cfg(all(feature = "remote", unix))]
+pub(super) use {scratch::unique as unique_name, tree::Tree};

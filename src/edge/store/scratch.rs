@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::ports::store::StoreError;
 
 /// A word that no other call in this process gets: the process and a count.
-pub(super) fn unique() -> String {
+pub(in crate::edge) fn unique() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }

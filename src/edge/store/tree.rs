@@ -7,11 +7,11 @@ use crate::ports::store::StoreError;
 
 /// All files and directories below a root.
 #[derive(Debug, Default)]
-pub(super) struct Tree {
+pub(in crate::edge) struct Tree {
     /// The files by their paths relative to the root, in order, with their sizes in bytes.
-    pub(super) files: Vec<(PathBuf, u64)>,
+    pub(in crate::edge) files: Vec<(PathBuf, u64)>,
     /// The directories by their paths relative to the root, which is the last; each after those in it.
-    pub(super) directories: Vec<PathBuf>,
+    pub(in crate::edge) directories: Vec<PathBuf>,
 }
 
 impl Tree {
@@ -19,7 +19,7 @@ impl Tree {
     ///
     /// # Errors
     /// If something can't be looked at, or is neither a file nor a directory.
-    pub(super) fn below(root: &Path) -> Result<Self, StoreError> {
+    pub(in crate::edge) fn below(root: &Path) -> Result<Self, StoreError> {
         let mut tree = Self::default();
         let mut open = vec![PathBuf::new()];
         while let Some(below) = open.pop() {
@@ -45,7 +45,7 @@ impl Tree {
     }
 
     /// The sum of the files' sizes.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(in crate::edge) fn bytes(&self) -> u64 {
         self.files.iter().map(|(_, bytes)| bytes).sum()
     }
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use subtle::ConstantTimeEq;
 
 use super::error::{Code, WebError};
+use crate::edge::secret::{Secret, random_hex};
 
 /// How long a code can be exchanged.
 pub(super) const CODE_LIVES: Duration = Duration::from_secs(60);
@@ -48,42 +48,6 @@ impl Caller {
 
 /// The time since some moment: told by whoever made the [`Keys`], so that tests needn't wait.
 pub(super) type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
-
-/// A secret as text: 256 bits in hex, unless somebody gave one of theirs.
-#[derive(Clone)]
-pub(super) struct Secret(Arc<str>);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Secret(..)")
-    }
-}
-
-impl Secret {
-    pub(super) fn draw() -> std::io::Result<Self> {
-        Ok(Self(random_hex::<32>()?.into()))
-    }
-
-    pub(super) fn given(text: &str) -> Self {
-        Self(text.into())
-    }
-
-    pub(super) fn text(&self) -> &str {
-        &self.0
-    }
-
-    /// Takes as long for a wrong text as for the right one.
-    pub(super) fn is(&self, text: &str) -> bool {
-        self.0.as_bytes().ct_eq(text.as_bytes()).into()
-    }
-}
-
-/// So many random bytes in hex.
-pub(super) fn random_hex<const BYTES: usize>() -> std::io::Result<String> {
-    let mut bytes = [0; BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
-}
 
 /// All that lets somebody in.
 pub(super) struct Keys {

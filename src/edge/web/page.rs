@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use actix_web::HttpRequest;
 
-use super::access::{Caller, Keys, Role, random_hex};
+use super::access::{Caller, Keys, Role};
 use super::error::{Answered, Code, WebError};
 use super::guard::{Hosts, one};
 use super::live::Listeners;
 use super::request::Waiting;
 use super::runs::Runs;
 use super::settings::{Access, Door, PageSettings};
+use crate::edge::secret::random_hex;
 
 /// The page of some runs: cheap to clone, and the same in all threads of a server.
 #[derive(Clone, Debug)]

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 
-use super::access::{Caller, Clock, Keys, Role, Secret};
+use super::access::{Caller, Clock, Keys, Role};
+use crate::edge::secret::Secret;
 
 /// What a host, or the server that stands alone, says of the page.
 ///

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::access::Secret;
+use crate::edge::secret::Secret;
 use crate::edge::{host, plain_file};
 
 /// The longest token, in bytes.

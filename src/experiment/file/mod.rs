@@ -37,6 +37,7 @@ use crate::logic::config::Config;
 use crate::logic::limit::OnLimit;
 use crate::logic::place;
 use crate::logic::settings::Settings;
+use crate::ports::backend::Backend;
 
 /// Something wrong at a place in the tree of a file.
 #[derive(Debug)]
@@ -76,6 +77,8 @@ impl Wrong {
 pub struct ExperimentFile {
     settings: Settings,
     program: Program,
+    /// The parts that say what runs the trials, as they were read.
+    source: Map<String, Value>,
     /// The directory from which its paths go.
     home: PathBuf,
     env: Vec<(String, String)>,
@@ -109,6 +112,7 @@ impl ExperimentFile {
             assign(&mut tree, change).map_err(|why| FileError { file: format!("--set {change}"), at: None, why })?;
         }
         let home = path.parent().map(Path::to_owned).unwrap_or_default();
+        let parts = of_program(&tree);
         let (settings, program) = read(tree).map_err(|Wrong { place, why }| {
             // Parts say how a program in Rust would put it right.
             let why = why.replace(".objective(Objective::min(\"loss\"))", "objective.min = \"loss\"");
@@ -121,7 +125,7 @@ impl ExperimentFile {
                 None => source.wrong(&place, why),
             }
         })?;
-        Ok(Self { settings, program, home, env: Vec::new() })
+        Ok(Self { settings, program, source: parts, home, env: Vec::new() })
     }
 
     /// The settings that it comes to.
@@ -156,6 +160,42 @@ impl ExperimentFile {
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
         self
+    }
+
+    /// What runs the trials, for agents elsewhere: the parts `worker` or `command`, `process` and `limits`, and the directory from
+    /// which its paths go.
+    pub fn elsewhere(&self) -> (Value, PathBuf) {
+        let mut source = self.source.clone();
+        source.remove("notify");
+        if !self.env.is_empty() {
+            let process = source.entry("process").or_insert_with(|| json!({}));
+            if let Some(process) = process.as_object_mut() {
+                let env = process.entry("env").or_insert_with(|| json!({}));
+                let own = env.as_object().cloned().unwrap_or_default();
+                let mut all: Map<String, Value> =
+                    self.env.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+                all.extend(own);
+                *env = Value::Object(all);
+            }
+        }
+        (Value::Object(source), std::path::absolute(&self.home).unwrap_or_else(|_| self.home.clone()))
+    }
+
+    /// The backend that such parts say, as an agent gets them.
+    ///
+    /// # Errors
+    /// If there is no such program, or they aren't understood.
+    pub fn backend_elsewhere(parts: Value, home: &Path) -> Result<Box<dyn Backend>, String> {
+        let words = |Wrong { place, why }: Wrong| if place.is_empty() { why } else { format!("`{place}`: {why}") };
+        let program: Program = typed(parts, |place| place).map_err(words)?;
+        program.check().map_err(|(place, why)| words(Wrong::new(place, why)))?;
+        Ok(match program.backend(home) {
+            AnyBackend::Worker(backend) => Box::new(backend),
+            AnyBackend::Command(backend) => Box::new(backend),
+            AnyBackend::AskTell(_) => {
+                return Err("`ask_tell`: its trials are given to whoever asks, so a worker has nothing to run".to_owned());
+            }
+        })
     }
 
     /// The experiment, to be given observers and a directory, and run.
@@ -206,13 +246,20 @@ pub fn assign(tree: &mut Map<String, Value>, change: &str) -> Result<(), String>
     }
 }
 
+/// The parts of a tree that say what runs the trials.
+fn of_program(tree: &Map<String, Value>) -> Map<String, Value> {
+    places::PROGRAM.iter().filter_map(|name| Some(((*name).to_owned(), tree.get(*name)?.clone()))).collect()
+}
+
 fn read(mut tree: Map<String, Value>) -> Result<(Settings, Program), Wrong> {
     let names = places::names();
     if let Some(name) = tree.keys().find(|name| !names.contains(&name.as_str())) {
         return Err(Wrong::new(name.as_str(), unknown("setting", name, &names)));
     }
-    let program: Map<String, Value> =
-        places::PROGRAM.iter().filter_map(|name| Some(((*name).to_owned(), tree.remove(*name)?))).collect();
+    let program = of_program(&tree);
+    places::PROGRAM.iter().for_each(|name| {
+        tree.remove(*name);
+    });
     let program: Program = typed(Value::Object(program), |place| place)?;
     program.check().map_err(|(place, why)| Wrong::new(place, why))?;
     let mut settings = places::settings(tree)?;

@@ -194,6 +194,12 @@ impl Common {
             ("seed", self.seed.clone()),
             ("objective", self.objective.clone().filter(|_| known.needs("objective"))),
         ];
+        // One that chooses by how many trials there are hears of it, and makes as many as it is asked for.
+        if let Some(count) = self.samples.clone().filter(Value::is_number)
+            && known.has("samples")
+        {
+            settings.entry("samples").or_insert(count);
+        }
         for (name, value) in all {
             if let Some(value) = value.filter(|_| known.has(name) && !settings.contains_key(name)) {
                 settings.insert(name.to_owned(), value);

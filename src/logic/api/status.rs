@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use crate::logic::engine::{RunsOn, SpaceChange, Totals, TrialRecord, Waiting};
 use crate::logic::event::{Closing, Hold};
 use crate::logic::gate::Backlog;
-use crate::logic::pool::{PoolCounts, ResourceRequest, Resources, WhyWaiting, WorkerTotals, shares::Cap, units};
+use crate::logic::pool::{
+    Joined, PoolCounts, ResourceRequest, Resources, WhyWaiting, WorkerTotals, shares::Cap, units,
+};
 use crate::logic::settings::LiveSetting;
 use crate::logic::time::Moment;
 
@@ -81,6 +83,9 @@ pub struct PoolStatus {
     pub counts: PoolCounts,
     /// What became of workers since the session's start.
     pub workers: WorkerTotals,
+    /// Workers from elsewhere, shape by shape.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub elsewhere: Vec<Joined>,
     /// Why the trial that was asked about has no worker.
     pub why: Option<WhyWaiting>,
 }

@@ -32,7 +32,7 @@ impl Engine {
 
     /// Whether a request could be met if nothing were in use. Most trials share one.
     fn feasible(&mut self, request: &Arc<ResourceRequest>) -> Result<(), Infeasible> {
-        if !self.fits.as_ref().is_some_and(|fits| Arc::ptr_eq(fits, request)) {
+        if !self.settings.elsewhere && !self.fits.as_ref().is_some_and(|fits| Arc::ptr_eq(fits, request)) {
             self.total().feasible(request)?;
             self.fits = Some(request.clone());
         }
@@ -48,7 +48,8 @@ impl Engine {
     ) -> Result<(), OrderError> {
         (self.settings.check_total)(&total)?;
         let mut fits: Option<&Arc<ResourceRequest>> = None;
-        for trial in self.ledger.open_trials() {
+        let open = self.ledger.open_trials().filter(|_| !self.settings.elsewhere);
+        for trial in open {
             let Some(plan) = self.ledger.plan(trial) else { continue };
             if !fits.is_some_and(|fits| Arc::ptr_eq(fits, &plan.request)) {
                 total.feasible(&plan.request).map_err(|why| OrderError::Hopeless { trial, why })?;

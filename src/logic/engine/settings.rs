@@ -126,6 +126,8 @@ pub struct EngineSettings {
     pub info: RunInfo,
     /// What there may be.
     pub check_total: TotalRule,
+    /// Whether workers may join from elsewhere: then only the pool knows whom nobody can serve.
+    pub elsewhere: bool,
     /// What trials are called besides their ids; none: nothing.
     pub names: Option<NameRule>,
 }
@@ -136,7 +138,8 @@ impl EngineSettings {
         let request = super::same_for_all(Arc::new(ResourceRequest::default()));
         let check_total: TotalRule = Arc::new(Resources::check_pool);
         let info = RunInfo::default();
-        Self { run, experiment: Arc::new(Settings::new(name)), request, total, info, check_total, names: None }
+        let experiment = Arc::new(Settings::new(name));
+        Self { run, experiment, request, total, info, check_total, elsewhere: false, names: None }
     }
 }
 

@@ -42,6 +42,11 @@ impl Cache {
         self.by_kind.get(kind.index())?.values().next().copied()
     }
 
+    /// All of a kind, the longest idle first.
+    pub(super) fn of_kind(&self, kind: KindId) -> impl Iterator<Item = WorkerId> {
+        self.by_kind.get(kind.index()).into_iter().flat_map(|workers| workers.values().copied())
+    }
+
     /// All of them, the longest idle first.
     pub(super) fn iter(&self) -> impl Iterator<Item = WorkerId> {
         self.all.values().copied()

@@ -1,7 +1,7 @@
 //! How things end: workers, deadlines, the demand, the totals, and the pool itself.
 
 use super::budget::Budget;
-use super::fleet::Worker;
+use super::fleet::{Origin, Worker};
 use super::io::PoolOutput;
 use super::kinds::KindId;
 use super::line::Waiter;
@@ -22,6 +22,7 @@ impl Pool {
         if self.fleet.get(id).is_some_and(|worker| worker.state == WorkerState::Idle) {
             self.uncache(id);
         }
+        self.forget_guest(id);
         if !self.step(id, WorkerEvent::Gone, now, out) {
             return;
         }
@@ -47,6 +48,7 @@ impl Pool {
             return self.free_slot(id, now, out);
         }
         let kind = worker.kind;
+        // One from elsewhere is never awaited.
         if std::mem::take(&mut worker.coming) {
             self.expected.hold(self.kinds.get(kind).total(), &worker.slot);
         }
@@ -60,18 +62,21 @@ impl Pool {
     /// Hands the slot of a worker that is gone to its heir, or gives it back.
     fn free_slot(&mut self, id: WorkerId, now: Moment, out: &mut Vec<PoolOutput>) {
         let heir = self.disinherit(id);
-        let Some(Worker { kind, slot, coming, .. }) = self.fleet.remove(id) else { return };
+        let Some(Worker { kind, slot, coming, origin, .. }) = self.fleet.remove(id) else { return };
+        let here = origin == Origin::Here;
         if let Some(heir) = heir {
             let over = self.expected.is_over(self.kinds.get(kind).total(), &slot);
-            if self.phase == Phase::Open && !over && self.kinds.get(kind).infeasible().is_none() {
+            if here && self.phase == Phase::Open && !over && self.kinds.get(kind).infeasible().is_none() {
                 return self.spawn(kind, slot, heir, out);
             }
             self.kinds.hold(kind);
             self.come_back(kind, heir, out);
         }
         let total = self.kinds.get(kind).total();
-        self.budget.give(total, &slot);
-        if !coming {
+        if here {
+            self.budget.give(total, &slot);
+        }
+        if here && !coming {
             self.expected.give(total, &slot);
         }
         self.kinds.let_go(kind);
@@ -83,7 +88,7 @@ impl Pool {
         if self.phase != Phase::Open {
             self.standings.remove(&heir.trial);
             self.kinds.let_go(kind);
-        } else if self.kinds.get(kind).infeasible().is_some() {
+        } else if self.is_hopeless(kind) {
             self.refuse_infeasible(kind, heir, out);
         } else {
             self.line_up(kind, heir);
@@ -93,7 +98,7 @@ impl Pool {
     /// The slot of this worker will be free soon, unless it has an heir.
     pub(super) fn expect(&mut self, id: WorkerId) {
         let Some(worker) = self.fleet.get_mut(id) else { return };
-        if worker.heir.is_none() && !worker.coming {
+        if worker.heir.is_none() && !worker.coming && worker.origin == Origin::Here {
             worker.coming = true;
             self.expected.give(self.kinds.get(worker.kind).total(), &worker.slot);
         }
@@ -126,6 +131,7 @@ impl Pool {
         for id in unwanted {
             self.evict(id, StopCause::Unneeded, now, out);
         }
+        self.retire_guests(StopCause::Unneeded, now, out);
     }
 
     pub(super) fn resize(&mut self, total: Resources, now: Moment, out: &mut Vec<PoolOutput>) {
@@ -143,8 +149,16 @@ impl Pool {
     /// The totals have changed: who can't be served any more is refused, and idle workers that have too much end.
     fn shrink(&mut self, now: Moment, out: &mut Vec<PoolOutput>) {
         let never = self.kinds.judge(&self.budget);
-        let mut refused: Vec<(KindId, Waiter)> =
-            never.iter().flat_map(|&kind| self.line.of_kind(kind).map(move |waiter| (kind, waiter))).collect();
+        let mut refused: Vec<(KindId, Waiter)> = never
+            .iter()
+            .filter(|&&kind| self.is_hopeless(kind))
+            .flat_map(|&kind| self.line.of_kind(kind).map(move |waiter| (kind, waiter)))
+            .collect();
+        let here: Vec<KindId> = self.kinds.in_use().map(|(kind, _)| kind).collect();
+        for kind in here {
+            let aside = self.only_elsewhere(kind);
+            self.line.set_aside(kind, aside);
+        }
         refused.sort_by_key(|(_, waiter)| waiter.number);
         for (kind, waiter) in refused {
             self.line.remove(kind, waiter.number);
@@ -164,7 +178,7 @@ impl Pool {
             return;
         }
         self.phase = Phase::Closing;
-        while let Some((number, kind)) = self.line.next_after(0) {
+        while let Some((number, kind)) = self.line.any() {
             if let Some(waiter) = self.line.remove(kind, number) {
                 self.standings.remove(&waiter.trial);
                 self.kinds.let_go(kind);
@@ -173,5 +187,6 @@ impl Pool {
         for id in self.cache.iter().collect::<Vec<_>>() {
             self.evict(id, StopCause::RunEnds, now, out);
         }
+        self.retire_guests(StopCause::RunEnds, now, out);
     }
 }

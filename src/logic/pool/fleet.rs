@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::elsewhere::Stays;
 use super::kinds::KindId;
 use super::line::Waiter;
 use super::slot::Slot;
@@ -12,11 +13,22 @@ use crate::logic::event::StopCause;
 use crate::logic::ids::{LeaseId, WorkerId};
 use crate::logic::time::Moment;
 
+/// Where a worker comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It was spawned here, and holds a part of what there is.
+    Here,
+    /// It has joined, with resources of its own.
+    Elsewhere,
+}
+
 /// One worker.
 #[derive(Debug)]
 pub(super) struct Worker {
     pub(super) state: WorkerState,
     pub(super) kind: KindId,
+    pub(super) origin: Origin,
+    pub(super) stays: Stays,
     pub(super) slot: Arc<Slot>,
     /// Who has it, as long as it is leased.
     pub(super) tenant: Option<Waiter>,
@@ -33,6 +45,25 @@ pub(super) struct Worker {
     deadline: Option<Moment>,
 }
 
+impl Worker {
+    fn new(state: WorkerState, kind: KindId, slot: Arc<Slot>, lease: LeaseId) -> Self {
+        Self {
+            state,
+            kind,
+            origin: Origin::Here,
+            stays: Stays::default(),
+            slot,
+            tenant: None,
+            lease,
+            heir: None,
+            coming: false,
+            turn: 0,
+            why: StopCause::Discarded,
+            deadline: None,
+        }
+    }
+}
+
 /// The workers that hold slots.
 #[derive(Debug)]
 pub(super) struct Fleet {
@@ -41,6 +72,8 @@ pub(super) struct Fleet {
     deadlines: BTreeSet<(Moment, WorkerId)>,
     /// By state.
     counts: [usize; WorkerState::ALL.len()],
+    /// How many from elsewhere a trial has or will have left soon, by kind.
+    busy_guests: HashMap<KindId, usize>,
     grace: Duration,
     /// No grace goes beyond this.
     latest: Option<Moment>,
@@ -55,6 +88,7 @@ impl Fleet {
             leases: HashMap::new(),
             deadlines: BTreeSet::new(),
             counts: [0; WorkerState::ALL.len()],
+            busy_guests: HashMap::new(),
             grace,
             latest: None,
             spawned: 0,
@@ -104,24 +138,45 @@ impl Fleet {
 
     /// A new worker, leased to `tenant` from the start.
     pub(super) fn spawn(&mut self, kind: KindId, slot: Arc<Slot>, tenant: Waiter) -> (WorkerId, LeaseId) {
-        let id = WorkerId::new(self.spawned);
-        self.spawned += 1;
+        let id = self.new_worker();
         let lease = self.new_lease(id);
-        let worker = Worker {
-            state: WorkerState::Leased,
-            kind,
-            slot,
-            tenant: Some(tenant),
-            lease,
-            heir: None,
-            coming: false,
-            turn: 0,
-            why: StopCause::Discarded,
-            deadline: None,
-        };
-        self.workers.insert(id, worker);
-        self.counts[WorkerState::Leased as usize] += 1;
+        let worker = Worker::new(WorkerState::Leased, kind, slot, lease);
+        self.add(id, Worker { tenant: Some(tenant), ..worker });
         (id, lease)
+    }
+
+    /// A worker from elsewhere, which nobody has yet.
+    pub(super) fn join(&mut self, kind: KindId, slot: Arc<Slot>, stays: Stays) -> WorkerId {
+        let id = self.new_worker();
+        let worker = Worker::new(WorkerState::Idle, kind, slot, LeaseId::new(0));
+        self.add(id, Worker { origin: Origin::Elsewhere, stays, ..worker });
+        id
+    }
+
+    fn new_worker(&mut self) -> WorkerId {
+        self.spawned += 1;
+        WorkerId::new(self.spawned - 1)
+    }
+
+    fn add(&mut self, id: WorkerId, worker: Worker) {
+        self.counts[worker.state as usize] += 1;
+        self.workers.insert(id, worker);
+    }
+
+    /// How many workers of this kind from elsewhere are of use to somebody.
+    pub(super) fn busy_guests(&self, kind: KindId) -> usize {
+        self.busy_guests.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// A worker has left one state for another; none for one that is gone.
+    fn count_guest(&mut self, kind: KindId, before: WorkerState, after: Option<WorkerState>) {
+        let busy = |state| matches!(state, WorkerState::Leased | WorkerState::Settling);
+        let count = self.busy_guests.entry(kind).or_default();
+        *count += usize::from(after.is_some_and(busy));
+        *count -= usize::from(busy(before));
+        if *count == 0 {
+            self.busy_guests.remove(&kind);
+        }
     }
 
     fn new_lease(&mut self, worker: WorkerId) -> LeaseId {
@@ -162,7 +217,11 @@ impl Fleet {
         };
         self.counts[worker.state as usize] -= 1;
         self.counts[state as usize] += 1;
+        let guest = (worker.origin == Origin::Elsewhere).then_some((worker.kind, worker.state));
         worker.state = state;
+        if let Some((kind, before)) = guest {
+            self.count_guest(kind, before, Some(state));
+        }
         let leaves = matches!(state, WorkerState::Settling | WorkerState::Stopping);
         let end = now + self.grace;
         let end = self.latest.map_or(end, |latest| end.min(latest));
@@ -195,6 +254,9 @@ impl Fleet {
     pub(super) fn remove(&mut self, id: WorkerId) -> Option<Worker> {
         let worker = self.workers.remove(&id)?;
         self.counts[worker.state as usize] -= 1;
+        if worker.origin == Origin::Elsewhere {
+            self.count_guest(worker.kind, worker.state, None);
+        }
         if worker.tenant.is_some() {
             self.leases.remove(&worker.lease);
         }

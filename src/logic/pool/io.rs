@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::elsewhere::Stays;
 use super::request::ResourceRequest;
 use super::resources::Resources;
 use super::settings::Demand;
@@ -12,7 +13,7 @@ use super::shares::Cap;
 use super::slot::Slot;
 use super::units;
 use crate::logic::failure::Fault;
-use crate::logic::ids::{LeaseId, TrialId, WorkerId};
+use crate::logic::ids::{JoinId, LeaseId, TrialId, WorkerId};
 use crate::logic::time::Moment;
 use crate::logic::trial::{PoolFact, PoolOrder};
 
@@ -45,6 +46,24 @@ pub enum PoolInput {
     /// The most that may be in use from now on, as long as others share the host; none: all there is. What is in use beyond it
     /// stays in use, and is granted to nobody else.
     Cap(Option<Arc<Cap>>),
+    /// A worker from elsewhere would like to join. Answer: [`PoolOutput::Admit`] or [`PoolOutput::Reject`].
+    Joined {
+        /// Which.
+        join: JoinId,
+        /// The requests that it can meet: those that equal this one.
+        shape: Arc<ResourceRequest>,
+        /// Its resources.
+        slot: Arc<Slot>,
+        /// How long it stays.
+        stays: Stays,
+    },
+    /// Nobody elsewhere can give workers of this shape.
+    Never {
+        /// Which.
+        shape: Arc<ResourceRequest>,
+        /// Why.
+        words: String,
+    },
     /// A deadline has passed.
     Tick,
     /// The end: whoever waits is forgotten without a word, and every worker is stopped as soon as its trial leaves it.
@@ -62,6 +81,25 @@ pub enum PoolOutput {
         worker: WorkerId,
         /// Its resources.
         slot: Arc<Slot>,
+    },
+    /// To whoever let it join: this worker is one of the pool's from now on. Its orders follow.
+    Admit {
+        /// Its name.
+        worker: WorkerId,
+        /// Which it was.
+        join: JoinId,
+        /// Its resources.
+        slot: Arc<Slot>,
+    },
+    /// To whoever let it join: nobody needs this worker.
+    Reject(JoinId),
+    /// To whoever can ask for workers elsewhere: so many of this shape are wanted in all, those that have joined and have a trial
+    /// included. It replaces what was said of this shape before.
+    Want {
+        /// Which.
+        shape: Arc<ResourceRequest>,
+        /// How many.
+        workers: usize,
     },
     /// To a trial.
     Tell(TrialId, PoolFact),
@@ -92,6 +130,8 @@ pub enum WaitsFor {
     EarlierRequests,
     /// The worker that it could not use has to end.
     OldWorker,
+    /// There can't be enough here: a worker from elsewhere has to join.
+    Elsewhere,
     /// Nobody is granted a worker at the moment.
     Proceed,
 }
@@ -107,13 +147,23 @@ pub struct WhyWaiting {
     pub has: Resources,
     /// What it waits for.
     pub waits_for: WaitsFor,
+    /// What is heard of workers that were asked for elsewhere, in the words of whoever was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub says: Option<Arc<str>>,
 }
 
 impl fmt::Display for WhyWaiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { needs, has, waits_for } = self;
+        let Self { needs, has, waits_for, says } = self;
         match waits_for {
-            WaitsFor::Resources => write!(f, "it needs {needs}, and {has} is free"),
+            WaitsFor::Elsewhere => {
+                write!(f, "it needs {needs}, and waits for a worker from elsewhere: ")?;
+                f.write_str(says.as_deref().unwrap_or("nobody has said yet when one will come"))
+            }
+            WaitsFor::Resources => {
+                write!(f, "it needs {needs}, and {has} is free")?;
+                says.as_ref().map_or(Ok(()), |says| write!(f, "; elsewhere: {says}"))
+            }
             WaitsFor::OtherRuns => {
                 write!(
                     f,
@@ -149,6 +199,9 @@ pub struct PoolCounts {
 pub struct WorkerTotals {
     /// Started.
     pub spawned: u64,
+    /// Joined from elsewhere.
+    #[serde(default)]
+    pub joined: u64,
     /// Handed on from one trial to another.
     pub reused: u64,
     /// Found unable to become another trial, and replaced.

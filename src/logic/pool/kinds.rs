@@ -11,10 +11,14 @@ use super::resources::Resources;
 use super::settings::Infeasible;
 
 /// The number of a kind. It is given again when nobody uses it any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct KindId(u32);
 
 impl KindId {
+    pub(super) fn new(index: usize) -> Self {
+        Self(index as u32)
+    }
+
     pub(super) fn index(self) -> usize {
         self.0 as usize
     }
@@ -97,6 +101,17 @@ impl Kinds {
         };
         self.by_request.insert(request.clone(), id);
         id
+    }
+
+    /// All that somebody waits for or works with.
+    pub(super) fn in_use(&self) -> impl Iterator<Item = (KindId, &Arc<ResourceRequest>)> {
+        let used = self.kinds.iter().enumerate().filter(|(_, kind)| kind.users > 0);
+        used.map(|(index, kind)| (KindId(index as u32), kind.request()))
+    }
+
+    /// The kind of a request that somebody waits for or works with.
+    pub(super) fn find(&self, request: &Arc<ResourceRequest>) -> Option<KindId> {
+        self.by_request.get(request).copied()
     }
 
     /// One more user.

@@ -49,6 +49,8 @@ struct Queue {
     first: Option<u64>,
     /// The numbers of those that overtook the first one.
     overtakers: Vec<u64>,
+    /// Only workers from elsewhere can serve it: it is in nobody's way.
+    aside: bool,
 }
 
 /// All waiting requests.
@@ -85,6 +87,33 @@ impl Line {
     pub(super) fn arrive(&mut self) -> u64 {
         self.arrivals += 1;
         self.arrivals
+    }
+
+    /// How many requests of a kind wait.
+    pub(super) fn waiting(&self, kind: KindId) -> usize {
+        self.queues.get(kind.index()).map_or(0, |queue| queue.waiters.len())
+    }
+
+    /// Whether the requests of this kind stand aside: nobody here can serve them, and they are in nobody's way.
+    pub(super) fn set_aside(&mut self, kind: KindId, aside: bool) {
+        if self.queues.len() <= kind.index() {
+            self.queues.resize_with(kind.index() + 1, Queue::default);
+        }
+        let queue = &mut self.queues[kind.index()];
+        if queue.aside != aside {
+            queue.aside = aside;
+            if let Some(number) = queue.first.take() {
+                self.firsts.remove(&number);
+                self.barriers.remove(&number);
+            }
+            self.update_first(kind);
+        }
+    }
+
+    /// A request, whoever may serve it, to be taken out.
+    pub(super) fn any(&self) -> Option<(u64, KindId)> {
+        let aside = |(index, queue): (usize, &Queue)| Some((*queue.waiters.keys().next()?, KindId::new(index)));
+        self.next_after(0).or_else(|| self.queues.iter().enumerate().find_map(aside))
     }
 
     /// Lines up a request, at the place that its number gives it.
@@ -157,6 +186,9 @@ impl Line {
             queue.overtakers.clear();
             return;
         };
+        if queue.aside {
+            return queue.overtakers.clear();
+        }
         queue.overtakers.retain(|&overtaker| overtaker > number);
         self.firsts.insert(number, kind);
         let returned = queue.waiters.get(&number).is_some_and(|waiter| waiter.wants == Wants::Fresh);

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::budget::Budget;
 use super::cache::Cache;
+use super::elsewhere::Elsewhere;
 use super::fleet::Fleet;
 use super::gpus;
 use super::io::{PoolCounts, PoolInput, PoolOutput, WaitsFor, WhyWaiting, WorkerTotals};
@@ -89,6 +90,8 @@ pub struct Pool {
     pub(super) idle: Resources,
     pub(super) fleet: Fleet,
     pub(super) standings: HashMap<TrialId, Standing>,
+    /// Workers that join, if they may.
+    pub(super) elsewhere: Option<Elsewhere>,
     pub(super) demand: Demand,
     pub(super) phase: Phase,
     pub(super) inheriting: usize,
@@ -112,6 +115,7 @@ impl Pool {
             idle: Resources::new(),
             fleet: Fleet::new(settings.grace),
             standings: HashMap::new(),
+            elsewhere: None,
             demand: Demand::Open,
             phase: Phase::Open,
             inheriting: 0,
@@ -191,6 +195,7 @@ impl Pool {
             Standing::Leased { .. } => return None,
             Standing::Inheriting { worker, .. } => (self.fleet.get(worker)?.kind, WaitsFor::OldWorker),
             Standing::Waiting { kind, .. } if self.held => (kind, WaitsFor::Proceed),
+            Standing::Waiting { kind, .. } if self.only_elsewhere(kind) => (kind, WaitsFor::Elsewhere),
             Standing::Waiting { kind, number, .. } => {
                 let first = self.line.first(kind).is_some_and(|first| first.number == number);
                 let next = first && self.line.may_go(number);
@@ -198,7 +203,7 @@ impl Pool {
             }
         };
         let needs = self.kinds.get(kind).request().clone();
-        Some(WhyWaiting { needs, has: self.free().clone(), waits_for })
+        Some(WhyWaiting { needs, has: self.free().clone(), waits_for, says: None })
     }
 
     /// Takes one input, and appends to `out` what is to be said.
@@ -209,7 +214,7 @@ impl Pool {
             PoolInput::Gone(worker) => self.gone(worker, None, now, out),
             PoolInput::Released(worker) => {
                 if self.step(worker, WorkerEvent::Rested, now, out) {
-                    self.reusable(worker, now, out);
+                    self.at_rest(worker, now, out);
                 }
             }
             PoolInput::Abandoned(worker) => self.abandoned(worker, now, out),
@@ -221,7 +226,10 @@ impl Pool {
             PoolInput::Proceed => {
                 self.held = false;
                 self.serve(now, out);
+                self.serve_guests(now, out);
             }
+            PoolInput::Joined { join, shape, slot, stays } => self.join(join, &shape, (slot, stays), now, out),
+            PoolInput::Never { shape, words } => self.never(shape, words, now, out),
             PoolInput::WithdrawGpu(gpu) => self.withdraw_gpu(gpu, now, out),
             PoolInput::Resize(total) => self.resize(total, now, out),
             PoolInput::Cap(cap) => self.set_cap(cap, now, out),
@@ -229,6 +237,7 @@ impl Pool {
             PoolInput::Close => self.close(now, out),
             PoolInput::Limit(latest) => self.fleet.limit(latest),
         }
+        self.restate_wants(out);
         if self.phase == Phase::Closing && self.fleet.living() == 0 {
             self.phase = Phase::Closed;
             out.push(PoolOutput::Closed);

@@ -2,6 +2,7 @@
 
 mod budget;
 mod cache;
+mod elsewhere;
 mod endings;
 mod fleet;
 mod gpus;
@@ -22,6 +23,7 @@ mod slot;
 pub(crate) mod units;
 pub mod worker;
 
+pub use elsewhere::{Joined, Stays};
 pub use io::{PoolCounts, PoolInput, PoolOutput, WaitsFor, WhyWaiting, WorkerTotals};
 pub use machine::Pool;
 pub use request::ResourceRequest;

@@ -46,7 +46,7 @@ impl Pool {
         let kind = self.kinds.intern(request, &self.budget);
         let number = self.line.arrive();
         let waiter = Waiter { trial, ticket, number, wants: Wants::Any };
-        if self.kinds.get(kind).infeasible().is_some() {
+        if self.is_hopeless(kind) {
             self.refuse_infeasible(kind, waiter, out);
         } else if self.held
             || self.line.first(kind).is_some()
@@ -54,6 +54,7 @@ impl Pool {
             || !self.grant(kind, waiter, now, out)
         {
             self.line_up(kind, waiter);
+            self.serve_guests(now, out);
             self.make_room(now, out);
         }
     }
@@ -84,7 +85,7 @@ impl Pool {
         let Some((worker, tenant)) = self.fleet.end_lease(lease) else { return self.late() };
         self.standings.remove(&tenant.trial);
         if self.step(worker, how, now, out) && how == WorkerEvent::LeftAtRest {
-            self.reusable(worker, now, out);
+            self.at_rest(worker, now, out);
         }
     }
 

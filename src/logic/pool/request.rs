@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::resources::{Amount, ResourceError, Resources};
+use super::units;
 
 /// What a trial needs: ordered bundles of resources. Two requests that are equal by value share workers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -47,6 +48,14 @@ impl ResourceRequest {
             total.add(bundle);
         }
         if total.is_empty() { Err(ResourceError::Empty) } else { Ok(Self { bundles, total }) }
+    }
+
+    /// What is written in units, as in `{"cpu": 2, "gpu": 0.5}`; a list of those for several bundles.
+    ///
+    /// # Errors
+    /// If it isn't that, or asks for what can't be.
+    pub fn from_units(value: serde_json::Value) -> Result<Self, String> {
+        units::deserialize(value).map_err(|error: serde_json::Error| error.to_string())
     }
 
     /// The bundles in their order.

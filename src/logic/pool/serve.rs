@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::fleet::Origin;
 use super::io::PoolOutput;
 use super::kinds::KindId;
 use super::line::{Waiter, Wants};
@@ -9,7 +10,7 @@ use super::machine::{Phase, Pool, Standing};
 use super::settings::{Demand, Reuse};
 use super::slot::Slot;
 use crate::logic::event::StopCause;
-use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::failure::Fault;
 use crate::logic::ids::{LeaseId, WorkerId};
 use crate::logic::time::Moment;
 use crate::logic::trial::PoolFact;
@@ -28,6 +29,7 @@ impl Pool {
                 self.line.remove(kind, number);
             }
         }
+        self.serve_guests(now, out);
         self.retire_unwanted(now, out);
         self.make_room(now, out);
     }
@@ -42,7 +44,7 @@ impl Pool {
             self.expected.hold(self.kinds.get(kind).total(), &slot);
             self.spawn(kind, Arc::new(slot), waiter, out);
         } else {
-            return false;
+            return self.grant_guest(kind, waiter, now, out);
         }
         self.line.pass(waiter.number);
         true
@@ -56,7 +58,14 @@ impl Pool {
         self.tell_granted(waiter, lease, worker, slot, out);
     }
 
-    fn hand_on(&mut self, id: WorkerId, kind: KindId, waiter: Waiter, now: Moment, out: &mut Vec<PoolOutput>) {
+    pub(super) fn hand_on(
+        &mut self,
+        id: WorkerId,
+        kind: KindId,
+        waiter: Waiter,
+        now: Moment,
+        out: &mut Vec<PoolOutput>,
+    ) {
         if let Some((lease, slot)) = self.fleet.hand_on(id, waiter, now) {
             self.totals.reused += 1;
             self.kinds.let_go(kind);
@@ -77,8 +86,17 @@ impl Pool {
         out.push(PoolOutput::Tell(waiter.trial, PoolFact::Granted { ticket, lease, worker, slot }));
     }
 
+    /// A worker that has come to rest looks for its next trial.
+    pub(super) fn at_rest(&mut self, id: WorkerId, now: Moment, out: &mut Vec<PoolOutput>) {
+        match self.fleet.get(id).map(|worker| worker.origin) {
+            Some(Origin::Here) => self.reusable(id, now, out),
+            Some(Origin::Elsewhere) => self.guest_at_rest(id, now, out),
+            None => {}
+        }
+    }
+
     /// An idle worker, not yet in the cache, looks for its next trial.
-    pub(super) fn reusable(&mut self, id: WorkerId, now: Moment, out: &mut Vec<PoolOutput>) {
+    fn reusable(&mut self, id: WorkerId, now: Moment, out: &mut Vec<PoolOutput>) {
         let Some(worker) = self.fleet.get(id) else { return };
         let kind = worker.kind;
         let first = self.line.first(kind);
@@ -126,6 +144,9 @@ impl Pool {
     /// Takes a worker out of the cache, to be granted or stopped.
     pub(super) fn uncache(&mut self, id: WorkerId) {
         let Some(worker) = self.fleet.get(id) else { return };
+        if worker.origin == Origin::Elsewhere {
+            return self.uncache_guest(id);
+        }
         self.cache.remove(worker.kind, worker.turn);
         let _all_there = self.idle.take(self.kinds.get(worker.kind).total());
     }
@@ -148,14 +169,16 @@ impl Pool {
     pub(super) fn line_up(&mut self, kind: KindId, waiter: Waiter) {
         let Waiter { ticket, number, .. } = waiter;
         self.standings.insert(waiter.trial, Standing::Waiting { ticket, kind, number });
+        let aside = self.only_elsewhere(kind);
+        self.line.set_aside(kind, aside);
         self.line.push(kind, waiter);
     }
 
     /// Answers a request that can't be met; its use of the kind ends.
     pub(super) fn refuse_infeasible(&mut self, kind: KindId, waiter: Waiter, out: &mut Vec<PoolOutput>) {
-        let words = self.kinds.get(kind).infeasible().map(ToString::to_string).unwrap_or_default();
+        let fault = self.hopeless_fault(kind);
         self.kinds.let_go(kind);
-        self.refuse(waiter, Fault::new(FailureKind::SetupFailed, words), out);
+        self.refuse(waiter, fault, out);
     }
 
     pub(super) fn refuse(&mut self, waiter: Waiter, fault: Fault, out: &mut Vec<PoolOutput>) {

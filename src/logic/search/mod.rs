@@ -8,6 +8,7 @@ use super::space::{Space, SpaceError};
 use super::spec::{PartSpec, Refused};
 use super::state::{PartState, StateError};
 
+mod auto;
 mod capped;
 #[cfg(feature = "cma-es")]
 mod cma;
@@ -19,12 +20,12 @@ mod nsga2;
 mod points;
 #[cfg(feature = "sobol")]
 mod quasi_random;
+mod ranking;
 mod repeater;
 mod spec;
-#[cfg(any(feature = "tpe", feature = "cma-es", feature = "gp"))]
 mod study;
-#[cfg(feature = "tpe")]
 mod tpe;
+mod tried;
 mod variants;
 mod warm_start;
 mod within;
@@ -32,6 +33,7 @@ mod within;
 #[cfg(test)]
 mod tests;
 
+pub use auto::Auto;
 pub use capped::Capped;
 #[cfg(feature = "cma-es")]
 pub use cma::CmaEs;
@@ -49,7 +51,6 @@ pub use repeater::Repeater;
 #[cfg(feature = "cli")]
 pub(crate) use spec::KINDS;
 pub use spec::from_spec;
-#[cfg(feature = "tpe")]
 pub use tpe::{Model, Tpe};
 pub use variants::{PresetWarning, Redraw, Samples, Variants};
 pub use warm_start::WarmStart;
@@ -278,6 +279,11 @@ pub trait Searcher: Send {
     /// If it can't go on; the run ends with that error.
     fn replay(&mut self, trial: TrialId, _config: &Config) -> Result<(), SearchError> {
         self.suggest(trial).map(|_| ())
+    }
+
+    /// Which searcher it has chosen, and why, if it is one that [chooses](Auto). The log says so when a run begins.
+    fn choice(&self) -> Option<String> {
+        self.inner()?.choice()
     }
 
     /// Its name in messages.

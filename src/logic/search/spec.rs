@@ -11,6 +11,7 @@ use crate::logic::spec::{Kinds, PartSpec, SpecError, kind, part_in_settings};
 pub(crate) const KINDS: Kinds<dyn Searcher> = Kinds {
     sort: "searcher",
     all: &[
+        kind!("Auto", |spec| Ok(Box::new(super::Auto::from_spec(spec)?)) => super::auto::Settings),
         kind!("Capped", read::<Capped> => Capped),
         #[cfg(feature = "cma-es")]
         kind!("CmaEs", |spec| Ok(Box::new(super::CmaEs::from_spec(spec)?)) => super::cma::Settings),
@@ -23,7 +24,6 @@ pub(crate) const KINDS: Kinds<dyn Searcher> = Kinds {
         #[cfg(feature = "sobol")]
         kind!("QuasiRandom", |spec| Ok(Box::new(super::QuasiRandom::from_spec(spec)?)) => super::quasi_random::Settings),
         kind!("Repeater", repeated => repeater::Settings),
-        #[cfg(feature = "tpe")]
         kind!("Tpe", |spec| Ok(Box::new(super::Tpe::from_spec(spec)?)) => super::tpe::Settings),
         kind!("Variants", |spec| Ok(Box::new(Variants::from_spec(spec)?)) => super::variants::Settings),
         kind!("WarmStart", read::<WarmStart> => WarmStart),

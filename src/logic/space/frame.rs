@@ -11,6 +11,9 @@ use super::variants::{Names, Source};
 use super::{Space, inside};
 use crate::logic::config::Config;
 
+/// So many values of a number are few.
+const FEW: u64 = 32;
+
 /// A space, and the coordinates of its points: one number from 0 to 1 for each variable that isn't a function of others.
 ///
 /// Equal distances are equal steps of the variable's own scale: the logarithm of one on a log scale, the quantiles of a
@@ -38,6 +41,8 @@ pub struct Frame {
     axes: Vec<Axis>,
     /// The number of each axis by its draw name.
     numbers: BTreeMap<String, usize>,
+    /// For each axis the bounds of the parts of the way that its values take, if it is a number with few of them.
+    cells: Vec<Option<Vec<f64>>>,
 }
 
 /// One variable of a [`Frame`].
@@ -85,7 +90,7 @@ impl Frame {
         space.check()?;
         let mut walk = Walk::default();
         space.measure(&Names::TOP, &mut walk)?;
-        Ok(Self { space, axes: walk.axes, numbers: walk.numbers })
+        Ok(Self { space, axes: walk.axes, numbers: walk.numbers, cells: walk.cells })
     }
 
     /// The space.
@@ -129,6 +134,12 @@ impl Frame {
         self.axes.get(axis).is_some_and(|axis| axis.when.iter().all(known)) && self.counts(axis, point)
     }
 
+    /// The bounds of the parts of the way that the values of an axis take, from 0 to 1, if it is a number with at most
+    /// [`FEW`] values.
+    pub(crate) fn cells(&self, axis: usize) -> Option<&[f64]> {
+        self.cells.get(axis)?.as_deref()
+    }
+
     /// The number of the axis with these names.
     pub(super) fn number(&self, names: &Names) -> Option<usize> {
         self.numbers.get(&names.draw).copied()
@@ -167,14 +178,16 @@ impl Frame {
 struct Walk {
     axes: Vec<Axis>,
     numbers: BTreeMap<String, usize>,
+    cells: Vec<Option<Vec<f64>>>,
     /// The options that the walk is in.
     when: Vec<(usize, usize)>,
 }
 
 impl Walk {
     /// Answers the new axis's number.
-    fn add(&mut self, names: &Names, kind: AxisKind) -> usize {
+    fn add(&mut self, names: &Names, kind: AxisKind, cells: Option<Vec<f64>>) -> usize {
         let number = self.axes.len();
+        self.cells.push(cells);
         self.axes.push(Axis { path: names.path.clone(), kind, when: self.when.clone() });
         self.numbers.insert(names.draw.clone(), number);
         number
@@ -216,7 +229,12 @@ impl Domain {
             },
             Domain::Choice(options) => AxisKind::Options(options.len()),
         };
-        let number = walk.add(names, kind);
+        let cells = match self {
+            Domain::Int(range) => range.cells(FEW),
+            Domain::Float(range) => range.cells(FEW),
+            _ => None,
+        };
+        let number = walk.add(names, kind, cells);
         let Domain::Choice(options) = self else { return Ok(()) };
         for (index, option) in options.iter().enumerate() {
             walk.when.push((number, index));

@@ -40,6 +40,17 @@ impl FloatRange {
         }
     }
 
+    /// The bounds of the parts of the way that its values take, if there are at most `few`.
+    pub(super) fn cells(&self, few: u64) -> Option<Vec<f64>> {
+        let (step, steps) = (self.quantum?, self.steps().filter(|steps| *steps <= few)?);
+        let first = (self.low / step).round();
+        let bound = |index: u64| match self.scale {
+            Scale::Linear => index as f64 / steps as f64,
+            Scale::Log => share(self.low.ln(), self.high.ln(), ((first + index as f64 - 0.5) * step).ln()),
+        };
+        Some(bounds(steps, bound))
+    }
+
     /// The number that stands `part` of the way through the range, not rounded to a multiple, and beyond its ends as well.
     fn number(&self, part: f64) -> f64 {
         match (self.scale, self.quantum) {
@@ -98,6 +109,19 @@ impl IntRange {
             }
             Scale::Log => share(low, end, (value as f64).ln()),
         }
+    }
+
+    /// As of a [`FloatRange`].
+    pub(super) fn cells(&self, few: u64) -> Option<Vec<f64>> {
+        let (step, steps) = (self.quantum.unwrap_or(1).max(1), Some(self.steps()).filter(|steps| *steps <= few)?);
+        let (low, end) = ((self.low as f64).ln(), (self.end as f64).ln());
+        let value = |index: u64| self.low as f64 + index as f64 * step as f64;
+        let bound = |index: u64| match self.scale {
+            Scale::Linear => index as f64 / steps as f64,
+            Scale::Log if step == 1 => share(low, end, value(index).ln()),
+            Scale::Log => share(low, end, (value(index) - step as f64 / 2.0).ln()),
+        };
+        Some(bounds(steps, bound))
     }
 
     /// The number that stands `part` of the way through the range, not rounded, and beyond its ends as well.
@@ -217,6 +241,12 @@ pub(super) fn middle(index: f64, count: Option<u64>) -> f64 {
     ((index + 0.5) / count.unwrap_or(1) as f64).clamp(0.0, 1.0)
 }
 
+/// From 0 to 1, with what `bound` says between.
+fn bounds(steps: u64, bound: impl Fn(u64) -> f64) -> Vec<f64> {
+    let inner = (1..steps).map(bound);
+    std::iter::once(0.0).chain(inner).chain([1.0]).collect()
+}
+
 fn weigh(low: f64, high: f64, part: f64) -> f64 {
     low * (1.0 - part) + high * part
 }
@@ -309,6 +339,26 @@ mod tests {
         assert_eq!(values, [0, 0, 1, 1, 2, 2, 3, 3]);
         assert_eq!((int(0, 4).steps(), int(0, 10).quantized(5).steps()), (4, 3));
         assert_eq!(uniform(0.0, 1.0).quantized(0.25).steps(), Some(5));
+    }
+
+    #[test]
+    fn each_value_has_a_cell() {
+        let same = |cells: Option<Vec<f64>>, at: &dyn Fn(f64) -> f64, part: &dyn Fn(f64) -> f64| {
+            let cells = cells.expect("they are few");
+            for pair in cells.windows(2) {
+                let inside = |share: f64| at(pair[0] * (1.0 - share) + pair[1] * share);
+                assert!(pair[0] < pair[1] && inside(0.01) == inside(0.99), "{cells:?}");
+                let middle = part(inside(0.5));
+                assert!(pair[0] <= middle && middle <= pair[1], "{cells:?}: {middle}");
+            }
+        };
+        for range in [int(-3, 4), int(0, 100).quantized(25), log_int(1, 17), log_int(10, 200).quantized(10)] {
+            same(range.cells(32), &|part| range.at(part) as f64, &|value| range.part(value as i64));
+        }
+        for range in [uniform(-2.0, 1.0).quantized(0.1), log_uniform(0.5, 10.0).quantized(0.5)] {
+            same(range.cells(32), &|part| range.at(part), &|value| range.part(value));
+        }
+        assert!(int(0, 32).cells(32).is_none() && uniform(0.0, 1.0).cells(32).is_none());
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod batch_limits;
 mod event;
 mod io;
 mod record;
+mod reports_form;
 mod settings;
 mod state;
 mod table;

@@ -4,8 +4,11 @@ use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::batch_limits::BatchLimits;
 use super::event::Keep;
+use super::reports_form;
 use super::state::State;
 use crate::logic::checkpoint::{Checkpoint, CheckpointId};
 use crate::logic::config::Config;
@@ -18,7 +21,8 @@ use crate::logic::pool::{ResourceRequest, Slot};
 use crate::logic::time::Moment;
 
 /// How a batch came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BatchEnd {
     /// A limit on length or time, or an order that came in between.
     Limit,
@@ -31,7 +35,7 @@ pub enum BatchEnd {
 }
 
 /// What a worker says of a trial that it ends itself, because a limit of its own is reached.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Over {
     /// Which limit, in words a person can read.
     pub reason: Cow<'static, str>,
@@ -40,9 +44,10 @@ pub struct Over {
 }
 
 /// What a worker hands in at once.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Batch {
     /// In their order. Empty only if the trainable ended without another report.
+    #[serde(with = "reports_form")]
     pub reports: Vec<Report>,
     /// Why it ends here.
     pub end: BatchEnd,
@@ -53,7 +58,7 @@ pub struct Batch {
 }
 
 /// What a trainable may know of its trial.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TrialInfo {
     /// The trial.
     pub id: TrialId,
@@ -66,6 +71,7 @@ pub struct TrialInfo {
     /// The resources it holds.
     pub slot: Arc<Slot>,
     /// What configurations name and this session has supplied.
+    #[serde(skip)]
     pub objects: Objects,
     /// The iteration that it goes on from; 0 if it begins anew. A checkpoint that turns out to be gone isn't known by then.
     pub iteration: u64,
@@ -102,7 +108,7 @@ impl TrialInfo {
 }
 
 /// The order to train that comes with a [`WorkerOrder::Start`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FirstBatch {
     /// When to hand in.
     pub limits: BatchLimits,
@@ -117,7 +123,8 @@ impl From<FirstBatch> for WorkerOrder {
 }
 
 /// From a trial, and from the pool, to a worker. Each is answered by exactly one [`WorkerFact`] under the same lease.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WorkerOrder {
     /// Set up a trainable for this trial, or reset the one that is there. Answer: `Ready`, `ResetFailed` or `Failed`.
     Start {
@@ -159,7 +166,8 @@ pub enum WorkerOrder {
 }
 
 /// From a worker.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WorkerFact {
     /// The trainable is there.
     Ready,

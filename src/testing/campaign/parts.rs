@@ -168,13 +168,13 @@ fn modelling() -> Vec<Named<dyn Searcher>> {
     vec![
         #[cfg(feature = "sobol")]
         searcher("QuasiRandom", |setup| Ok(Box::new(crate::logic::search::QuasiRandom::new(space(), setup.seed)?))),
-        #[cfg(feature = "tpe")]
         learner("Tpe", |setup| {
             use crate::logic::search::{Model, Tpe};
             let mut dice = Dice::new(setup.seed, "tpe");
             let model = dice.pick([Model::AtEnd, Model::ByBudget]);
             Ok(Box::new(Tpe::new(space(), setup.seed)?.startup(dice.small(2, 6)).candidates(4).model(model)))
         }),
+        learner("Auto", |setup| Ok(Box::new(crate::logic::search::Auto::new(space(), setup.seed)?.parallel(4)))),
         #[cfg(feature = "cma-es")]
         learner("CmaEs", |setup| Ok(Box::new(crate::logic::search::CmaEs::new(space(), setup.seed)?.population(4)))),
         #[cfg(feature = "gp")]

@@ -150,6 +150,7 @@ impl Sim {
                         return Err(self.broken(format!("worker {worker} was spawned twice")));
                     }
                 }
+                PoolOutput::Admit { .. } | PoolOutput::Reject(_) | PoolOutput::Want { .. } => {}
                 PoolOutput::Tell(trial, fact) => {
                     self.follow_lease(trial, &fact)?;
                     self.send(Who::Pool, Who::Trial(trial), now, Message::Trial(TrialInput::Pool(fact)));

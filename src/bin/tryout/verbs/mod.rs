@@ -11,6 +11,7 @@ mod labels;
 mod list;
 mod live;
 mod logs;
+mod on;
 mod open;
 mod plot;
 mod python;
@@ -24,6 +25,7 @@ mod table;
 mod trials;
 mod watch;
 mod why;
+mod worker;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -60,6 +62,7 @@ enum Verb {
     Status(status::Status),
     Watch(watch::Watch),
     Serve(serve::Serve),
+    Worker(worker::Worker),
     Trials(trials::Trials),
     Show(show::Show),
     Why(why::Why),
@@ -139,6 +142,7 @@ pub(super) fn main() -> ExitCode {
         Verb::Status(verb) => verb.carry_out(),
         Verb::Watch(verb) => verb.carry_out(),
         Verb::Serve(verb) => verb.carry_out(),
+        Verb::Worker(verb) => verb.carry_out(),
         Verb::Trials(verb) => verb.carry_out(),
         Verb::Show(verb) => verb.carry_out(),
         Verb::Why(verb) => verb.carry_out(),

@@ -18,6 +18,7 @@ use tryout::web::{Runs, Serving};
 use tryout::{Control, ExperimentFile, RunError, SettingsError};
 
 use super::Problem;
+use super::on::On;
 use super::{python, serve, table};
 
 /// Runs an experiment file.
@@ -52,6 +53,12 @@ pub(crate) struct Run {
     /// How long trials have to report and save when Ctrl-C ends the run; who takes longer goes back to its last checkpoint.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
+    /// Where the trials run, if not on this machine: `slurm`, with arguments for `sbatch` behind it, or `join`, for workers that are started by hand with `tryout worker`.
+    #[arg(long, value_name = "WHERE")]
+    on: Option<String>,
+    /// With `--on`: how many workers are asked for at most [default: 100].
+    #[arg(long, value_name = "N", requires = "on")]
+    most_workers: Option<u32>,
     /// Shares cores and GPUs with the runs of all processes of this user that say the same, so that none is booked twice (Linux).
     #[cfg(all(target_os = "linux", not(tryout_portable)))]
     #[arg(long)]
@@ -94,7 +101,11 @@ impl Run {
         let name = file.settings().name.clone();
         let file = python::supplied(file, &self.dir)?;
         // Workers go into directories of their own, and read checkpoints by their paths.
-        let mut experiment = file.experiment().dir(std::path::absolute(&self.dir)?).control_socket();
+        let experiment = match self.on.as_deref().map(On::read).transpose()? {
+            Some(on) => on.experiment(file, self.most_workers),
+            None => file.experiment(),
+        };
+        let mut experiment = experiment.dir(std::path::absolute(&self.dir)?).control_socket();
         #[cfg(all(target_os = "linux", not(tryout_portable)))]
         if self.shared_host {
             experiment = experiment.shared_host();

@@ -1,7 +1,6 @@
 //! How values are spread over a grid: Parzen estimators whose width follows Scott's rule, with a prior of the weight of one trial.
 
-use std::f64::consts::SQRT_2;
-
+use crate::logic::normal::mass;
 use crate::logic::space::{Extent, Scale};
 
 /// So many places a range is parted into at most.
@@ -119,17 +118,4 @@ fn width(kernels: &[(f64, f64)], sum: f64) -> f64 {
     let farthest = kernels.last().map_or(0.0, |(place, _)| *place);
     let quartiles = high.unwrap_or(farthest) - low.unwrap_or(farthest);
     (1.059 * (quartiles / 1.34).min(deviation) * sum.powf(-0.2)).max(NARROWEST)
-}
-
-/// How much of a normal distribution lies between two values.
-fn mass(from: f64, to: f64, mean: f64, width: f64) -> f64 {
-    let (from, to) = ((from - mean) / width / SQRT_2, (to - mean) / width / SQRT_2);
-    // On one side of the mean both are close to 1 or -1, and their difference is told by what is missing.
-    if from > 0.0 {
-        (libm::erfc(from) - libm::erfc(to)) / 2.0
-    } else if to < 0.0 {
-        (libm::erfc(-to) - libm::erfc(-from)) / 2.0
-    } else {
-        (libm::erf(to) - libm::erf(from)) / 2.0
-    }
 }

@@ -1,11 +1,7 @@
 //! Bayesian optimisation: a Gaussian process says where an improvement is to be expected.
 
-use rand::{Rng, RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-use rand_distr::{Distribution, StandardNormal};
 use serde::{Deserialize, Serialize};
 
-use self::improvement::log_expected_improvement;
 pub(crate) use self::model::{Kernel, Posterior};
 use super::study::{Outcome, Point, Study};
 use super::{Effort, SearchError, Searcher, Suggestion};
@@ -17,6 +13,7 @@ use crate::logic::space::{AxisKind, Frame, Space, SpaceError};
 use crate::logic::spec::{Check, PartSpec, SpecError};
 use crate::logic::state::{PartState, StateError, StateForm};
 
+mod candidates;
 mod improvement;
 mod model;
 
@@ -24,11 +21,6 @@ const PART: &str = "GaussianProcess";
 /// The model is made of so many outcomes at most: the best, and the newest.
 const MOST: usize = 250;
 const BEST: usize = 50;
-/// Candidates anywhere, and near the best points; then so many rounds of steps from the best candidates.
-const ANYWHERE: usize = 400;
-const NEAR: usize = 40;
-const CENTRES: usize = 5;
-const ROUNDS: usize = 40;
 
 /// Bayesian optimisation: a Gaussian process is fitted to what was found, and tried next is the point where it expects
 /// the largest improvement.
@@ -43,6 +35,7 @@ const ROUNDS: usize = 40;
 /// - An option of a choice is a coordinate of its own. A conditional variable that isn't there is in its middle.
 /// - A trial that failed, or whose last value is NaN, is as bad as the worst. One that still runs is taken to bring what is
 ///   expected of it, so that no two try the same.
+/// - In a space of choices and steps alone nothing is tried twice, until all was tried.
 /// - The model is made of the 50 best and the 200 newest outcomes.
 /// - In a space that is changed while the run goes on, outcomes beyond a range are kept where they are. Those with an option that has
 ///   gone are left out. The kernel is fitted anew.
@@ -200,92 +193,20 @@ impl GaussianProcess {
     }
 
     /// What is known, with what is expected of the trials that run.
-    fn posterior(&mut self) -> Option<(Posterior, f64, Vec<Vec<f64>>)> {
-        self.fit();
+    fn posterior(&self) -> Option<(Posterior, f64)> {
         let (mut points, mut values) = self.known(self.study.outcomes().len());
         let posterior = Posterior::new(self.state.kernel.clone(), points.clone(), &values)?;
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-        let mut order: Vec<usize> = (0..values.len()).collect();
-        order.sort_by(|one, other| values[*one].total_cmp(&values[*other]));
-        let best = order.iter().take(CENTRES).map(|at| points[*at].clone()).collect();
         let trying = self.study.trying().filter(|point| self.is_placed(point));
         let trying: Vec<Vec<f64>> = trying.map(|point| self.seen(point)).collect();
         if trying.is_empty() {
-            return Some((posterior, least, best));
+            return Some((posterior, least));
         }
         values.extend(trying.iter().map(|point| posterior.at(point).0));
         points.extend(trying);
         let posterior = Posterior::new(self.state.kernel.clone(), points, &values)?;
-        Some((posterior, least, best))
+        Some((posterior, least))
     }
-
-    /// A coordinate for each axis, where the largest improvement is expected.
-    fn point(&mut self) -> Vec<f64> {
-        let mut random = ChaCha8Rng::seed_from_u64(self.settings.seed);
-        random.set_stream(self.study.asked());
-        let axes = self.study.frame().axes().len();
-        let anywhere = |random: &mut ChaCha8Rng| (0..axes).map(|_| random.random()).collect::<Vec<f64>>();
-        let placed = self.study.outcomes().iter().filter(|outcome| self.is_placed(&outcome.point)).count();
-        if placed < self.settings.startup as usize {
-            return anywhere(&mut random);
-        }
-        let Some((posterior, least, _)) = self.posterior() else { return anywhere(&mut random) };
-        let worth = |parts: &[f64]| {
-            let (mean, deviation) = posterior.at(&self.draft(parts));
-            log_expected_improvement(mean, deviation, least)
-        };
-        let mut candidates: Vec<Vec<f64>> = (0..ANYWHERE).map(|_| anywhere(&mut random)).collect();
-        for centre in self.centres() {
-            for _ in 0..NEAR {
-                let reach = [0.2, 0.05, 0.01][random.random_range(0..3)];
-                candidates.push(self.near(&centre, reach, &mut random));
-            }
-        }
-        let mut rated: Vec<(f64, Vec<f64>)> = candidates.into_iter().map(|parts| (worth(&parts), parts)).collect();
-        rated.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        let climbed = rated.into_iter().take(CENTRES).map(|(mut height, mut parts)| {
-            let mut reach = 0.1;
-            for _ in 0..ROUNDS {
-                let tried = self.near(&parts, reach, &mut random);
-                let found = worth(&tried);
-                if found > height {
-                    (height, parts) = (found, tried);
-                } else {
-                    reach *= 0.85;
-                }
-            }
-            (height, parts)
-        });
-        let best = climbed.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, parts)| parts);
-        best.unwrap_or_else(|| anywhere(&mut random))
-    }
-
-    /// The best points so far, as coordinates.
-    fn centres(&self) -> Vec<Vec<f64>> {
-        let all = self.study.outcomes().iter();
-        let mut all: Vec<&Outcome> = all.filter(|outcome| self.is_placed(&outcome.point)).collect();
-        all.sort_by(|one, other| one.value.total_cmp(&other.value));
-        let whole = |outcome: &Outcome| outcome.point.iter().map(|part| part.unwrap_or(0.5).clamp(0.0, 1.0)).collect();
-        all.into_iter().take(CENTRES).map(whole).collect()
-    }
-
-    /// A point near another: a few coordinates moved, an option changed now and then.
-    fn near(&self, parts: &[f64], reach: f64, random: &mut ChaCha8Rng) -> Vec<f64> {
-        let share = 1.0_f64.min(3.0 / parts.len().max(1) as f64);
-        let axes = self.study.frame().axes();
-        let moved = parts.iter().zip(axes).map(|(part, axis)| match axis.kind() {
-            _ if random.random::<f64>() > share => *part,
-            AxisKind::Options(_) if random.random::<f64>() < 0.3 => random.random(),
-            AxisKind::Options(_) => *part,
-            AxisKind::Steps(count) => (part + normal(random) * reach.max(0.7 / count as f64)).clamp(0.0, 1.0),
-            AxisKind::Number => (part + normal(random) * reach).clamp(0.0, 1.0),
-        });
-        moved.collect()
-    }
-}
-
-fn normal(random: &mut impl Rng) -> f64 {
-    StandardNormal.sample(random)
 }
 
 /// How many coordinates the model has.

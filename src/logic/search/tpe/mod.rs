@@ -5,24 +5,30 @@ use std::collections::BTreeMap;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use tpe::density_estimation::DefaultEstimatorBuilder;
-use tpe::{TpeOptimizer, TpeOptimizerBuilder};
 
-use super::study::{Outcome, Study};
+use self::propose::likeliest;
+use self::split::split;
+use super::study::{Outcome, Point, Study};
+use super::tried::Tried;
 use super::{Effort, SearchError, Searcher, Suggestion};
 use crate::logic::config::Config;
 use crate::logic::event::Ending;
 use crate::logic::ids::TrialId;
 use crate::logic::metrics::{Metrics, Objective, Report};
-use crate::logic::space::{AxisKind, Space, SpaceError};
+use crate::logic::space::{Space, SpaceError};
 use crate::logic::spec::{Check, PartSpec, SpecError};
-use crate::logic::state::{PartState, StateError, StateForm};
+use crate::logic::state::{PartState, StateError, StateForm, float};
+
+mod mixture;
+mod propose;
+mod split;
+mod width;
 
 const PART: &str = "Tpe";
-/// No more outcomes than this count as good, however many there are.
-const MOST_GOOD: f64 = 25.0;
 /// So many outcomes of each budget are remembered, the newest.
 const MOST_OF_A_BUDGET: usize = 1_000;
+/// How much a trial that runs counts as bad.
+const RUNNING: f64 = 0.5;
 /// From so many outcomes on a suggestion takes longer than a run should wait.
 const HEAVY: usize = 200;
 
@@ -39,24 +45,30 @@ pub enum Model {
     ByBudget,
 }
 
-/// Splits what was tried into good and bad, estimates for each variable how dense either lies, and tries next where good
-/// ones are dense and bad ones aren't: the tree-structured Parzen estimator.
+/// Splits what was tried into good and bad, estimates how dense either lies in the space, and tries next where good
+/// ones are dense and bad ones aren't: the tree-structured Parzen estimator, with a joint density over all variables.
 ///
 /// When to use it: the first choice for up to a few hundred trials with any mixture of numbers, choices and conditional
-/// values, at almost no cost. Variables are modelled one by one: where only their combination matters, as in narrow
-/// curved valleys, take [`GaussianProcess`](super::GaussianProcess) or [`CmaEs`](super::CmaEs).
+/// values, at almost no cost. With few trials, numbers only and time to think [`GaussianProcess`](super::GaussianProcess) finds more.
 ///
 /// - The first [`startup`](Tpe::startup) points are drawn at random.
-/// - The best tenth is good, 25 at most. Of [`candidates`](Tpe::candidates) values that are drawn from the good ones' density
-///   the one is taken that is likeliest to be good.
-/// - A conditional variable learns from the trials that had it.
-/// - A trial that failed, or whose last value is NaN, is as bad as can be. One that still runs isn't counted, nor one that
-///   was ended before it reported.
-/// - The 200 best outcomes and the newest others are remembered, a thousand in all.
+/// - The best tenth is good, 25 at most; each of them counts by how much better it is than the best of the others. Of
+///   [`candidates`](Tpe::candidates) points that are drawn from the good ones' density the one is taken where it is largest beside
+///   the bad ones'.
+/// - A density has a kernel at each point, which is a product over all variables, and a wide one, the prior. On a number a kernel is a
+///   normal distribution that ends at the bounds; on whole numbers and steps, if they are at most 32, it is the mass of each one's cell;
+///   on a choice it is the option, with some weight for the others.
+/// - A conditional variable that a point hasn't is there as the prior has it.
+/// - In a space of choices and steps alone nothing is tried twice, until all was tried.
+/// - A trial that runs counts as half a bad one ([`running_as_bad`](Tpe::running_as_bad)). A trial that failed, or whose last value is
+///   NaN, is as bad as can be. One that was ended before it reported isn't counted.
+/// - A trial that the scheduler or a client ended counts for what it says: after all that came to their end, the one that got further
+///   before the others, and by its value among those that got as far.
+/// - The 200 best outcomes and the newest others are remembered, a thousand in all. A suggestion costs O(variables) for each.
 /// - In a space that is changed while the run goes on, an outcome counts for the variables whose values are still in their ranges;
 ///   for the others it is one that hadn't them.
 /// - Grids are refused: make them choices.
-/// - With [`Model::ByBudget`] and [`HyperBand`](crate::logic::schedule::HyperBand) it is BOHB, but for the joint density.
+/// - With [`Model::ByBudget`] and [`HyperBand`](crate::logic::schedule::HyperBand) it is BOHB.
 ///
 /// ```
 /// use tryout::prelude::*;
@@ -74,9 +86,12 @@ pub enum Model {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Source: Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization", by the crate `tpe`; budgets: Falkner et al.
-/// 2018, "BOHB: Robust and Efficient Hyperparameter Optimization at Scale". Start-up and the size of the good part are
-/// Optuna's.
+/// Source: Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"; the joint density, budgets: Falkner et al.
+/// 2018, "BOHB: Robust and Efficient Hyperparameter Optimization at Scale"; weights by improvement, and what each part
+/// is worth: Watanabe 2023, "Tree-Structured Parzen Estimator: Understanding Its Algorithm Components and Their Roles for Better
+/// Empirical Performance"; widths of bad kernels: Scott 1992, "Multivariate Density Estimation"; trials that run: Ginsbourger et
+/// al. 2010, "Kriging Is Well-Suited to Parallelize Optimization". Start-up, the size of the good part, the widths of good
+/// kernels, how old outcomes fade and how trials that were stopped are ordered are Optuna's.
 #[derive(Clone, Debug)]
 pub struct Tpe {
     settings: Settings,
@@ -101,18 +116,37 @@ pub(super) struct Settings {
     seed: u64,
     #[serde(default = "ten")]
     startup: u32,
-    #[serde(default = "twenty_four")]
+    #[serde(default = "sixty_four")]
     candidates: u32,
     #[serde(default)]
     model: Model,
+    #[serde(default, with = "float")]
+    #[cfg_attr(feature = "cli", schemars(with = "f64"))]
+    random_share: f64,
+    #[serde(default = "twenty_five")]
+    recent: u32,
+    #[serde(default = "yes")]
+    running_as_bad: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    objectives: Vec<Objective>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    constraints: Vec<String>,
 }
 
 fn ten() -> u32 {
     10
 }
 
-fn twenty_four() -> u32 {
-    24
+fn sixty_four() -> u32 {
+    64
+}
+
+fn twenty_five() -> u32 {
+    25
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Tpe {
@@ -122,7 +156,18 @@ impl Tpe {
     /// If [`Space::check`] finds a problem, or the space has a grid.
     pub fn new(space: Space, seed: u64) -> Result<Self, SpaceError> {
         let study = Study::new(space.clone())?;
-        let settings = Settings { space, seed, startup: ten(), candidates: twenty_four(), model: Model::AtEnd };
+        let settings = Settings {
+            space,
+            seed,
+            startup: ten(),
+            candidates: sixty_four(),
+            model: Model::AtEnd,
+            random_share: 0.0,
+            recent: twenty_five(),
+            running_as_bad: yes(),
+            objectives: Vec::new(),
+            constraints: Vec::new(),
+        };
         Ok(Self { settings, study, state: State::default() })
     }
 
@@ -130,11 +175,32 @@ impl Tpe {
         /// How many points are drawn at random before anything is modelled; at least 2. Default 10.
         startup(points: u32) => settings.startup = points;
 
-        /// Of how many candidates a value is the best; at least 1. Default 24.
+        /// Of how many candidates a point is the likeliest to be good; at least 1. More of them make it greedier. Default 64.
         candidates(candidates: u32) => settings.candidates = candidates;
 
         /// Which outcomes count. Default [`Model::AtEnd`].
         model(model: Model) => settings.model = model;
+
+        /// The share of points that are drawn at random, from 0 to 1. Default 0: the prior is part of every density, so that any point
+        /// may be drawn at any time.
+        random_share(share: f64) => settings.random_share = share;
+
+        /// So many of the newest bad outcomes count in full, and older ones the less the older they are; from 0. Default 25. With
+        /// `u32::MAX` all count alike.
+        recent(outcomes: u32) => settings.recent = outcomes;
+
+        /// Whether a trial that runs counts as bad until more is known, so that no two at a time try nearly the same. Default true.
+        running_as_bad(whether: bool) => settings.running_as_bad = whether;
+
+        /// Several objectives, in the place of the experiment's: good are the points that no other dominates, then those of the next
+        /// front, and of a front that hasn't room as a whole those that together dominate most. Every report must have a number for
+        /// each. Default none: the experiment's objective is the only one.
+        objectives(objectives: &[Objective]) => settings.objectives = objectives.to_vec();
+
+        /// Metrics that must be at most 0 for a trial to be of use, such as the memory it took less what there is. One that is above
+        /// counts as worse than all that came to something otherwise, by how much all of them are above together; one that lacks a
+        /// number counts as above all. Default none.
+        constraints(metrics: &[&str]) => settings.constraints = metrics.iter().map(|metric| (*metric).to_owned()).collect();
     }
 
     pub(super) fn from_spec(spec: &PartSpec) -> Result<Self, SpecError> {
@@ -163,34 +229,34 @@ impl Tpe {
         self.state.budgets.iter().rev().find(|(_, outcomes)| enough(outcomes)).map(|(budget, _)| *budget)
     }
 
-    /// A coordinate for each axis, those that don't count drawn as any.
-    fn point(&self) -> Result<Vec<f64>, SearchError> {
-        let mut random = ChaCha8Rng::seed_from_u64(self.settings.seed);
-        random.set_stream(self.study.asked());
-        let (frame, outcomes) = (self.study.frame(), self.outcomes());
-        let mut point: Vec<f64> = frame.axes().iter().map(|_| random.random()).collect();
-        if outcomes.len() < self.settings.startup as usize {
-            return Ok(point);
-        }
-        let gamma = 0.1_f64.min(MOST_GOOD / outcomes.len() as f64);
-        let mut builder = TpeOptimizerBuilder::new();
-        builder.gamma(gamma).candidates(self.settings.candidates as usize);
-        // A choice comes before what depends on it.
-        for (number, axis) in frame.axes().iter().enumerate() {
-            if !frame.counts(number, &point) {
-                continue;
-            }
-            let mut model = AxisModel::new(axis.kind(), &builder)?;
-            for outcome in outcomes {
-                model.tell(outcome.point.get(number).copied().flatten(), outcome.value)?;
-            }
-            point[number] = model.ask(&mut random)?;
-        }
-        Ok(point)
+    /// The points of trials that run, of which nothing is known yet.
+    fn running(&self) -> impl Iterator<Item = &Point> {
+        let paused = |trial: &TrialId| self.settings.model == Model::ByBudget && self.state.counted.contains_key(trial);
+        self.study.live().filter(move |(trial, _)| !paused(trial)).map(|(_, point)| point)
     }
 
-    fn learn(&mut self, outcome: Outcome, budget: u64) {
+    /// A coordinate for each axis, those that don't count drawn as any.
+    fn point(&self) -> Vec<f64> {
+        let mut random = ChaCha8Rng::seed_from_u64(self.settings.seed);
+        random.set_stream(self.study.asked());
+        let Settings { startup, candidates, random_share, recent, running_as_bad, .. } = self.settings;
+        let (frame, outcomes) = (self.study.frame(), self.outcomes());
+        let tried = outcomes.iter().map(|outcome| &outcome.point).chain(self.study.trying());
+        let tried = Tried::new(frame, tried);
+        if outcomes.len() < startup as usize || random.random::<f64>() < random_share {
+            return tried.anywhere(frame, &mut random);
+        }
+        let (good, mut bad) = split(outcomes, recent as usize);
+        if running_as_bad {
+            self.running().for_each(|point| bad.push(point, RUNNING));
+        }
+        likeliest(frame, (&good, &bad), candidates, &tried, &mut random)
+    }
+
+    fn learn(&mut self, mut outcome: Outcome, budget: u64) {
         if self.settings.model == Model::ByBudget {
+            // Those of one budget can be compared.
+            outcome.stopped = None;
             let outcomes = self.state.budgets.entry(budget).or_default();
             outcomes.push(outcome);
             if outcomes.len() > MOST_OF_A_BUDGET {
@@ -206,43 +272,9 @@ impl Tpe {
     }
 }
 
-/// The model of one variable.
-struct AxisModel {
-    optimizer: TpeOptimizer<DefaultEstimatorBuilder>,
-    /// How many options there are, if it is a choice.
-    options: Option<usize>,
-}
-
-impl AxisModel {
-    fn new(kind: AxisKind, builder: &TpeOptimizerBuilder) -> Result<Self, SearchError> {
-        let (estimator, range, options) = match kind {
-            AxisKind::Options(count) => (tpe::histogram_estimator(), tpe::categorical_range(count), Some(count)),
-            _ => (tpe::parzen_estimator(), tpe::range(0.0, 1.0 + f64::EPSILON), None),
-        };
-        let range = range.map_err(|error| SearchError::new(error.to_string()))?;
-        let optimizer = builder.build(estimator, range).map_err(|error| SearchError::new(error.to_string()))?;
-        Ok(Self { optimizer, options })
-    }
-
-    fn tell(&mut self, part: Option<f64>, value: f64) -> Result<(), SearchError> {
-        let parameter = match (part, self.options) {
-            (Some(part), None) if (0.0..=1.0).contains(&part) => part,
-            // It hadn't this variable, or its value isn't in the range any more.
-            (_, None) | (None, _) => f64::NAN,
-            (Some(part), Some(count)) => (part * count as f64).floor().clamp(0.0, count as f64 - 1.0),
-        };
-        self.optimizer.tell(parameter, value).map_err(|error| SearchError::new(error.to_string()))
-    }
-
-    fn ask(&mut self, random: &mut ChaCha8Rng) -> Result<f64, SearchError> {
-        let value = self.optimizer.ask(random).map_err(|error| SearchError::new(error.to_string()))?;
-        Ok(self.options.map_or(value, |count| (value.floor() + 0.5) / count as f64))
-    }
-}
-
 impl Searcher for Tpe {
     fn suggest(&mut self, trial: TrialId) -> Result<Suggestion, SearchError> {
-        let point = self.point()?;
+        let point = self.point();
         self.study.begin(trial, &point, self.settings.seed).map(Suggestion::Next)
     }
 
@@ -273,10 +305,26 @@ impl Searcher for Tpe {
     }
 
     fn prepare(&mut self, objective: Option<&Objective>) -> Result<(), SearchError> {
-        let Settings { startup, candidates, .. } = self.settings;
+        let Settings { startup, candidates, random_share, .. } = self.settings;
         Check(PART).require(startup >= 2, "startup", startup, "at least 2")?;
         Check(PART).require(candidates > 0, "candidates", candidates, "at least 1")?;
-        self.study.prepare(PART, objective)
+        let is_share = (0.0..=1.0).contains(&random_share);
+        Check(PART).require(is_share, "random_share", random_share, "from 0 to 1")?;
+        let Settings { objectives, constraints, .. } = &self.settings;
+        let mut names = objectives.iter().map(|objective| &objective.metric).chain(constraints);
+        let named = names.all(|name| !name.is_empty());
+        Check(PART).require(
+            named,
+            "objectives",
+            "a metric without a name",
+            "names, as in `loss` or `test/accuracy`",
+        )?;
+        if objectives.is_empty() {
+            self.study.prepare(PART, objective)?;
+        }
+        let objectives = if objectives.is_empty() { self.study.objectives().to_vec() } else { objectives.clone() };
+        self.study.judge_by(&objectives, constraints);
+        Ok(())
     }
 
     fn space_with(&self, changes: &Space) -> Result<Space, SearchError> {

@@ -1,0 +1,247 @@
+//! The engine's end of one agent: it lives as long as the agent's worker, whichever connections carry what is said.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use super::connection::{Listener, Outbox};
+use super::frame::{Content, Down, Gives, Hello, Took, Up};
+use super::transfer::{Transfers, take};
+use crate::edge::backend::Leases;
+use crate::logic::checkpoint::CheckpointId;
+use crate::logic::failure::{FailureKind, Fault, error_chain};
+use crate::logic::ids::{JoinId, LeaseId};
+use crate::logic::trial::WorkerFact;
+use crate::ports::backend::{FactSink, WorkerStart};
+use crate::ports::store::{Store, StoreError, Stored};
+
+/// One agent and its worker.
+#[derive(Debug)]
+pub(super) struct Peer {
+    pub(super) join: JoinId,
+    pub(super) hello: Hello,
+    pub(super) outbox: Outbox<Down>,
+    pub(super) leases: Leases,
+    transfers: Transfers,
+    /// What it was given when it became one of the run's workers.
+    admitted: OnceLock<Admitted>,
+    /// The lease of the last order.
+    lease: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct Admitted {
+    facts: FactSink,
+    store: Arc<dyn Store>,
+}
+
+/// How it stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Here,
+    /// It has said its last word, or was given up.
+    Gone,
+}
+
+impl Peer {
+    pub(super) fn new(join: JoinId, hello: Hello) -> Self {
+        Self {
+            join,
+            hello,
+            outbox: Outbox::default(),
+            leases: Leases::default(),
+            transfers: Transfers::default(),
+            admitted: OnceLock::new(),
+            lease: AtomicU64::new(0),
+            state: Mutex::default(),
+        }
+    }
+
+    pub(super) fn admit(&self, start: WorkerStart) {
+        let WorkerStart { facts, store, worker: _, slot: _ } = start;
+        facts.placed(self.hello.process.clone());
+        if *self.state() == State::Gone {
+            facts.gone();
+        }
+        // It is admitted once.
+        let _ = self.admitted.set(Admitted { facts, store });
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_gone(&self) -> bool {
+        *self.state() == State::Gone
+    }
+
+    pub(super) fn order_under(&self, lease: LeaseId) {
+        self.lease.fetch_max(lease.number(), Ordering::AcqRel);
+    }
+
+    /// A new connection is there.
+    pub(super) fn rewind(&self) {
+        self.transfers.rewind();
+    }
+
+    /// It won't be heard any more: its trial hears why, and the run that it is gone. Once.
+    pub(super) fn lose(&self, kind: FailureKind, why: &str) {
+        {
+            let mut state = self.state();
+            if *state == State::Gone {
+                return;
+            }
+            *state = State::Gone;
+        }
+        self.leases.end();
+        self.transfers.end(why);
+        if let Some(Admitted { facts, .. }) = self.admitted.get() {
+            let lease = LeaseId::new(self.lease.load(Ordering::Acquire));
+            facts.fact(lease, WorkerFact::Failed(Fault::new(kind, why.to_owned())));
+            facts.gone();
+        }
+        self.outbox.end();
+    }
+
+    /// Its worker has ended in order.
+    fn leave(&self) {
+        {
+            let mut state = self.state();
+            if *state == State::Gone {
+                return;
+            }
+            *state = State::Gone;
+        }
+        self.leases.end();
+        self.transfers.end("the worker has ended");
+        if let Some(Admitted { facts, .. }) = self.admitted.get() {
+            facts.gone();
+        }
+        self.outbox.end();
+    }
+
+    /// Takes an upload on a thread of its own, since stores may wait.
+    fn receive(self: &Arc<Self>, lease: LeaseId, what: Content, gives: Gives) {
+        let Gives::Files { transfer, files } = gives else { return self.transfers.on_gives(gives) };
+        let (peer, from) = (self.clone(), self.transfers.expect(transfer));
+        self.beside(transfer, move || {
+            let kept = peer.keep(lease, &what, |root| {
+                take(transfer, root, files, &from, |took| peer.outbox.say(Down::Took(took)))
+            });
+            peer.transfers.forget(transfer);
+            peer.outbox.say(Down::Took(match kept {
+                Ok(bytes) => Took::All { transfer, bytes },
+                Err(why) => Took::Failed { transfer, why },
+            }));
+        });
+    }
+
+    fn keep(
+        &self,
+        lease: LeaseId,
+        what: &Content,
+        fill: impl FnOnce(&std::path::Path) -> Result<(), String>,
+    ) -> Result<u64, String> {
+        let Some(Admitted { store, .. }) = self.admitted.get() else {
+            return Err("no trial has this worker".to_owned());
+        };
+        let words = |error: StoreError| error_chain(&error);
+        let over = || {
+            if self.leases.is_over(lease) {
+                Err("the trial has left this worker: nothing is kept".to_owned())
+            } else {
+                Ok(())
+            }
+        };
+        match what {
+            Content::Checkpoint(id) => {
+                let mut draft = store.begin(*id).map_err(words)?;
+                fill(draft.directory().map_err(words)?)?;
+                over()?;
+                draft.commit().map_err(words)
+            }
+            Content::Export { trial, format } => {
+                StoreError::check_name(format).map_err(words)?;
+                fill(&store.export_directory(*trial, format).map_err(words)?)?;
+                over()?;
+                store.exported(*trial, format).map_err(words)?;
+                Ok(0)
+            }
+        }
+    }
+
+    /// Gives a checkpoint on a thread of its own.
+    fn send(self: &Arc<Self>, transfer: u64, what: Content) {
+        let Content::Checkpoint(id) = what else {
+            let why = "only checkpoints can be had".to_owned();
+            return self.outbox.say(Down::Gives(Gives::Failed { transfer, why }));
+        };
+        let peer = self.clone();
+        self.beside(transfer, move || {
+            if let Err(gives) = peer.give(transfer, id) {
+                peer.outbox.say(Down::Gives(gives));
+            }
+            peer.transfers.forget(transfer);
+        });
+    }
+
+    fn give(&self, transfer: u64, id: CheckpointId) -> Result<(), Gives> {
+        let failed = |why| Gives::Failed { transfer, why };
+        let Some(Admitted { store, .. }) = self.admitted.get() else { return Err(Gives::Missing { transfer }) };
+        let mut stored: Box<dyn Stored> = store.open(id).map_err(|error| match error {
+            StoreError::Missing { .. } => Gives::Missing { transfer },
+            error => failed(error_chain(&error)),
+        })?;
+        let root = stored.directory().map_err(|error| failed(error_chain(&error)))?;
+        let going = self.transfers.give(transfer, root).map_err(failed)?;
+        self.outbox.say(Down::Gives(Gives::Files { transfer, files: going.about.clone() }));
+        // Whoever wanted it has said itself why it can't be taken.
+        going.run(|piece| self.outbox.give(piece)).map(|_| ()).or(Ok(()))
+    }
+
+    fn beside(self: &Arc<Self>, transfer: u64, work: impl FnOnce() + Send + 'static) {
+        let started = std::thread::Builder::new().name(format!("tryout-transfer-{transfer}")).spawn(work);
+        if let Err(error) = started {
+            self.transfers.forget(transfer);
+            let why = format!("no thread could be had: {error}");
+            self.outbox.say(Down::Took(Took::Failed { transfer, why: why.clone() }));
+            self.outbox.say(Down::Gives(Gives::Failed { transfer, why }));
+        }
+    }
+}
+
+/// What an agent says goes where a worker's words go.
+pub(super) struct Hears<'a>(pub(super) &'a Arc<Peer>);
+
+impl Listener<Up> for Hears<'_> {
+    fn on_frame(&self, frame: Up) -> bool {
+        let peer = self.0;
+        match frame {
+            Up::Said { lease, fact } => {
+                if let Some(Admitted { facts, .. }) = peer.admitted.get() {
+                    facts.fact(lease, fact);
+                }
+            }
+            Up::Placed(process) => {
+                if let Some(Admitted { facts, .. }) = peer.admitted.get() {
+                    facts.placed(process);
+                }
+            }
+            Up::Gone {} => peer.leave(),
+            Up::Evicted { why } => peer.lose(FailureKind::Preempted, &why),
+            Up::Counts { ask, lease } => {
+                let yes = !peer.leases.is_over(lease) && !peer.is_gone();
+                peer.outbox.say(Down::Counts { ask, yes });
+            }
+            Up::Gives { lease, what, gives } => peer.receive(lease, what, gives),
+            Up::Wants { transfer, what } => peer.send(transfer, what),
+            Up::Took(took) => peer.transfers.on_took(took),
+        }
+        peer.is_gone()
+    }
+
+    fn on_piece(&self, piece: &[u8]) {
+        self.0.transfers.on_piece(piece);
+    }
+}
