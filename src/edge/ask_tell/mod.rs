@@ -123,7 +123,7 @@ impl Shared {
     }
 
     /// Feeds a question. Its answer comes to `waits`.
-    fn ask(&self, waits: Waits, input: impl FnOnce(u64) -> AskTellInput) {
+    fn put(&self, waits: Waits, input: impl FnOnce(u64) -> AskTellInput) {
         let mut inner = self.lock();
         // If it is closed, the sender is dropped, and that is the answer.
         if !inner.closed {
@@ -153,7 +153,7 @@ impl Shared {
         }
     }
 
-    fn close(&self) {
+    fn shut(&self) {
         let mut inner = self.lock();
         inner.closed = true;
         inner.waits.clear();
@@ -170,7 +170,7 @@ impl GivesTrials for Shared {
     ) -> BoxFuture<'static, Result<Option<GivenTrial>, Unheard>> {
         let (answer, answered) = oneshot::channel();
         let until = self.now() + wait;
-        Shared::ask(self, Waits::Trial(answer), |question| AskTellInput::Asked { question, by, lease, until });
+        self.put(Waits::Trial(answer), |question| AskTellInput::Asked { question, by, lease, until });
         answered.map(|answer| answer.map_err(|_| Unheard::Over)).boxed()
     }
 
@@ -181,12 +181,12 @@ impl GivesTrials for Shared {
         end: Option<TrialEnd>,
     ) -> BoxFuture<'static, Result<Next, Unheard>> {
         let (answer, answered) = oneshot::channel();
-        Shared::ask(self, Waits::Next(answer), |question| AskTellInput::Told { question, lease, metrics, end });
+        self.put(Waits::Next(answer), |question| AskTellInput::Told { question, lease, metrics, end });
         answered.map(|answer| answer.map_err(|_| Unheard::Over)?.map_err(Unheard::Refused)).boxed()
     }
 
     fn close(&self) {
-        Shared::close(self);
+        self.shut();
     }
 }
 
@@ -228,7 +228,7 @@ impl Backend for AskTellBackend {
 
 impl Drop for AskTellBackend {
     fn drop(&mut self) {
-        self.shared.close();
+        self.shared.shut();
     }
 }
 
