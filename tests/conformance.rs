@@ -72,7 +72,7 @@ fn quasi_random_points() {
 
 #[test]
 fn searchers_that_estimate_densities() {
-    use tryout::logic::search::{Auto, Model, Tpe};
+    use tryout::logic::search::{Model, Tpe};
     let space = || {
         let adam = Space::new().with("beta", uniform(0.8, 1.0));
         let optimizer = choice([Space::new(), adam]);
@@ -84,7 +84,8 @@ fn searchers_that_estimate_densities() {
     };
     let tpe = move || Tpe::new(space(), 5).expect("it can be modelled").candidates(8);
     conformance::searcher(move || Box::new(tpe()));
-    conformance::searcher(move || Box::new(Auto::new(space(), 5).expect("it can be modelled").samples(1_000)));
+    let several = [Objective::min("loss"), Objective::max("training_iteration")];
+    conformance::searcher(move || Box::new(tpe().candidates(2).judged_by(&several)));
     conformance::searcher(move || Box::new(Capped::new(Box::new(tpe().model(Model::ByBudget).startup(3)), 60)));
 }
 

@@ -29,6 +29,8 @@ const PART: &str = "Tpe";
 const MOST_OF_A_BUDGET: usize = 1_000;
 /// How much a trial that runs counts as bad.
 const RUNNING: f64 = 0.5;
+/// No more of them than these, the newest.
+const MOST_RUNNING: usize = 100;
 /// From so many outcomes on a suggestion takes longer than a run should wait.
 const HEAVY: usize = 200;
 
@@ -248,7 +250,9 @@ impl Tpe {
         }
         let (good, mut bad) = split(outcomes, recent as usize);
         if running_as_bad {
-            self.running().for_each(|point| bad.push(point, RUNNING));
+            let running: Vec<&Point> = self.running().collect();
+            let newest = running.iter().rev().take(MOST_RUNNING);
+            newest.for_each(|point| bad.push(point, RUNNING));
         }
         likeliest(frame, (&good, &bad), candidates, &tried, &mut random)
     }
