@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use self::shell::{Shell, signal};
 
+mod elsewhere;
 mod housekeeping;
 mod live;
 mod serve;

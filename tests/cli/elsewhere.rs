@@ -1,0 +1,73 @@
+//! Runs whose trials run on workers that join: `run --on join`, `worker`, `doctor --join`, `launch`.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use super::SQUARES;
+use super::shell::{Shell, signal};
+
+/// Starts a run whose workers join, and waits until they can.
+fn joinable(shell: &Shell) -> Child {
+    let mut command = shell.command("run a.toml --quiet --on join --json --with-parent");
+    let mut run = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(run.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
+    assert!(first.contains("\"started\""), "{first}");
+    run
+}
+
+#[test]
+fn trials_run_on_a_worker_that_joins() {
+    let shell = Shell::with(SQUARES);
+    let mut run = joinable(&shell);
+    let doctor = shell.said("doctor --join runs/squares/join.json");
+    assert!(doctor.contains("the engine, TLS and token are right") && doctor.contains("seen from here"), "{doctor}");
+    let why = shell.said("why 0");
+    assert!(why.contains("`tryout worker --join"), "{why}");
+    let (code, _, said) = shell.tryout("worker --join runs/squares/join.json");
+    assert!(code == 0 && said.contains("the run needs this worker no more"), "{code}: {said}");
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    assert_eq!(shell.said("trials --columns x,loss --csv"), "config/x,loss\n3,9\n-2,4\n5,25\n");
+    assert!(!shell.path("runs/squares/join.json").exists());
+}
+
+#[test]
+fn a_worker_that_is_told_to_end_gives_its_trial_back() {
+    let shell = Shell::new();
+    // Each trial waits until somebody hears that it is there.
+    let there = shell.path("there");
+    assert!(Command::new("mkfifo").arg(&there).status().unwrap().success());
+    shell.write("a.toml", &SQUARES.replace("echo \"{{", &format!("echo > {}; echo \"{{{{", there.display())));
+    let mut run = joinable(&shell);
+    let mut first = shell.command("worker --join runs/squares/join.json").spawn().unwrap();
+    fs::read(&there).unwrap();
+    signal(&first, "-TERM");
+    assert_eq!(first.wait().unwrap().code(), Some(143));
+    let mut second = shell.command("worker --join runs/squares/join.json").spawn().unwrap();
+    // It waits for the next one to be there when this test is over, and ends with it.
+    std::thread::spawn(move || while fs::read(&there).is_ok() {});
+    assert_eq!(run.wait().unwrap().code(), Some(0));
+    assert_eq!(second.wait().unwrap().code(), Some(0));
+    assert_eq!(shell.said("trials --columns x,loss --csv"), "config/x,loss\n3,9\n-2,4\n5,25\n");
+}
+
+#[test]
+fn what_can_not_work_is_said() {
+    let shell = Shell::with(SQUARES);
+    for (line, words) in [
+        ("run a.toml --on nowhere", "`--on nowhere`: `nowhere` isn't a launcher"),
+        ("run a.toml --on ssh", "`ssh` needs a file of hosts"),
+        ("run a.toml --most-workers 3", "--on"),
+        ("worker --join join.json", "can't read the join file `join.json`"),
+        ("worker --join join.json --shape {}", "--shape"),
+        ("doctor --join join.json", "can't read the join file `join.json`"),
+        ("launch a.toml --on join", "`--on join` asks nobody"),
+        ("launch a.toml --on slurm", "join.json"),
+    ] {
+        let (code, _, error) = shell.tryout(line);
+        assert!(code == 2 && error.contains(words), "{line}: {code}, {error}");
+    }
+    let shown = shell.said("launch a.toml --on slurm --dry-run -n 2");
+    assert!(shown.starts_with("sbatch ") && shown.contains("worker --join"), "{shown}");
+}
