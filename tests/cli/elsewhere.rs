@@ -2,25 +2,26 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 
 use super::SQUARES;
 use super::shell::{Shell, signal};
 
-/// Starts a run whose workers join, and waits until they can.
-fn joinable(shell: &Shell) -> Child {
+/// Starts a run whose workers join, and waits until they can. It drains when its standard input is closed.
+fn joinable(shell: &Shell) -> (Child, ChildStdin) {
     let mut command = shell.command("run a.toml --quiet --on join --json --with-parent");
     let mut run = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut first = String::new();
     BufReader::new(run.stdout.as_mut().unwrap()).read_line(&mut first).unwrap();
     assert!(first.contains("\"started\""), "{first}");
-    run
+    let input = run.stdin.take().unwrap();
+    (run, input)
 }
 
 #[test]
 fn trials_run_on_a_worker_that_joins() {
     let shell = Shell::with(SQUARES);
-    let mut run = joinable(&shell);
+    let (mut run, _input) = joinable(&shell);
     let doctor = shell.said("doctor --join runs/squares/join.json");
     assert!(doctor.contains("the engine, TLS and token are right") && doctor.contains("seen from here"), "{doctor}");
     let why = shell.said("why 0");
@@ -39,7 +40,7 @@ fn a_worker_that_is_told_to_end_gives_its_trial_back() {
     let there = shell.path("there");
     assert!(Command::new("mkfifo").arg(&there).status().unwrap().success());
     shell.write("a.toml", &SQUARES.replace("echo \"{{", &format!("echo > {}; echo \"{{{{", there.display())));
-    let mut run = joinable(&shell);
+    let (mut run, _input) = joinable(&shell);
     let mut first = shell.command("worker --join runs/squares/join.json").spawn().unwrap();
     fs::read(&there).unwrap();
     signal(&first, "-TERM");
