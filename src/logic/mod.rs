@@ -18,7 +18,7 @@ pub mod journal;
 #[cfg(feature = "remote")]
 pub mod launch;
 pub mod limit;
-#[cfg(any(feature = "remote", test))]
+#[cfg(feature = "remote")]
 pub(crate) mod link;
 pub mod metrics;
 pub(crate) mod mix;

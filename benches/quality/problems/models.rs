@@ -157,7 +157,7 @@ pub(super) fn table(seed: u64) -> Draft {
     let axes: Vec<Axis> = (0..size).map(&mut kind).map(Axis::always).collect();
     let mut wave = |_| {
         let slopes: Vec<f64> = (0..size).map(|_| 1.2 * normal(random)).collect();
-        (slopes, random.random::<f64>() * std::f64::consts::TAU, normal(random))
+        (slopes, random.random::<f64>() * (628.0 / 100.0), normal(random))
     };
     let waves: Vec<(Vec<f64>, f64, f64)> = (0..40).map(&mut wave).collect();
     let tables: Vec<Vec<f64>> = (0..size).map(|_| (0..6).map(|_| random.random()).collect()).collect();
