@@ -82,7 +82,7 @@ fn searchers_that_estimate_densities() {
             .with("kind", choice(["a", "b"]))
             .with("o", optimizer)
     };
-    let tpe = move || Tpe::new(space(), 5).expect("it can be modelled").candidates(8);
+    let tpe = move || Tpe::new(space(), 5).expect("it can be modelled").candidates(2);
     conformance::searcher(move || Box::new(tpe()));
     let several = [Objective::min("loss"), Objective::max("training_iteration")];
     conformance::searcher(move || Box::new(tpe().candidates(2).judged_by(&several)));
