@@ -188,6 +188,15 @@ pub(super) enum Content {
     Export { trial: TrialId, format: String },
 }
 
+impl Content {
+    pub(super) fn checkpoint(&self) -> Option<CheckpointId> {
+        match self {
+            Content::Checkpoint(id) => Some(*id),
+            Content::Export { .. } => None,
+        }
+    }
+}
+
 /// From whoever sends files. Their bytes follow in binary messages: the transfer's number and the offset, eight bytes each, the
 /// CRC-32 of the piece in four, then the piece.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -14,8 +14,7 @@ pub(super) struct RemoteHandle(pub(super) Arc<Peer>);
 
 impl WorkerHandle for RemoteHandle {
     fn send(&mut self, lease: LeaseId, order: WorkerOrder) {
-        self.0.order_under(lease);
-        self.0.leases.heed(lease, &order);
+        self.0.heed(lease, &order);
         if !self.0.is_gone() {
             self.0.outbox.say(Down::Order { lease, order });
         }

@@ -10,6 +10,7 @@ mod frame;
 mod handle;
 mod join_file;
 mod peer;
+mod rights;
 mod server;
 mod tls;
 mod transfer;

@@ -1,18 +1,22 @@
 //! The engine's end of one agent: it lives as long as the agent's worker, whichever connections carry what is said.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::connection::{Listener, Outbox};
 use super::frame::{Content, Down, Gives, Hello, Took, Up};
+use super::rights::Rights;
 use super::transfer::{Transfers, take};
 use crate::edge::backend::Leases;
 use crate::logic::checkpoint::CheckpointId;
 use crate::logic::failure::{FailureKind, Fault, error_chain};
 use crate::logic::ids::{JoinId, LeaseId};
-use crate::logic::trial::WorkerFact;
+use crate::logic::trial::{WorkerFact, WorkerOrder};
 use crate::ports::backend::{FactSink, WorkerStart};
 use crate::ports::store::{Store, StoreError, Stored};
+
+/// So many transfers one worker may have under way.
+const MOST_TRANSFERS: usize = 8;
 
 /// One agent and its worker.
 #[derive(Debug)]
@@ -29,6 +33,9 @@ pub(super) struct Peer {
     /// The lease of the last order.
     lease: AtomicU64,
     state: Mutex<State>,
+    rights: Mutex<Rights>,
+    /// How many transfers have a thread.
+    busy: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -58,17 +65,20 @@ impl Peer {
             connected: AtomicBool::new(false),
             lease: AtomicU64::new(0),
             state: Mutex::default(),
+            rights: Mutex::default(),
+            busy: AtomicUsize::new(0),
         }
     }
 
     pub(super) fn admit(&self, start: WorkerStart) {
         let WorkerStart { facts, store, worker: _, slot: _ } = start;
         facts.placed(self.hello.process.clone());
-        if *self.state() == State::Gone {
+        // It is admitted once.
+        let _ = self.admitted.set(Admitted { facts: facts.clone(), store });
+        // Whoever lost it in between may not have seen whom to tell.
+        if self.is_gone() {
             facts.gone();
         }
-        // It is admitted once.
-        let _ = self.admitted.set(Admitted { facts, store });
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -87,8 +97,15 @@ impl Peer {
         self.connected.load(Ordering::Acquire)
     }
 
-    pub(super) fn order_under(&self, lease: LeaseId) {
+    /// Takes note of an order, before it is said.
+    pub(super) fn heed(&self, lease: LeaseId, order: &WorkerOrder) {
         self.lease.fetch_max(lease.number(), Ordering::AcqRel);
+        self.leases.heed(lease, order);
+        self.rights().heed(order);
+    }
+
+    fn rights(&self) -> MutexGuard<'_, Rights> {
+        self.rights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A new connection is there.
@@ -135,6 +152,10 @@ impl Peer {
     /// Takes an upload on a thread of its own, since stores may wait.
     fn receive(self: &Arc<Self>, lease: LeaseId, what: Content, gives: Gives) {
         let Gives::Files { transfer, files } = gives else { return self.transfers.on_gives(gives) };
+        if !self.rights().may_write(&what) {
+            let why = "the trial that it has wasn't to write this".to_owned();
+            return self.outbox.say(Down::Took(Took::Failed { transfer, why }));
+        }
         let (peer, from) = (self.clone(), self.transfers.expect(transfer));
         self.beside(transfer, move || {
             let kept = peer.keep(lease, &what, |root| {
@@ -184,8 +205,9 @@ impl Peer {
 
     /// Gives a checkpoint on a thread of its own.
     fn send(self: &Arc<Self>, transfer: u64, what: Content) {
-        let Content::Checkpoint(id) = what else {
-            let why = "only checkpoints can be had".to_owned();
+        let may = self.rights().may_read(&what);
+        let Some(id) = what.checkpoint().filter(|_| may) else {
+            let why = "the trial that it has wasn't to read this".to_owned();
             return self.outbox.say(Down::Gives(Gives::Failed { transfer, why }));
         };
         let peer = self.clone();
@@ -212,10 +234,20 @@ impl Peer {
     }
 
     fn beside(self: &Arc<Self>, transfer: u64, work: impl FnOnce() + Send + 'static) {
-        let started = std::thread::Builder::new().name(format!("tryout-transfer-{transfer}")).spawn(work);
-        if let Err(error) = started {
+        let peer = self.clone();
+        let started = if self.busy.fetch_add(1, Ordering::AcqRel) < MOST_TRANSFERS {
+            let work = move || {
+                work();
+                peer.busy.fetch_sub(1, Ordering::AcqRel);
+            };
+            let thread = std::thread::Builder::new().name(format!("tryout-transfer-{transfer}")).spawn(work);
+            thread.map(|_| ()).map_err(|error| format!("no thread could be had: {error}"))
+        } else {
+            Err(format!("it has {MOST_TRANSFERS} transfers under way already"))
+        };
+        if let Err(why) = started {
+            self.busy.fetch_sub(1, Ordering::AcqRel);
             self.transfers.forget(transfer);
-            let why = format!("no thread could be had: {error}");
             self.outbox.say(Down::Took(Took::Failed { transfer, why: why.clone() }));
             self.outbox.say(Down::Gives(Gives::Failed { transfer, why }));
         }
@@ -229,6 +261,9 @@ impl Listener<Up> for Hears<'_> {
     fn on_frame(&self, frame: Up) -> bool {
         let peer = self.0;
         match frame {
+            Up::Said { fact, .. } if !peer.rights().may_say(&fact) => {
+                peer.lose(FailureKind::Protocol, "its agent spoke of a trial or checkpoint that isn't its own");
+            }
             Up::Said { lease, fact } => {
                 if let Some(Admitted { facts, .. }) = peer.admitted.get() {
                     facts.fact(lease, fact);
