@@ -358,7 +358,7 @@ mod tests {
         for range in [uniform(-2.0, 1.0).quantized(0.1), log_uniform(0.5, 10.0).quantized(0.5)] {
             same(range.cells(32), &|part| range.at(part), &|value| range.part(value));
         }
-        assert!(int(0, 32).cells(32).is_none() && uniform(0.0, 1.0).cells(32).is_none());
+        assert!(int(0, 33).cells(32).is_none() && uniform(0.0, 1.0).cells(32).is_none());
     }
 
     #[test]
