@@ -50,7 +50,7 @@ impl WorkerSupervisor {
             Some(elsewhere) => elsewhere.admit(join, start),
             None => Err(Fault::new(FailureKind::WorkerLost, "nobody lets workers join")),
         });
-        admitted.err().map(|_| PoolInput::Gone(worker))
+        admitted.err().map(|fault| PoolInput::SpawnFailed(worker, fault))
     }
 
     /// Starts the actor of a worker, whoever makes the worker.

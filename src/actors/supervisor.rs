@@ -167,6 +167,9 @@ impl WorkerSupervisor {
                 self.to_worker(worker, ToWorker::Shutdown);
             }
             PoolOutput::Kill(worker) => {
+                if let Some(why) = self.pool.stop_cause(worker) {
+                    self.say_who_follows(worker, why);
+                }
                 tell_of_worker(&self.controller, worker, WorkerChange::Killed);
                 self.to_worker(worker, ToWorker::Kill);
             }

@@ -23,6 +23,20 @@ pub(crate) struct Launching {
     pub(crate) settings: LaunchSettings,
 }
 
+impl Launching {
+    /// The same, if there is such a system.
+    pub(super) fn checked(mut self) -> io::Result<Self> {
+        let Some(launcher) = &mut self.launcher else {
+            let why = "`launch_settings` says how a system is asked, but not which: name it with `workers_from`";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        };
+        if let Err(why) = launcher.check() {
+            return Err(io::Error::new(io::ErrorKind::NotFound, format!("{}: {why}", launcher.name())));
+        }
+        Ok(self)
+    }
+}
+
 /// What was said last of each shape.
 type Words = Arc<Mutex<HashMap<ResourceRequest, Arc<str>>>>;
 
@@ -49,13 +63,7 @@ impl Asks {
         hub: &Arc<Hub>,
     ) -> io::Result<Self> {
         let Launching { launcher, mut settings } = launching;
-        let Some(mut launcher) = launcher else {
-            let why = "`launch_settings` says how a system is asked, but not which: name it with `workers_from`";
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-        };
-        launcher
-            .check()
-            .map_err(|why| io::Error::new(io::ErrorKind::NotFound, format!("{}: {why}", launcher.name())))?;
+        let Some(launcher) = launcher else { return Err(io::Error::other("there is no launcher")) };
         if let Some(directory) = &directory {
             std::fs::create_dir_all(directory)?;
         }

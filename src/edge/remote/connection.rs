@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::frame::Envelope;
 use crate::logic::link::{Heard, Link};
@@ -101,11 +101,6 @@ impl<T: Serialize> Outbox<T> {
         self.lock().connection == connection
     }
 
-    /// Whether all that was said has been heard.
-    pub(super) fn is_heard(&self) -> bool {
-        self.lock().link.waiting() == 0
-    }
-
     /// A new connection takes over, whose other end has heard so many frames. Answers its number.
     pub(super) fn take_over(&self, heard: u64) -> Result<u64, String> {
         let mut inner = self.lock();
@@ -127,6 +122,9 @@ impl<T: Serialize> Outbox<T> {
         while bytes < AT_ONCE {
             let Some((n, ack, say)) = inner.link.next_frame() else { break };
             let text = serde_json::to_string(&Envelope { n: Some(n), ack, say: Some(say) })?;
+            if text.len() > LONGEST {
+                return Err(serde::ser::Error::custom(format!("{} bytes, more than {LONGEST}", text.len())));
+            }
             bytes += text.len();
             messages.push(Message::text(text));
         }
@@ -183,6 +181,8 @@ pub(super) enum Parted {
     Replaced,
     /// It has ended, or broken: how.
     Broken(String),
+    /// What was said can't be, and would be said again over every other connection.
+    Wrong(String),
 }
 
 /// Speaks and listens until the connection is over.
@@ -218,7 +218,7 @@ where
 {
     loop {
         let said = match outbox.next(connection) {
-            Err(error) => return Parted::Broken(format!("something can't be said in JSON: {error}")),
+            Err(error) => return Parted::Wrong(format!("something can't be said: {error}")),
             Ok(Next::Leave) => return Parted::Replaced,
             Ok(Next::Finish) => {
                 // The other end may have closed it already.
@@ -265,6 +265,7 @@ where
         let message = match tokio::time::timeout(silence, stream.next()).await {
             Err(_) => return Parted::Broken(format!("nothing was heard for {} s", silence.as_secs_f64())),
             Ok(None) => return Parted::Broken("the connection was closed".to_owned()),
+            Ok(Some(Err(error @ Error::Capacity(_)))) => return Parted::Wrong(error.to_string()),
             Ok(Some(Err(error))) => return Parted::Broken(error.to_string()),
             Ok(Some(Ok(message))) => message,
         };
@@ -280,7 +281,7 @@ where
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(None),
         };
         match heard {
-            Err(why) => return Parted::Broken(why),
+            Err(why) => return Parted::Wrong(why),
             Ok(Some(frame)) => {
                 if listener.on_frame(frame) {
                     outbox.nudge();

@@ -22,11 +22,10 @@ impl WorkerHandle for RemoteHandle {
 
     /// Its agent ends it and says so. If that can't be heard, the worker is given up when its connection is.
     fn kill(&mut self) -> Killed {
-        self.0.leases.end();
         if self.0.is_gone() {
             return Killed::Dead;
         }
-        self.0.outbox.say(Down::Kill {});
+        self.0.kill();
         Killed::Soon
     }
 }

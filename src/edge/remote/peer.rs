@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::connection::{Listener, Outbox};
 use super::frame::{Content, Down, Gives, Hello, Took, Up};
 use super::rights::Rights;
@@ -36,6 +38,9 @@ pub(super) struct Peer {
     rights: Mutex<Rights>,
     /// How many transfers have a thread.
     busy: AtomicUsize,
+    /// Its worker was to be killed.
+    killed: AtomicBool,
+    kill: Notify,
 }
 
 #[derive(Debug)]
@@ -67,6 +72,8 @@ impl Peer {
             state: Mutex::default(),
             rights: Mutex::default(),
             busy: AtomicUsize::new(0),
+            killed: AtomicBool::new(false),
+            kill: Notify::new(),
         }
     }
 
@@ -95,6 +102,21 @@ impl Peer {
 
     pub(super) fn is_connected(&self) -> bool {
         self.connected.load(Ordering::Acquire)
+    }
+
+    /// Its worker is to be killed.
+    pub(super) fn kill(&self) {
+        self.leases.end();
+        self.outbox.say(Down::Kill {});
+        self.killed.store(true, Ordering::Release);
+        self.kill.notify_one();
+    }
+
+    /// Waits until its worker is to be killed.
+    pub(super) async fn to_be_killed(&self) {
+        while !self.killed.load(Ordering::Acquire) {
+            self.kill.notified().await;
+        }
     }
 
     /// Takes note of an order, before it is said.
@@ -180,6 +202,9 @@ impl Peer {
         };
         let words = |error: StoreError| error_chain(&error);
         let over = || {
+            if self.is_gone() || lease.number() != self.lease.load(Ordering::Acquire) {
+                return Err("the trial has left this worker: nothing is kept".to_owned());
+            }
             if self.leases.is_over(lease) {
                 Err("the trial has left this worker: nothing is kept".to_owned())
             } else {
@@ -260,6 +285,9 @@ pub(super) struct Hears<'a>(pub(super) &'a Arc<Peer>);
 impl Listener<Up> for Hears<'_> {
     fn on_frame(&self, frame: Up) -> bool {
         let peer = self.0;
+        if peer.is_gone() {
+            return true;
+        }
         match frame {
             Up::Said { fact, .. } if !peer.rights().may_say(&fact) => {
                 peer.lose(FailureKind::Protocol, "its agent spoke of a trial or checkpoint that isn't its own");

@@ -30,7 +30,11 @@ impl Rights {
                 self.write.insert(*spare);
             }
             WorkerOrder::Save { checkpoint, .. } => self.write.extend(*checkpoint),
-            WorkerOrder::Yield | WorkerOrder::Release | WorkerOrder::Shutdown => {}
+            WorkerOrder::Release | WorkerOrder::Shutdown => {
+                self.read.clear();
+                self.write.clear();
+            }
+            WorkerOrder::Yield => {}
         }
     }
 

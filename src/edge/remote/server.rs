@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures::future::{Either, select};
 use futures::{SinkExt, StreamExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
@@ -36,6 +37,8 @@ use crate::ports::elsewhere::{JoinNews, JoinSink};
 const INTRODUCTION: Duration = Duration::from_secs(10);
 /// So many may be about to introduce themselves at once.
 const STRANGERS: usize = 256;
+/// How long an agent may take to kill its worker.
+const KILL: Duration = Duration::from_secs(20);
 /// How long those who are here may take to hear that the run is over.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -147,11 +150,18 @@ impl Hub {
                 let welcome = Welcome { heard: peer.outbox.heard(), now, ..self.welcome.clone() };
                 Ok((peer, welcome))
             }
+            // Its welcome was lost on the way.
+            (Some(peer), None) if !peer.is_gone() && peer.outbox.heard() == 0 => {
+                let shape = hello.shape.or_else(|| Some(self.default_shape.clone()));
+                Ok((peer, Welcome { shape, now, ..self.welcome.clone() }))
+            }
             (_, Some(_)) => {
                 let why = "this engine doesn't know its worker any more".to_owned();
                 Err(Refusal { why, may: Again::Anew })
             }
             (Some(_), None) => Err(refused("another agent has this name".to_owned())),
+            (None, None) if hello.heard > 0 => Err(refused("it has heard what was never said".to_owned())),
+            (None, None) if too_many_gpus(&hello) => Err(refused(format!("more than {MOST_GPUS} GPUs"))),
             (None, None) => {
                 let join = JoinId::new(self.joins.fetch_add(1, Ordering::Relaxed));
                 let shape = hello.shape.clone().unwrap_or_else(|| self.default_shape.clone());
@@ -180,6 +190,14 @@ impl Hub {
     }
 }
 
+/// More GPUs than any machine has.
+const MOST_GPUS: u32 = 65_536;
+
+fn too_many_gpus(hello: &Hello) -> bool {
+    let most = Amount::whole(MOST_GPUS);
+    hello.shape.as_ref().is_some_and(|shape| shape.total().get("gpu") > most)
+}
+
 /// The resources of a worker of this shape: its GPUs are counted from 0 on its machine.
 pub(super) fn slot(shape: &ResourceRequest) -> Slot {
     let one = Amount::whole(1).parts();
@@ -193,7 +211,7 @@ pub(super) fn slot(shape: &ResourceRequest) -> Slot {
             used = used.next_multiple_of(one);
         }
         let first = used / one;
-        used += parts;
+        used = used.saturating_add(parts);
         (first..used.div_ceil(one)).map(|index| index as u32).collect()
     };
     let bundles = shape.as_bundles().to_vec();
@@ -208,16 +226,16 @@ pub(super) async fn listen(listener: StdListener, acceptor: TlsAcceptor, hub: Ar
     loop {
         let accepted = std::pin::pin!(listener.accept());
         let over = std::pin::pin!(hub.changed.notified());
-        let stream = match futures::future::select(accepted, over).await {
-            futures::future::Either::Left((Ok((stream, _)), _)) => stream,
+        let stream = match select(accepted, over).await {
+            Either::Left((Ok((stream, _)), _)) => stream,
             // Without descriptors nobody can be let in for a moment: those who are here go on.
-            futures::future::Either::Left((Err(error), _)) => {
+            Either::Left((Err(error), _)) => {
                 hub.warn(&error.to_string());
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
-            futures::future::Either::Right(_) if hub.over.load(Ordering::Acquire) => break,
-            futures::future::Either::Right(_) => continue,
+            Either::Right(_) if hub.over.load(Ordering::Acquire) => break,
+            Either::Right(_) => continue,
         };
         let Ok(permit) = strangers.clone().try_acquire_owned() else {
             hub.warn("too many dial in at once");
@@ -225,11 +243,14 @@ pub(super) async fn listen(listener: StdListener, acceptor: TlsAcceptor, hub: Ar
         };
         let (acceptor, hub) = (acceptor.clone(), hub.clone());
         tokio::spawn(async move {
-            let introduced = timeout(INTRODUCTION, welcome(stream, &acceptor, &hub)).await;
+            let introduced = timeout(INTRODUCTION, let_in(stream, &acceptor, &hub)).await;
             drop(permit);
             match introduced {
-                Ok(Ok(Some((socket, peer, connection)))) => attend(socket, &peer, connection, &hub).await,
-                Ok(Ok(None)) => {}
+                Ok(Ok((socket, hello))) => {
+                    if let Err(why) = meet(socket, hello, &hub).await {
+                        hub.warn(&why);
+                    }
+                }
                 Ok(Err(why)) => hub.warn(&why),
                 Err(_) => hub.warn("it didn't say who it is within 10 s"),
             }
@@ -248,13 +269,9 @@ pub(super) async fn listen(listener: StdListener, acceptor: TlsAcceptor, hub: Ar
 
 type Socket = WebSocketStream<TlsStream<TcpStream>>;
 
-/// Lets somebody in; nobody if it only asks whether it could.
+/// Lets somebody in who has the token, and hears who it is.
 #[expect(clippy::result_large_err, reason = "the error is an HTTP response, as the crate has it")]
-async fn welcome(
-    stream: TcpStream,
-    acceptor: &TlsAcceptor,
-    hub: &Hub,
-) -> Result<Option<(Socket, Arc<Peer>, u64)>, String> {
+async fn let_in(stream: TcpStream, acceptor: &TlsAcceptor, hub: &Hub) -> Result<(Socket, Hello), String> {
     // Frames are small, and somebody waits for each.
     stream.set_nodelay(true).map_err(|error| error.to_string())?;
     let stream = acceptor.accept(stream).await.map_err(|error| format!("TLS: {error}"))?;
@@ -278,11 +295,14 @@ async fn welcome(
         Some(Err(error)) => Err(error.to_string()),
         None => Err("it left without a word".to_owned()),
     };
-    let hello = hello?;
+    Ok((socket, hello?))
+}
+
+/// Answers somebody who has introduced itself, and stays with it.
+async fn meet(mut socket: Socket, hello: Hello, hub: &Hub) -> Result<(), String> {
     if hello.probe {
         let now = host::since_1970().as_secs_f64();
-        say(&mut socket, &Answer::Welcome(Box::new(Welcome { now, ..hub.welcome.clone() }))).await?;
-        return Ok(None);
+        return say(&mut socket, &Answer::Welcome(Box::new(Welcome { now, ..hub.welcome.clone() }))).await;
     }
     let heard = hello.heard;
     let introduced = hub.introduce(hello).and_then(|(peer, welcome)| {
@@ -290,34 +310,51 @@ async fn welcome(
         peer.rewind();
         Ok((peer, connection, welcome))
     });
-    let (answer, introduced) = match introduced {
-        Ok((peer, connection, welcome)) => (Answer::Welcome(Box::new(welcome)), Ok((peer, connection))),
+    match introduced {
+        Ok((peer, connection, welcome)) => {
+            attend(socket, &peer, connection, welcome, hub).await;
+            Ok(())
+        }
         Err(refusal) => {
             let why = refusal.why.clone();
-            (refusal.into(), Err(why))
+            say(&mut socket, &refusal.into()).await?;
+            Err(why)
         }
-    };
-    say(&mut socket, &answer).await?;
-    let (peer, connection) = introduced?;
-    Ok(Some((socket, peer, connection)))
+    }
 }
 
 async fn say(socket: &mut Socket, answer: &Answer) -> Result<(), String> {
     let text = serde_json::to_string(answer).map_err(|error| error.to_string())?;
-    socket.send(Message::text(text)).await.map_err(|error| error.to_string())
+    let sent = timeout(INTRODUCTION, socket.send(Message::text(text))).await;
+    sent.map_err(|_| "it didn't take the answer".to_owned())?.map_err(|error| error.to_string())
 }
 
 /// Stays with an agent until its connection is over, and waits for another one if it broke.
-async fn attend(socket: Socket, peer: &Arc<Peer>, connection: u64, hub: &Hub) {
+async fn attend(mut socket: Socket, peer: &Arc<Peer>, connection: u64, welcome: Welcome, hub: &Hub) {
     peer.set_connected(true);
-    let parted = converse(socket, connection, &peer.outbox, &Hears(peer), hub.heartbeat).await;
+    let parted = match say(&mut socket, &Answer::Welcome(Box::new(welcome))).await {
+        Ok(()) => {
+            let hears = Hears(peer);
+            let talk = std::pin::pin!(converse(socket, connection, &peer.outbox, &hears, hub.heartbeat));
+            let ends = std::pin::pin!(overdue(peer));
+            match select(talk, ends).await {
+                Either::Left((parted, _)) => parted,
+                Either::Right(_) => Parted::Wrong("it didn't end when it was told to".to_owned()),
+            }
+        }
+        Err(why) => Parted::Broken(why),
+    };
     if peer.outbox.is_current(connection) {
         peer.set_connected(false);
     }
     match parted {
         Parted::Replaced => {}
         Parted::Finished => hub.forget(peer),
-        Parted::Broken(_) if peer.is_gone() && peer.outbox.is_heard() => hub.forget(peer),
+        Parted::Wrong(why) => {
+            peer.lose(FailureKind::Protocol, &format!("the worker on {}: {why}", peer.hello.process));
+            hub.forget(peer);
+        }
+        Parted::Broken(_) if peer.is_gone() => hub.forget(peer),
         Parted::Broken(_) if hub.lose_with_job(peer) => {}
         Parted::Broken(why) => {
             log::debug!("the connection with {} broke: {}", peer.hello.process, OneLine(&why));
@@ -333,4 +370,10 @@ async fn attend(socket: Socket, peer: &Arc<Peer>, connection: u64, hub: &Hub) {
             }
         }
     }
+}
+
+/// A worker that is to be killed has had its time.
+async fn overdue(peer: &Peer) {
+    peer.to_be_killed().await;
+    tokio::time::sleep(KILL).await;
 }

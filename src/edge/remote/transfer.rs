@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Component, Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::frame::{FileAbout, Gives, Took, piece, read_piece};
@@ -14,6 +14,8 @@ use crate::edge::store::Tree;
 const PIECE: u64 = 256 << 10;
 /// How much is on its way before the other end has taken it.
 const WINDOW: u64 = 4 << 20;
+/// So many pieces may wait to be written: twice those of the window, and some.
+const MOST_PIECES: usize = 64;
 /// More files than this are no checkpoint.
 const MOST_FILES: usize = 100_000;
 
@@ -26,7 +28,9 @@ pub(super) struct Transfers {
 #[derive(Debug, Default)]
 struct Open {
     going: HashMap<u64, Arc<Outgoing>>,
-    coming: HashMap<u64, Sender<Came>>,
+    coming: HashMap<u64, SyncSender<Came>>,
+    /// There will be no connection any more.
+    over: bool,
 }
 
 /// What comes of a transfer.
@@ -44,14 +48,21 @@ impl Transfers {
     /// A directory is about to be given.
     pub(super) fn give(&self, transfer: u64, root: &Path) -> Result<Arc<Outgoing>, String> {
         let outgoing = Arc::new(Outgoing::new(transfer, root)?);
-        self.lock().going.insert(transfer, outgoing.clone());
+        let mut open = self.lock();
+        if open.over {
+            return Err("there is no connection any more".to_owned());
+        }
+        open.going.insert(transfer, outgoing.clone());
         Ok(outgoing)
     }
 
     /// A directory is about to come.
     pub(super) fn expect(&self, transfer: u64) -> Receiver<Came> {
-        let (to, from) = channel();
-        self.lock().coming.insert(transfer, to);
+        let (to, from) = sync_channel(MOST_PIECES);
+        let mut open = self.lock();
+        if !open.over {
+            open.coming.insert(transfer, to);
+        }
         from
     }
 
@@ -66,7 +77,7 @@ impl Transfers {
     pub(super) fn on_gives(&self, gives: Gives) {
         let (Gives::Files { transfer, .. } | Gives::Missing { transfer } | Gives::Failed { transfer, .. }) = &gives;
         if let Some(to) = self.lock().coming.get(transfer) {
-            let _ = to.send(Came::Gives(gives));
+            let _ = to.try_send(Came::Gives(gives));
         }
     }
 
@@ -83,7 +94,8 @@ impl Transfers {
     pub(super) fn on_piece(&self, message: &[u8]) {
         let Some((transfer, offset, bytes)) = read_piece(message) else { return };
         if let Some(to) = self.lock().coming.get(&transfer) {
-            let _ = to.send(Came::Piece(offset, bytes.to_vec()));
+            // Beyond the window, and what is under way once more, nobody may send anything.
+            let _ = to.try_send(Came::Piece(offset, bytes.to_vec()));
         }
     }
 
@@ -95,6 +107,7 @@ impl Transfers {
     /// There will be no connection any more.
     pub(super) fn end(&self, why: &str) {
         let mut open = self.lock();
+        open.over = true;
         open.coming.clear();
         for (_, going) in open.going.drain() {
             going.change(|state| state.end = Some(Err(why.to_owned())));
@@ -141,7 +154,11 @@ impl Outgoing {
 
     fn on(&self, took: Took) {
         self.change(|state| match took {
-            Took::UpTo { offset, .. } => state.taken = state.taken.max(offset.min(self.total)),
+            Took::UpTo { offset, .. } => {
+                state.taken = state.taken.max(offset.min(self.total));
+                // After a rewind the other end may have had more than it had said.
+                state.sent = state.sent.max(state.taken);
+            }
             Took::All { bytes, .. } => state.end = Some(Ok(bytes)),
             Took::Failed { why, .. } => state.end = Some(Err(why)),
         });
@@ -152,7 +169,8 @@ impl Outgoing {
         loop {
             let offset = {
                 let full = |state: &mut State| {
-                    state.end.is_none() && (state.sent >= self.total || state.sent - state.taken >= WINDOW)
+                    state.end.is_none()
+                        && (state.sent >= self.total || state.sent.saturating_sub(state.taken) >= WINDOW)
                 };
                 let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut state = self.changed.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);

@@ -123,6 +123,7 @@ impl RemoteWorkers {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
             }
         };
+        let launcher = launcher.map(Launching::checked).transpose()?;
         let lock = lock(&join_file)?;
         let listener = TcpListener::bind(settings.bind)
             .map_err(|error| io::Error::new(error.kind(), format!("can't listen on {}: {error}", settings.bind)))?;
@@ -291,10 +292,14 @@ fn addresses(settings: &RemoteSettings, bound: SocketAddr) -> Vec<String> {
 /// What proves to an agent that it sees the run's directory.
 fn shared_files(about: &About) -> io::Result<Option<(SharedFiles, PathBuf)>> {
     let Some((run, checkpoints)) = about.dir.clone().zip(about.checkpoints.clone()) else { return Ok(None) };
+    let (run, checkpoints) = (std::path::absolute(run)?, std::path::absolute(checkpoints)?);
+    // What lies elsewhere isn't proved by a file in the run's directory.
+    if !checkpoints.starts_with(&run) {
+        return Ok(None);
+    }
     let proof = format!(".join-{}", random_hex::<4>()?);
     let nonce = random_hex::<16>()?;
     let path = run.join(&proof);
     fs::write(&path, &nonce)?;
-    let (run, checkpoints) = (std::path::absolute(run)?, std::path::absolute(checkpoints)?);
     Ok(Some((SharedFiles { run, checkpoints, proof, nonce }, path)))
 }

@@ -127,7 +127,8 @@ impl Pool {
     pub(super) fn never(&mut self, shape: Arc<ResourceRequest>, words: String, now: Moment, out: &mut Vec<PoolOutput>) {
         let Some(elsewhere) = &mut self.elsewhere else { return };
         elsewhere.never.insert(shape.clone(), words);
-        if let Some(kind) = self.kinds.find(&shape).filter(|&kind| self.is_hopeless(kind)) {
+        let here = |kind| self.fleet.iter().any(|worker| worker.kind == kind && worker.origin == Origin::Elsewhere);
+        if let Some(kind) = self.kinds.find(&shape).filter(|&kind| self.is_hopeless(kind) && !here(kind)) {
             for waiter in self.line.of_kind(kind).collect::<Vec<_>>() {
                 self.line.remove(kind, waiter.number);
                 self.refuse_infeasible(kind, waiter, out);
@@ -198,7 +199,8 @@ impl Pool {
         if let Some(worker) = self.fleet.get_mut(id) {
             worker.turn = turn;
         }
-        if let Some(ttl) = self.settings.idle_ttl {
+        let stays = self.fleet.get(id).is_some_and(|worker| worker.stays == Stays::ToTheEnd);
+        if let Some(ttl) = self.settings.idle_ttl.filter(|_| !stays) {
             self.fleet.set_deadline(id, Some(now + ttl));
         }
     }

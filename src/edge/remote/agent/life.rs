@@ -115,7 +115,14 @@ impl Life {
     pub(super) fn counts(&self, lease: LeaseId) -> bool {
         let ask = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (to, from) = channel();
-        self.asks.lock().unwrap_or_else(PoisonError::into_inner).insert(ask, to);
+        {
+            let mut asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner);
+            // Nobody would answer.
+            if self.leases.is_over(lease) {
+                return false;
+            }
+            asks.insert(ask, to);
+        }
         self.outbox.say(Up::Counts { ask, lease });
         from.recv().unwrap_or(false)
     }
@@ -141,11 +148,13 @@ impl Life {
         self.lease.fetch_max(lease.number(), Ordering::AcqRel);
         self.leases.heed(lease, &order);
         let mut worker = self.worker();
+        if worker.handle.is_none() && order == WorkerOrder::Shutdown {
+            // It was never needed.
+            return self.gone();
+        }
         let order = self.placed(order);
         match self.handle(&mut worker) {
             Ok(Some(handle)) => handle.send(lease, order),
-            // It was never needed.
-            Ok(None) if order == WorkerOrder::Shutdown => self.gone(),
             Ok(None) => {}
             Err(fault) => {
                 self.outbox.say(Up::Said { lease, fact: WorkerFact::Failed(fault) });

@@ -224,7 +224,10 @@ impl Agent {
             let mut lives = 0_u64;
             loop {
                 lives += 1;
-                match self.live(&mut backends, lives > 1).await? {
+                let lived = self.live(&mut backends, lives > 1).await;
+                // What it had on this machine goes with it.
+                *self.eviction.0.life.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                match lived? {
                     After::Another => {}
                     After::End(end) => return Ok(end),
                 }
@@ -327,6 +330,7 @@ impl Agent {
             Parted::Finished | Parted::Replaced => Met::Over(self.finished(life)),
             // Its last word may be lost, but nobody waits for it any more.
             Parted::Broken(_) if life.over().is_some() => Met::Over(self.finished(life)),
+            Parted::Wrong(why) => Met::Over(self.end(life, After::End(AgentEnd::Refused(why)))),
             Parted::Broken(why) => Met::Broken(why),
         }
     }

@@ -104,10 +104,13 @@ impl Store for WireStore {
     }
 
     fn exported(&self, trial: TrialId, format: &str) -> Result<(), StoreError> {
-        self.local.exported(trial, format)?;
-        let Some(root) = self.local.export(trial, format).filter(|_| !self.shared) else { return Ok(()) };
         let life = self.life(format)?;
         let lease = LeaseId::new(life.lease.load(Ordering::Acquire));
+        if self.shared && !life.counts(lease) {
+            return Err(wire("keep the export", format, "the trial has left this worker".to_owned()));
+        }
+        self.local.exported(trial, format)?;
+        let Some(root) = self.local.export(trial, format).filter(|_| !self.shared) else { return Ok(()) };
         let what = Content::Export { trial, format: format.to_owned() };
         Self::send(&life, lease, what, &root).map(|_| ()).map_err(|why| wire("send the export", format, why))
     }
