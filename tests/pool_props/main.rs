@@ -10,6 +10,7 @@ use tryout::logic::settings::Settings;
 use tryout::logic::trial::{AtRest, PoolOrder};
 
 mod checks;
+mod elsewhere;
 mod hears;
 mod model;
 
