@@ -34,7 +34,8 @@ pub(super) struct Peer {
     connected: AtomicBool,
     /// The lease of the last order.
     lease: AtomicU64,
-    state: Mutex<State>,
+    /// It has said its last word, or was given up.
+    gone: AtomicBool,
     rights: Mutex<Rights>,
     /// How many transfers have a thread.
     busy: AtomicUsize,
@@ -49,15 +50,6 @@ struct Admitted {
     store: Arc<dyn Store>,
 }
 
-/// How it stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    #[default]
-    Here,
-    /// It has said its last word, or was given up.
-    Gone,
-}
-
 impl Peer {
     pub(super) fn new(join: JoinId, hello: Hello) -> Self {
         Self {
@@ -69,7 +61,7 @@ impl Peer {
             admitted: OnceLock::new(),
             connected: AtomicBool::new(false),
             lease: AtomicU64::new(0),
-            state: Mutex::default(),
+            gone: AtomicBool::new(false),
             rights: Mutex::default(),
             busy: AtomicUsize::new(0),
             killed: AtomicBool::new(false),
@@ -82,18 +74,15 @@ impl Peer {
         facts.placed(self.hello.process.clone());
         // It is admitted once.
         let _ = self.admitted.set(Admitted { facts: facts.clone(), store });
-        // Whoever lost it in between may not have seen whom to tell.
-        if self.is_gone() {
+        // Whoever lost it in between may not have seen whom to tell. It is read and written in one, so that either this end sees that it is
+        // gone, or the other end sees whom to tell.
+        if self.gone.fetch_or(false, Ordering::AcqRel) {
             facts.gone();
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(super) fn is_gone(&self) -> bool {
-        *self.state() == State::Gone
+        self.gone.load(Ordering::Acquire)
     }
 
     pub(super) fn set_connected(&self, connected: bool) {
@@ -137,35 +126,21 @@ impl Peer {
 
     /// It won't be heard any more: its trial hears why, and the run that it is gone. Once.
     pub(super) fn lose(&self, kind: FailureKind, why: &str) {
-        {
-            let mut state = self.state();
-            if *state == State::Gone {
-                return;
-            }
-            *state = State::Gone;
+        self.depart(why, Some(kind));
+    }
+
+    /// It is gone, in order or by a fault. Once.
+    fn depart(&self, why: &str, fault: Option<FailureKind>) {
+        if self.gone.swap(true, Ordering::AcqRel) {
+            return;
         }
         self.leases.end();
         self.transfers.end(why);
         if let Some(Admitted { facts, .. }) = self.admitted.get() {
-            let lease = LeaseId::new(self.lease.load(Ordering::Acquire));
-            facts.fact(lease, WorkerFact::Failed(Fault::new(kind, why.to_owned())));
-            facts.gone();
-        }
-        self.outbox.end();
-    }
-
-    /// Its worker has ended in order.
-    fn leave(&self) {
-        {
-            let mut state = self.state();
-            if *state == State::Gone {
-                return;
+            if let Some(kind) = fault {
+                let lease = LeaseId::new(self.lease.load(Ordering::Acquire));
+                facts.fact(lease, WorkerFact::Failed(Fault::new(kind, why.to_owned())));
             }
-            *state = State::Gone;
-        }
-        self.leases.end();
-        self.transfers.end("the worker has ended");
-        if let Some(Admitted { facts, .. }) = self.admitted.get() {
             facts.gone();
         }
         self.outbox.end();
@@ -302,7 +277,7 @@ impl Listener<Up> for Hears<'_> {
                     facts.placed(process);
                 }
             }
-            Up::Gone {} => peer.leave(),
+            Up::Gone {} => peer.depart("the worker has ended", None),
             Up::Evicted { why } => peer.lose(FailureKind::Preempted, &why),
             Up::Counts { ask, lease } => {
                 let yes = !peer.leases.is_over(lease) && !peer.is_gone();
