@@ -13,9 +13,9 @@ use tryout::logic::pool::{ResourceRequest, Slot};
 use tryout::logic::settings::Settings;
 use tryout::logic::time::Moment;
 use tryout::logic::trial::{
-    Batch, BatchEnd, BatchLimits, Effect, Event, Handled, Keep, Launch, Origin, Phase, PoolFact, PoolOrder, State,
-    Status, Trial, TrialInput, TrialNews, TrialOrder, TrialOutput, TrialSettings, Verdict, WorkerFact, WorkerOrder,
-    reachable_states, transition,
+    Arrival, Batch, BatchEnd, BatchLimits, Effect, Event, Handled, Keep, Launch, Origin, Phase, PoolFact, PoolOrder,
+    State, Status, Trial, TrialInput, TrialNews, TrialOrder, TrialOutput, TrialSettings, Verdict, WorkerFact,
+    WorkerOrder, reachable_states, transition,
 };
 
 const DECISIONS: [Decision; 3] = [Decision::Continue, Decision::Pause, Decision::Stop];
@@ -39,7 +39,7 @@ fn events() -> Vec<Event> {
     [Event::Launch, Event::Pause, Event::Stop]
         .into_iter()
         .chain(decided)
-        .chain([Origin::Fresh, Origin::Checkpoint].map(Event::Ready))
+        .chain([Origin::Fresh, Origin::Checkpoint, Origin::Kept].map(Event::Ready))
         .chain([Event::Restored, Event::Reported, Event::Saved])
         .chain(VERDICTS.map(Event::Failed))
         .collect()
@@ -145,7 +145,9 @@ fn a_launch_asks_for_a_worker_which_begins_where_the_trial_stands() {
     for state in [State::Queued, State::Paused] {
         assert_eq!(transition(state, Event::Launch), Ok((State::Starting, Some(Effect::Acquire))));
     }
-    for (origin, phase) in [(Origin::Fresh, Phase::Training), (Origin::Checkpoint, Phase::Restoring)] {
+    let origins =
+        [(Origin::Fresh, Phase::Training), (Origin::Checkpoint, Phase::Restoring), (Origin::Kept, Phase::Training)];
+    for (origin, phase) in origins {
         let (to, _) = transition(State::Starting, Event::Ready(origin)).expect("a worker gets ready");
         assert_eq!(to, State::Running { phase, order: Decision::Continue });
     }
@@ -278,7 +280,7 @@ enum Act {
     Pause,
     Stop,
     Decide(Decision, bool),
-    Grant,
+    Grant(Arrival),
     Refuse,
     Answer,
     Fail(FailureKind),
@@ -296,7 +298,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Pause),
         1 => Just(Act::Stop),
         4 => (decision, any::<bool>()).prop_map(|(decision, keep)| Act::Decide(decision, keep)),
-        4 => Just(Act::Grant),
+        4 => prop_oneof![Just(Arrival::Spawned), Just(Arrival::Joined), Just(Arrival::CameBack)].prop_map(Act::Grant),
         1 => Just(Act::Refuse),
         8 => Just(Act::Answer),
         1 => kind.prop_map(Act::Fail),
@@ -341,6 +343,7 @@ impl World {
                 last: None,
                 index: self.saved.as_ref().map_or(0, |saved| saved.id.index + 1),
                 limits: BatchLimits::SINGLE,
+                goes_on: self.leases.is_multiple_of(2),
             })),
             Act::Pause => TrialInput::Order(TrialOrder::Pause),
             Act::Stop => TrialInput::Order(TrialOrder::Stop),
@@ -349,13 +352,13 @@ impl World {
                 let (lease, limits) = (self.lease?, BatchLimits::SINGLE);
                 TrialInput::Order(TrialOrder::Decide { lease, decision, keep, limits })
             }
-            Act::Grant => {
+            Act::Grant(arrival) => {
                 let ticket = self.waiting.take()?;
                 let lease = LeaseId::new(self.leases);
                 self.leases += 1;
                 self.lease = Some(lease);
                 let (worker, slot) = (WorkerId::new(0), Arc::new(Slot::default()));
-                TrialInput::Pool(PoolFact::Granted { ticket, lease, worker, slot })
+                TrialInput::Pool(PoolFact::Granted { ticket, lease, worker, slot, arrival })
             }
             Act::Refuse => {
                 let ticket = self.waiting.take()?;
@@ -367,7 +370,7 @@ impl World {
                 TrialInput::Worker(self.lease?, WorkerFact::Failed(Fault::new(kind, "scripted")))
             }
             Act::ResetFailed => {
-                self.asked.take_if(|order| matches!(order, WorkerOrder::Start { .. }))?;
+                self.asked.take_if(|order| matches!(order, WorkerOrder::Start { .. } | WorkerOrder::GoOn { .. }))?;
                 TrialInput::Worker(self.lease?, WorkerFact::ResetFailed(Fault::new(FailureKind::SetupFailed, "no")))
             }
             Act::Gone => {
@@ -384,6 +387,10 @@ impl World {
             WorkerOrder::Start { first, .. } => {
                 // The first batch is in the making as soon as it is ready.
                 self.asked = first.map(WorkerOrder::from);
+                WorkerFact::Ready
+            }
+            WorkerOrder::GoOn { first, .. } => {
+                self.asked = Some(first.into());
                 WorkerFact::Ready
             }
             WorkerOrder::Restore { checkpoint } => {

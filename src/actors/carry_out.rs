@@ -92,6 +92,7 @@ impl Controller {
             }
             EngineOutput::Resize(total) => self.tell_supervisor(ToSupervisor::Resize(total)),
             EngineOutput::Proceed => self.tell_supervisor(ToSupervisor::Proceed),
+            EngineOutput::ExpectBack(trials) => self.tell_supervisor(ToSupervisor::ExpectBack(trials)),
             EngineOutput::DemandClosed => self.tell_supervisor(ToSupervisor::Demand(Demand::Closed)),
             EngineOutput::DemandOpened => self.tell_supervisor(ToSupervisor::Demand(Demand::Open)),
             EngineOutput::ClosePool { by } => self.tell_supervisor(ToSupervisor::Close { by }),

@@ -18,7 +18,9 @@ use crate::ports::elsewhere::{Elsewhere, JoinNews, JoinSink, Successor};
 impl From<JoinNews> for PoolInput {
     fn from(news: JoinNews) -> Self {
         match news {
-            JoinNews::Joined { join, shape, slot, stays } => PoolInput::Joined { join, shape, slot, stays },
+            JoinNews::Joined { join, shape, slot, stays, keeps } => {
+                PoolInput::Joined { join, shape, slot, stays, keeps }
+            }
             JoinNews::Never { shape, words } => PoolInput::Never { shape, words },
         }
     }

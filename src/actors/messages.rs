@@ -1,5 +1,6 @@
 //! All messages between the actors, and from clients to the controller. Orders are imperatives, facts past participles.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -182,6 +183,8 @@ pub(super) enum ToSupervisor {
     Allowed(Allowed),
     /// From whoever lets workers join from elsewhere.
     Elsewhere(JoinNews),
+    /// Workers from elsewhere had these trials when the engine was lost.
+    ExpectBack(BTreeSet<TrialId>),
     /// No trial is to be granted a worker.
     Hold,
     /// Trials may be granted workers again.

@@ -266,6 +266,12 @@ impl Handler<ToSupervisor> for WorkerSupervisor {
                 }
             }
             ToSupervisor::Elsewhere(news) => self.feed(news.into(), ctx),
+            ToSupervisor::ExpectBack(trials) => {
+                if let Some(elsewhere) = &self.elsewhere {
+                    let until = self.clock.now() + elsewhere.waits_for_returning();
+                    self.feed(PoolInput::Expect { trials, until }, ctx);
+                }
+            }
             ToSupervisor::Hold => self.feed(PoolInput::Hold, ctx),
             ToSupervisor::Proceed => self.feed(PoolInput::Proceed, ctx),
             ToSupervisor::Close { by } => {

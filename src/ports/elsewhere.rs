@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::backend::{WorkerHandle, WorkerStart};
 use crate::logic::failure::Fault;
-use crate::logic::ids::{JoinId, WorkerId};
+use crate::logic::ids::{JoinId, TrialId, WorkerId};
 use crate::logic::pool::{ResourceRequest, Slot, Stays};
 
 /// Lets workers join a run from elsewhere, and asks for them. It is called on the engine's thread, so it must not wait.
@@ -30,6 +31,11 @@ pub trait Elsewhere: Send {
 
     /// A worker is about to be told to end: whether somebody else may come in its place from the same allocation.
     fn ends(&mut self, worker: WorkerId, next: Successor);
+
+    /// How long workers are waited for, when a run is gone on with, that had trials when the engine was lost.
+    fn waits_for_returning(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// What is heard of workers of this shape that haven't joined yet.
     fn says(&self, _shape: &ResourceRequest) -> Option<Arc<str>> {
@@ -59,6 +65,8 @@ pub enum JoinNews {
         slot: Arc<Slot>,
         /// How long it stays.
         stays: Stays,
+        /// The trial that it still has from before the engine was started anew.
+        keeps: Option<TrialId>,
     },
     /// Nobody can give workers of this shape.
     Never {

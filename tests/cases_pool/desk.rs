@@ -8,7 +8,7 @@ use tryout::logic::ids::{JoinId, LeaseId, RunId, TrialId, WorkerId};
 use tryout::logic::pool::*;
 use tryout::logic::settings::Settings;
 use tryout::logic::time::Moment;
-use tryout::logic::trial::{AtRest, PoolFact, PoolOrder};
+use tryout::logic::trial::{Arrival, AtRest, PoolFact, PoolOrder};
 
 pub(crate) const CLUSTER: [(&str, f64); 3] = [("cpu", 4.0), ("gpu", 2.0), ("a", 2.0)];
 
@@ -116,6 +116,15 @@ impl Desk {
                 PoolOutput::Tell(_, PoolFact::Lost { .. }) | PoolOutput::Release { .. } | PoolOutput::Kill(_) => {}
             }
         }
+    }
+
+    /// Who was granted a worker, and where it came from.
+    pub(crate) fn arrivals(&self) -> Vec<(u32, Arrival)> {
+        let granted = self.said.iter().filter_map(|said| match said {
+            PoolOutput::Tell(to, PoolFact::Granted { arrival, .. }) => Some((to.number(), *arrival)),
+            _ => None,
+        });
+        granted.collect()
     }
 
     pub(crate) fn order(&mut self, order: PoolOrder) {

@@ -1,9 +1,11 @@
 //! Workers that join from elsewhere: who gets them, what is wanted, and in whose way nobody is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tryout::logic::ids::JoinId;
 use tryout::logic::pool::*;
+use tryout::logic::trial::Arrival;
 
 use crate::desk::{Desk, cpus, request, settings, trial};
 
@@ -18,9 +20,14 @@ fn slot(shape: &ResourceRequest) -> Arc<Slot> {
 }
 
 fn join(desk: &mut Desk, number: u64, shape: &ResourceRequest) {
-    let (join, shape) = (JoinId::new(number), Arc::new(shape.clone()));
+    join_with(desk, number, shape, None);
+}
+
+/// A worker joins that still has a trial of the session before.
+fn join_with(desk: &mut Desk, number: u64, shape: &ResourceRequest, keeps: Option<u32>) {
+    let (join, shape, keeps) = (JoinId::new(number), Arc::new(shape.clone()), keeps.map(trial));
     let slot = slot(&shape);
-    desk.tell(PoolInput::Joined { join, shape, slot, stays: Stays::WhileNeeded });
+    desk.tell(PoolInput::Joined { join, shape, slot, stays: Stays::WhileNeeded, keeps });
 }
 
 fn gpu() -> ResourceRequest {
@@ -76,7 +83,7 @@ fn one_that_nobody_was_asked_for_stays_to_the_end() {
     let mut desk = desk(&[], Reuse::Yes);
     desk.tell(PoolInput::Demand(Demand::Closed));
     let (shape, join) = (Arc::new(gpu()), JoinId::new(0));
-    desk.tell(PoolInput::Joined { join, slot: slot(&shape), shape, stays: Stays::ToTheEnd });
+    desk.tell(PoolInput::Joined { join, slot: slot(&shape), shape, stays: Stays::ToTheEnd, keeps: None });
     assert_eq!((desk.pool.counts().idle, desk.stopping.len()), (1, 0));
     desk.acquire(0, &gpu());
     assert_eq!(desk.running.len(), 1);
@@ -164,4 +171,56 @@ fn totals_that_grow_bring_a_request_back_to_this_machine() {
     assert_eq!(desk.running.len(), 0);
     desk.tell(PoolInput::Resize(Resources::cpus(2)));
     assert_eq!((desk.running.len(), desk.spawned), (1, 1));
+}
+
+#[test]
+fn a_worker_that_comes_back_goes_to_the_trial_that_it_has() {
+    let mut desk = desk(&[("cpu", 1.0)], Reuse::Yes);
+    let until = desk.now + Duration::from_secs(15);
+    desk.tell(PoolInput::Expect { trials: [trial(1), trial(2)].into(), until });
+    for number in 0..3 {
+        desk.acquire(number, &gpu());
+    }
+    desk.acquire(3, &cpus(1.0));
+    assert_eq!(desk.running.len(), 0, "nobody is granted a worker meanwhile, not even here");
+    let why = desk.pool.why_waiting(trial(3)).unwrap();
+    assert!(why.waits_for == WaitsFor::Returning && why.to_string().contains("may come back"), "{why}");
+    assert_eq!(desk.pool.deadline(), Some(until));
+    join_with(&mut desk, 0, &gpu(), Some(2));
+    assert_eq!(desk.arrivals(), [(2, Arrival::CameBack)]);
+    // All are here: the others are served too, by whoever joins.
+    join_with(&mut desk, 1, &gpu(), Some(1));
+    join(&mut desk, 2, &gpu());
+    let expected = [(2, Arrival::CameBack), (1, Arrival::CameBack), (3, Arrival::Spawned), (0, Arrival::Joined)];
+    assert_eq!(desk.arrivals(), expected);
+    assert_eq!(desk.pool.deadline(), None);
+}
+
+#[test]
+fn workers_that_do_not_come_back_are_waited_for_no_longer_than_was_said() {
+    let mut desk = desk(&[("cpu", 1.0)], Reuse::Yes);
+    let until = desk.now + Duration::from_secs(15);
+    desk.tell(PoolInput::Expect { trials: [trial(0), trial(1)].into(), until });
+    desk.acquire(0, &cpus(1.0));
+    desk.acquire(1, &gpu());
+    desk.cancel(0);
+    assert_eq!(desk.running.len(), 0);
+    desk.acquire(0, &cpus(1.0));
+    desk.now = until;
+    desk.tell(PoolInput::Tick);
+    assert_eq!(desk.arrivals(), [(0, Arrival::Spawned)]);
+    // One that comes too late is a worker as others are, and goes to whoever waits: that one can't use it.
+    join_with(&mut desk, 0, &gpu(), Some(7));
+    assert_eq!(desk.arrivals(), [(0, Arrival::Spawned), (1, Arrival::Joined)]);
+}
+
+#[test]
+fn a_trial_that_asks_late_finds_its_worker_idle_and_others_leave_it_alone() {
+    let mut desk = desk(&[], Reuse::Yes);
+    join_with(&mut desk, 0, &gpu(), Some(1));
+    join(&mut desk, 1, &gpu());
+    desk.acquire(0, &gpu());
+    assert_eq!(desk.running[&0].worker, desk.admitted[1].0, "rather the one that has nobody else's trial");
+    desk.acquire(1, &gpu());
+    assert_eq!(desk.arrivals(), [(0, Arrival::Joined), (1, Arrival::CameBack)]);
 }

@@ -72,3 +72,37 @@ fn what_can_not_work_is_said() {
     let shown = shell.said("launch a.toml --on slurm --dry-run -n 2");
     assert!(shown.starts_with("sbatch ") && shown.contains("worker --join"), "{shown}");
 }
+
+#[test]
+fn an_engine_that_was_killed_goes_on_with_the_trials_that_workers_still_have() {
+    let shell = Shell::new();
+    let (there, go) = (shell.path("there"), shell.path("go"));
+    for pipe in [&there, &go] {
+        assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    }
+    let script = format!(
+        r#"echo "{{{{\"loss\": 9}}}}"; echo {{x}} >> {starts}; echo > {there}; read x < {go}; echo "{{{{\"loss\": 5}}}}"; echo "{{{{\"loss\": 7}}}}""#,
+        starts = shell.path("starts").display(),
+        there = there.display(),
+        go = go.display(),
+    );
+    shell.write("a.toml", &SQUARES.replace(r#"echo "{{\"loss\": $(({x} * {x}))}}""#, &script));
+    let (mut engine, _input) = joinable(&shell);
+    let mut worker = shell.command("worker --join runs/squares/join.json").spawn().unwrap();
+    fs::read(&there).unwrap();
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+
+    let mut command = shell.command("run a.toml --quiet --on join --json --with-parent --resume");
+    let mut engine = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let _parent = engine.stdin.take();
+    fs::write(&go, "\n").unwrap();
+    // The trials that follow don't wait.
+    let (then, on) = (there.clone(), go.clone());
+    std::thread::spawn(move || while fs::read(&then).is_ok() && fs::write(&on, "\n").is_ok() {});
+    assert_eq!(engine.wait().unwrap().code(), Some(0));
+    assert_eq!(worker.wait().unwrap().code(), Some(0));
+    assert_eq!(fs::read_to_string(shell.path("starts")).unwrap(), "3\n-2\n5\n", "each trial began once");
+    let rows = shell.said("trials --columns x,loss,iterations --csv");
+    assert_eq!(rows, "config/x,loss,iterations\n3,7,3\n-2,7,3\n5,7,3\n");
+}

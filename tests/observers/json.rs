@@ -9,6 +9,7 @@ use tryout::logic::checkpoint::{Checkpoint, CheckpointId};
 use tryout::logic::event::{EventKind, Outcome, PausedBy, RunFailure};
 use tryout::logic::ids::{LeaseId, WorkerId};
 use tryout::logic::metrics::{Metrics, Report};
+use tryout::logic::trial::Arrival;
 use tryout::ports::observer::Observer;
 
 use super::script::{Capture, at, failed, finished, report, reported, short_run, trial};
@@ -54,8 +55,16 @@ fn failures_checkpoints_and_outcomes_are_flat() {
     let id = CheckpointId { trial: trial(1), index: 4 };
     let saved = Arc::new(Checkpoint { id, report: Report::empty(trial(1)), bytes: 12 });
     let (worker, lease) = (WorkerId::new(3), LeaseId::new(8));
-    let launched =
-        EventKind::Launched { trial: trial(1), attempt: 2, worker, lease, gpus: vec![4], priority: -1, reused: 2 };
+    let launched = EventKind::Launched {
+        trial: trial(1),
+        attempt: 2,
+        worker,
+        lease,
+        gpus: vec![4],
+        priority: -1,
+        reused: 2,
+        arrival: Arrival::CameBack,
+    };
     let events = [
         failed(4.0, 1, "boom", Some(5.5)),
         at(4.0, EventKind::Saved { checkpoint: saved }),

@@ -9,7 +9,7 @@ use tryout::logic::ids::{JoinId, LeaseId, WorkerId};
 use tryout::logic::pool::*;
 use tryout::logic::settings::Settings;
 use tryout::logic::time::Moment;
-use tryout::logic::trial::{AtRest, PoolFact, PoolOrder};
+use tryout::logic::trial::{Arrival, AtRest, PoolFact, PoolOrder};
 
 use crate::model::trial;
 
@@ -17,7 +17,9 @@ use crate::model::trial;
 enum Act {
     Acquire(u32, usize),
     Leaves(usize, u8),
-    Joins(usize, bool),
+    Joins(usize, bool, Option<u32>),
+    Expect(BTreeSet<u32>),
+    Wait,
     Ends(usize),
     Dies(usize),
     Rests(usize),
@@ -30,7 +32,10 @@ fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => (0..20_u32, 0..3_usize).prop_map(|(number, shape)| Act::Acquire(number, shape)),
         6 => (any::<usize>(), 0..4_u8).prop_map(|(which, how)| Act::Leaves(which, how)),
-        4 => (0..3_usize, any::<bool>()).prop_map(|(shape, stays)| Act::Joins(shape, stays)),
+        4 => (0..3_usize, any::<bool>(), prop::option::of(0..20_u32))
+            .prop_map(|(shape, stays, keeps)| Act::Joins(shape, stays, keeps)),
+        1 => prop::collection::btree_set(0..20_u32, 1..4).prop_map(Act::Expect),
+        1 => Just(Act::Wait),
         4 => any::<usize>().prop_map(Act::Ends),
         1 => any::<usize>().prop_map(Act::Dies),
         3 => any::<usize>().prop_map(Act::Rests),
@@ -56,13 +61,18 @@ struct World {
     trials: BTreeMap<u32, (usize, u32, Option<(LeaseId, WorkerId)>)>,
     /// With the shape of one from elsewhere.
     workers: BTreeMap<WorkerId, Option<usize>>,
-    joining: BTreeMap<JoinId, usize>,
+    joining: BTreeMap<JoinId, (usize, Option<u32>)>,
     settling: Vec<WorkerId>,
     stopping: Vec<WorkerId>,
     wants: BTreeMap<Arc<ResourceRequest>, usize>,
     /// Those that couldn't use a worker: they wait for its end, or for a fresh one.
     heirs: BTreeSet<u32>,
     held: bool,
+    /// Trials whose workers may come back, and until when they are waited for.
+    expected: BTreeSet<u32>,
+    until: u64,
+    /// The trials that workers have brought along.
+    brought: BTreeMap<WorkerId, u32>,
     closed: bool,
 }
 
@@ -75,14 +85,23 @@ impl World {
             match said {
                 PoolOutput::Spawn { worker, .. } => assert!(self.workers.insert(worker, None).is_none()),
                 PoolOutput::Admit { worker, join, .. } => {
-                    let shape = self.joining.remove(&join).expect("it would like to join");
+                    let (shape, keeps) = self.joining.remove(&join).expect("it would like to join");
+                    self.brought.extend(keeps.map(|keeps| (worker, keeps)));
+                    keeps.iter().for_each(|keeps| {
+                        self.expected.remove(keeps);
+                    });
                     assert!(self.workers.insert(worker, Some(shape)).is_none());
                 }
                 PoolOutput::Reject(join) => assert!(self.joining.remove(&join).is_some()),
                 PoolOutput::Want { shape, workers } => {
                     self.wants.insert(shape, workers);
                 }
-                PoolOutput::Tell(of, PoolFact::Granted { ticket, lease, worker, .. }) => {
+                PoolOutput::Tell(of, PoolFact::Granted { ticket, lease, worker, arrival, .. }) => {
+                    let own = self.brought.remove(&worker) == Some(of.number());
+                    assert_eq!(arrival == Arrival::CameBack, own, "{worker} has brought it along");
+                    assert_eq!(arrival == Arrival::Spawned, self.workers[&worker].is_none());
+                    let waits = !self.expected.is_empty() && !own && !self.heirs.contains(&of.number());
+                    assert!(!waits, "{:?} are waited for", self.expected);
                     let taken = self.trials.values().any(|(.., has)| has.is_some_and(|(_, other)| other == worker));
                     // Only the place of a worker that couldn't be used is taken while nobody is granted any.
                     assert!(!self.held || self.heirs.contains(&of.number()), "nobody is to be granted one");
@@ -136,14 +155,24 @@ impl World {
                     _ => PoolOrder::Replace { lease },
                 }));
             }
-            Act::Joins(shape, stays) => {
+            Act::Expect(trials) => {
+                (self.expected, self.until) = (trials.clone(), self.now + 30);
+                let until = Moment::from_secs_f64(self.until as f64 / 1000.0);
+                self.tell(PoolInput::Expect { trials: trials.into_iter().map(trial).collect(), until });
+            }
+            Act::Wait => {
+                self.now = self.until.max(self.now);
+                self.expected.clear();
+                self.tell(PoolInput::Tick);
+            }
+            Act::Joins(shape, stays, keeps) => {
                 let join = JoinId::new(self.joins);
                 self.joins += 1;
-                self.joining.insert(join, shape);
+                self.joining.insert(join, (shape, keeps));
                 let request = self.shapes[shape].clone();
                 let slot = Arc::new(Slot { bundles: request.as_bundles().to_vec(), gpus: vec![vec![]] });
                 let stays = if stays { Stays::ToTheEnd } else { Stays::WhileNeeded };
-                self.tell(PoolInput::Joined { join, shape: request, slot, stays });
+                self.tell(PoolInput::Joined { join, shape: request, slot, stays, keeps: keeps.map(trial) });
                 assert!(self.joining.is_empty(), "each is answered at once");
             }
             Act::Ends(which) => pick(which, &self.stopping).into_iter().for_each(|worker| self.gone(worker)),
@@ -181,7 +210,7 @@ impl World {
         for (index, shape) in self.shapes.iter().enumerate() {
             let of_shape = || self.trials.iter().filter(move |(_, (asked, ..))| *asked == index);
             let waits = of_shape().filter(|(_, (.., has))| has.is_none()).count();
-            if !self.held && idle(shape) > 0 {
+            if !self.held && self.expected.is_empty() && idle(shape) > 0 {
                 let heirs = of_shape().filter(|(number, _)| self.heirs.contains(number)).count();
                 assert_eq!(waits, heirs, "{shape}: {:?}", self.pool.joined());
             }
@@ -218,6 +247,9 @@ proptest! {
             wants: BTreeMap::new(),
             heirs: BTreeSet::new(),
             held: false,
+            expected: BTreeSet::new(),
+            until: 0,
+            brought: BTreeMap::new(),
             closed: false,
         };
         for act in script {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tryout::logic::ids::{LeaseId, WorkerId};
 use tryout::logic::pool::*;
-use tryout::logic::trial::PoolFact;
+use tryout::logic::trial::{Arrival, PoolFact};
 
 use crate::model::{At, Model, Stage, Vehicle};
 
@@ -16,7 +16,8 @@ impl Model {
                 assert!(self.workers.insert(worker, vehicle).is_none(), "{worker} was spawned twice");
                 assert!(!self.closing, "spawned after the end");
             }
-            PoolOutput::Tell(to, PoolFact::Granted { ticket, lease, worker, slot }) => {
+            PoolOutput::Tell(to, PoolFact::Granted { ticket, lease, worker, slot, arrival }) => {
+                assert_eq!(arrival, Arrival::Spawned);
                 self.granted(to.number(), ticket, lease, worker, &slot);
             }
             PoolOutput::Tell(to, PoolFact::Refused { ticket, .. }) => {

@@ -113,6 +113,12 @@ impl<T: Serialize> Outbox<T> {
         Ok(inner.connection)
     }
 
+    /// The other end is lost, and what was said to it: another one begins anew.
+    pub(super) fn renew(&self) {
+        let mut inner = self.lock();
+        (inner.link, inner.pieces) = (Link::default(), VecDeque::new());
+    }
+
     fn next(&self, connection: u64) -> Result<Next, serde_json::Error> {
         let mut inner = self.lock();
         if inner.connection != connection {

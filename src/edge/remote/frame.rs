@@ -56,6 +56,9 @@ pub(super) struct Hello {
     /// In how many seconds its allocation ends, if it knows.
     #[serde(default)]
     pub(super) ends_in: Option<u64>,
+    /// The trial that its worker still has from a session of the engine that is lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) keeps: Option<TrialId>,
     /// It only asks whether it could join.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) probe: bool,

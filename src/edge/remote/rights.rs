@@ -23,6 +23,10 @@ impl Rights {
                 *self = Self { trial: Some(info.id), ..Self::default() };
                 self.write.extend(first.map(|first| first.spare));
             }
+            WorkerOrder::GoOn { info, first, .. } => {
+                *self = Self { trial: Some(info.id), ..Self::default() };
+                self.write.insert(first.spare);
+            }
             WorkerOrder::Restore { checkpoint } => {
                 self.read.insert(checkpoint.id);
             }

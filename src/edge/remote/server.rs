@@ -170,12 +170,13 @@ impl Hub {
                 if let Some((launches, job)) = self.launches.get().zip(hello.job) {
                     launches.joined(job, shape.clone());
                 }
+                let keeps = hello.keeps;
                 let stays = if hello.job.is_some() { Stays::WhileNeeded } else { Stays::ToTheEnd };
                 let peer = Arc::new(Peer::new(join, hello));
                 self.peers().insert(agent, peer.clone());
                 if let Some(news) = self.news.get() {
                     let slot = Arc::new(slot(&shape));
-                    news.say(JoinNews::Joined { join, shape, slot, stays });
+                    news.say(JoinNews::Joined { join, shape, slot, stays, keeps });
                 }
                 Ok((peer, welcome))
             }

@@ -45,6 +45,12 @@ impl Transfers {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether there are some.
+    pub(super) fn are_open(&self) -> bool {
+        let open = self.lock();
+        !open.going.is_empty() || !open.coming.is_empty()
+    }
+
     /// A directory is about to be given.
     pub(super) fn give(&self, transfer: u64, root: &Path) -> Result<Arc<Outgoing>, String> {
         let outgoing = Arc::new(Outgoing::new(transfer, root)?);

@@ -42,6 +42,9 @@ pub struct RemoteSettings {
     pub reconnect_for: Duration,
     /// How long a worker waits for an engine that is gone. Default: 10 min.
     pub orphan_for: Duration,
+    /// How long a run that is gone on with waits for workers that had trials when its engine was lost; nobody else is granted a
+    /// worker meanwhile. Default: 15 s, which is longer than workers pause between two attempts to reach an engine.
+    pub waits_for_returning: Duration,
     /// The program of an agent, with arguments that go before `--join FILE` and what else it is told. Default: `tryout worker`, this
     /// very program if it is `tryout`.
     pub agent: Vec<OsString>,
@@ -61,6 +64,7 @@ impl Default for RemoteSettings {
             heartbeat: Duration::from_secs(5),
             reconnect_for: Duration::from_secs(60),
             orphan_for: Duration::from_secs(600),
+            waits_for_returning: Duration::from_secs(15),
             agent: Vec::new(),
             program: None,
             home: None,
@@ -96,6 +100,7 @@ pub(crate) struct RemoteWorkers {
     proof: Option<PathBuf>,
     workers: HashMap<WorkerId, JoinId>,
     asks: Asks,
+    waits_for_returning: Duration,
 }
 
 struct Start {
@@ -171,6 +176,7 @@ impl RemoteWorkers {
             proof,
             workers: HashMap::new(),
             asks,
+            waits_for_returning: settings.waits_for_returning,
         })
     }
 
@@ -223,6 +229,10 @@ impl Elsewhere for RemoteWorkers {
             peer.outbox.say(Down::Ends { again: next == Successor::Fresh });
         }
         self.workers.remove(&worker);
+    }
+
+    fn waits_for_returning(&self) -> Duration {
+        self.waits_for_returning
     }
 
     fn says(&self, shape: &ResourceRequest) -> Option<Arc<str>> {

@@ -30,14 +30,15 @@ impl Engine {
         };
         match fact.news {
             TrialNews::Moved | TrialNews::Started => {}
-            TrialNews::Granted { worker, lease, attempt, slot } => {
+            TrialNews::Granted { worker, lease, attempt, slot, arrival } => {
                 self.ledger.granted(trial, lease, worker);
                 let gpus = slot.gpus.iter().flatten().copied().collect();
                 let reused = self.workers.granted(worker);
                 let priority = self.ledger.plan(trial).map_or(0, |plan| plan.priority);
                 self.watch_slot(trial, slot);
                 self.follow_usage(trial, now);
-                self.commit(now, out, EventKind::Launched { trial, attempt, worker, lease, gpus, priority, reused });
+                let launched = EventKind::Launched { trial, attempt, worker, lease, gpus, priority, reused, arrival };
+                self.commit(now, out, launched);
                 // A budget of resources is used up faster from now on.
                 if self.is_open() {
                     self.check_experiment(now, out);

@@ -1,5 +1,6 @@
 //! What goes into the engine, and what comes out.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
@@ -71,6 +72,8 @@ pub enum EngineOutput {
     Hold(Arc<Hold>),
     /// To the pool: trials may be granted workers again.
     Proceed,
+    /// To the pool: workers from elsewhere had these trials when the engine was lost, and may come back with them.
+    ExpectBack(BTreeSet<TrialId>),
     /// To the pool: no trial will ask for a worker beyond those that wait, so idle ones can go.
     DemandClosed,
     /// To the pool: trials may ask again, so idle workers are worth keeping.

@@ -12,7 +12,7 @@ use crate::logic::ids::TrialId;
 use crate::logic::schedule::Cohort;
 use crate::logic::search::{Effort, Suggestion};
 use crate::logic::time::Moment;
-use crate::logic::trial::{Launch, State, Status, TrialOrder};
+use crate::logic::trial::{Launch, Loaded, State, Status, TrialOrder};
 
 impl Engine {
     /// Launches as long as there is room, somebody to launch, and the scheduler chooses one.
@@ -66,6 +66,7 @@ impl Engine {
         let last = record.last.clone().filter(|last| last.iteration() > 0);
         let Some(request) = self.ledger.plan(trial).map(|plan| plan.request.clone()) else { return false };
         let status = record.status;
+        let goes_on = self.may_go_on(trial);
         // Written down before the trial confirms it: the next choice must not see it again.
         self.commit(now, out, EventKind::Chosen { trial });
         if status != Status::Pending {
@@ -73,9 +74,16 @@ impl Engine {
         }
         self.ledger.follow(trial, State::Starting);
         let limits = self.limits();
-        let launch = Launch { config, request, from, last, index, limits };
+        let launch = Launch { config, request, from, last, index, limits, goes_on };
         out.push(EngineOutput::Trial(trial, TrialOrder::Launch(launch)));
         true
+    }
+
+    /// Whether a worker from elsewhere may still have a trial as it stands, from before the engine was lost.
+    pub(super) fn may_go_on(&self, trial: TrialId) -> bool {
+        let Some((record, plan)) = self.ledger.get(trial).zip(self.ledger.plan(trial)) else { return false };
+        let turns = record.inherited.as_ref().is_some_and(|inherited| inherited.loaded == Loaded::No);
+        plan.elsewhere && !turns
     }
 
     /// Asks the searcher for as many trials as it may be ahead.

@@ -15,7 +15,7 @@ use super::pool::{ResourceRequest, Resources, units};
 use super::settings::LiveSetting;
 use super::space::Space;
 use super::time::Moment;
-use super::trial::Status;
+use super::trial::{Arrival, Status};
 
 mod about;
 mod change;
@@ -141,6 +141,9 @@ pub enum EventKind {
         priority: i32,
         /// So many trials had that worker before.
         reused: u32,
+        /// Where that worker comes from; not said of one that was started here.
+        #[serde(skip_serializing_if = "is_spawned")]
+        arrival: Arrival,
     },
     /// A trial goes on from a checkpoint.
     Restored {
@@ -366,6 +369,10 @@ pub enum EventKind {
         #[serde(flatten)]
         outcome: Outcome,
     },
+}
+
+fn is_spawned(arrival: &Arrival) -> bool {
+    *arrival == Arrival::Spawned
 }
 
 fn as_printed<S: Serializer>(run: &RunId, serializer: S) -> Result<S::Ok, S::Error> {

@@ -26,8 +26,8 @@ impl EventRecord {
             }
             EventRecord::Chosen(trial) => EventKind::Chosen { trial: id(trial) },
             EventRecord::Status(trial, from, to) => EventKind::Status { trial: id(trial), from, to },
-            EventRecord::Launched { trial, attempt, worker, lease, gpus, priority, reused } => {
-                EventKind::Launched { trial: id(trial), attempt, worker, lease, gpus, priority, reused }
+            EventRecord::Launched { trial, attempt, worker, lease, gpus, priority, reused, arrival } => {
+                EventKind::Launched { trial: id(trial), attempt, worker, lease, gpus, priority, reused, arrival }
             }
             EventRecord::Placed { worker, process } => {
                 EventKind::Worker { worker, change: WorkerChange::Placed { process } }

@@ -21,7 +21,7 @@ use crate::logic::metrics::Report;
 use crate::logic::pool::{ResourceRequest, Resources};
 use crate::logic::settings::LiveSetting;
 use crate::logic::time::Moment;
-use crate::logic::trial::Status;
+use crate::logic::trial::{Arrival, Status};
 
 type Reason = Option<Cow<'static, str>>;
 
@@ -79,6 +79,8 @@ pub(super) enum EventRecord {
         priority: i32,
         #[serde(default, skip_serializing_if = "is_default")]
         reused: u32,
+        #[serde(default, skip_serializing_if = "is_default")]
+        arrival: Arrival,
     },
     /// The process that a worker's trials are in: files say it of their rows. What else happens to workers isn't written.
     Placed {
@@ -236,15 +238,18 @@ impl EventRecord {
             }
             EventKind::Chosen { trial } => EventRecord::Chosen(number(trial)),
             EventKind::Status { trial, from, to } => EventRecord::Status(number(trial), *from, *to),
-            EventKind::Launched { trial, attempt, worker, lease, gpus, priority, reused } => EventRecord::Launched {
-                trial: number(trial),
-                attempt: *attempt,
-                worker: *worker,
-                lease: *lease,
-                gpus: gpus.clone(),
-                priority: *priority,
-                reused: *reused,
-            },
+            EventKind::Launched { trial, attempt, worker, lease, gpus, priority, reused, arrival } => {
+                EventRecord::Launched {
+                    trial: number(trial),
+                    attempt: *attempt,
+                    worker: *worker,
+                    lease: *lease,
+                    gpus: gpus.clone(),
+                    priority: *priority,
+                    reused: *reused,
+                    arrival: *arrival,
+                }
+            }
             EventKind::Worker { worker, change: WorkerChange::Placed { process } } => {
                 EventRecord::Placed { worker: *worker, process: process.clone() }
             }

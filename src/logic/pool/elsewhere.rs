@@ -24,7 +24,7 @@ use super::units;
 use super::worker::WorkerState;
 use crate::logic::event::StopCause;
 use crate::logic::failure::{FailureKind, Fault};
-use crate::logic::ids::{JoinId, WorkerId};
+use crate::logic::ids::{JoinId, TrialId, WorkerId};
 use crate::logic::time::Moment;
 
 /// What a pool knows of workers from elsewhere.
@@ -36,6 +36,8 @@ pub(super) struct Elsewhere {
     wanted: BTreeMap<Arc<ResourceRequest>, usize>,
     /// Shapes that nobody can give, and why.
     never: BTreeMap<Arc<ResourceRequest>, String>,
+    /// Which trials are waited for with their workers, and until when.
+    pub(super) expected: Option<(BTreeSet<TrialId>, Moment)>,
     /// How many wait for a first trial of theirs: nobody has used them.
     fresh: BTreeSet<WorkerId>,
 }
@@ -104,7 +106,7 @@ impl Pool {
         &mut self,
         join: JoinId,
         shape: &Arc<ResourceRequest>,
-        (slot, stays): (Arc<Slot>, Stays),
+        (slot, stays, keeps): (Arc<Slot>, Stays, Option<TrialId>),
         now: Moment,
         out: &mut Vec<PoolOutput>,
     ) {
@@ -116,10 +118,11 @@ impl Pool {
             self.kinds.let_go(kind);
             return out.push(PoolOutput::Reject(join));
         }
-        let worker = self.fleet.join(kind, slot.clone(), stays);
+        let worker = self.fleet.join(kind, (slot.clone(), stays, keeps));
         self.totals.joined += 1;
         self.fresh(|fresh| fresh.insert(worker));
         out.push(PoolOutput::Admit { worker, join, slot });
+        keeps.into_iter().for_each(|trial| self.expect_no_more(trial));
         self.guest_at_rest(worker, now, out);
     }
 
@@ -149,9 +152,13 @@ impl Pool {
 
     /// A worker from elsewhere that nobody has, not yet in the cache, looks for its next trial.
     pub(super) fn guest_at_rest(&mut self, id: WorkerId, now: Moment, out: &mut Vec<PoolOutput>) {
-        let Some((kind, stays)) = self.fleet.get(id).map(|worker| (worker.kind, worker.stays)) else { return };
+        let Some((kind, stays, keeps)) = self.fleet.get(id).map(|worker| (worker.kind, worker.stays, worker.keeps))
+        else {
+            return;
+        };
         let fresh = self.elsewhere.as_ref().is_some_and(|elsewhere| elsewhere.fresh.contains(&id));
-        let first = self.line.first(kind);
+        let own = keeps.and_then(|trial| self.line.of_kind(kind).find(|waiter| waiter.trial == trial));
+        let first = own.or_else(|| self.line.first(kind));
         let unwanted = match first {
             _ if self.phase != Phase::Open => Some(StopCause::RunEnds),
             _ if self.settings.reuse == Reuse::No && !fresh => Some(StopCause::NotReused),
@@ -165,7 +172,7 @@ impl Pool {
                 self.fresh(|fresh| fresh.remove(&id));
                 self.retire(id, why, now, out);
             }
-            (None, Some(first)) if !self.held => {
+            (None, Some(first)) if !self.is_held() || (own.is_some() && !self.on_hold) => {
                 let barrier = self.line.is_barrier(first.number);
                 self.line.remove(kind, first.number);
                 self.give_guest(id, kind, first, now, out);
@@ -179,15 +186,24 @@ impl Pool {
 
     /// Grants an idle worker from elsewhere, if there is one that will do.
     pub(super) fn grant_guest(&mut self, kind: KindId, waiter: Waiter, now: Moment, out: &mut Vec<PoolOutput>) -> bool {
-        let Some(elsewhere) = self.elsewhere.as_ref().filter(|_| !self.held) else { return false };
+        let Some(elsewhere) = self.elsewhere.as_ref().filter(|_| !self.is_held()) else { return false };
         let will_do = |id: &WorkerId| waiter.wants == Wants::Any || elsewhere.fresh.contains(id);
-        let Some(id) = elsewhere.cache.of_kind(kind).find(will_do) else { return false };
+        // One that has brought another trial along can't leave it for this one.
+        let brings = |id: &WorkerId| self.fleet.get(*id).is_some_and(|worker| worker.keeps.is_some());
+        let Some(id) = elsewhere.cache.of_kind(kind).filter(will_do).min_by_key(brings) else { return false };
         self.uncache_guest(id);
         self.give_guest(id, kind, waiter, now, out);
         true
     }
 
-    fn give_guest(&mut self, id: WorkerId, kind: KindId, waiter: Waiter, now: Moment, out: &mut Vec<PoolOutput>) {
+    pub(super) fn give_guest(
+        &mut self,
+        id: WorkerId,
+        kind: KindId,
+        waiter: Waiter,
+        now: Moment,
+        out: &mut Vec<PoolOutput>,
+    ) {
         let first = self.fresh(|fresh| fresh.remove(&id));
         self.hand_on(id, kind, waiter, now, out);
         self.totals.reused -= u64::from(first);
@@ -220,7 +236,7 @@ impl Pool {
             // One that was served may have made way for others, which took this one.
             let idle = self.fleet.get(id).filter(|worker| worker.state == WorkerState::Idle);
             let Some(kind) = idle.map(|worker| worker.kind) else { continue };
-            if self.line.first(kind).is_some() && !self.held {
+            if self.line.first(kind).is_some() && !self.is_held() {
                 self.uncache_guest(id);
                 self.guest_at_rest(id, now, out);
             }

@@ -112,6 +112,7 @@ impl Pool {
     }
 
     pub(super) fn tick(&mut self, now: Moment, out: &mut Vec<PoolOutput>) {
+        self.stop_expecting(now);
         while let Some(id) = self.fleet.overdue(now) {
             if let Some(worker) = self.fleet.get_mut(id).filter(|worker| worker.state == WorkerState::Idle) {
                 worker.why = StopCause::IdleTooLong;
@@ -178,6 +179,7 @@ impl Pool {
             return;
         }
         self.phase = Phase::Closing;
+        self.expect_nobody();
         while let Some((number, kind)) = self.line.any() {
             if let Some(waiter) = self.line.remove(kind, number) {
                 self.standings.remove(&waiter.trial);

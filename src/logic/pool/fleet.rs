@@ -10,7 +10,7 @@ use super::line::Waiter;
 use super::slot::Slot;
 use super::worker::{LateWorkerEvent, WorkerEffect, WorkerEvent, WorkerState, transition};
 use crate::logic::event::StopCause;
-use crate::logic::ids::{LeaseId, WorkerId};
+use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::time::Moment;
 
 /// Where a worker comes from.
@@ -29,6 +29,8 @@ pub(super) struct Worker {
     pub(super) kind: KindId,
     pub(super) origin: Origin,
     pub(super) stays: Stays,
+    /// The trial that it has brought along, until it is given one.
+    pub(super) keeps: Option<TrialId>,
     pub(super) slot: Arc<Slot>,
     /// Who has it, as long as it is leased.
     pub(super) tenant: Option<Waiter>,
@@ -52,6 +54,7 @@ impl Worker {
             kind,
             origin: Origin::Here,
             stays: Stays::default(),
+            keeps: None,
             slot,
             tenant: None,
             lease,
@@ -146,10 +149,10 @@ impl Fleet {
     }
 
     /// A worker from elsewhere, which nobody has yet.
-    pub(super) fn join(&mut self, kind: KindId, slot: Arc<Slot>, stays: Stays) -> WorkerId {
+    pub(super) fn join(&mut self, kind: KindId, (slot, stays, keeps): (Arc<Slot>, Stays, Option<TrialId>)) -> WorkerId {
         let id = self.new_worker();
         let worker = Worker::new(WorkerState::Idle, kind, slot, LeaseId::new(0));
-        self.add(id, Worker { origin: Origin::Elsewhere, stays, ..worker });
+        self.add(id, Worker { origin: Origin::Elsewhere, stays, keeps, ..worker });
         id
     }
 

@@ -1,5 +1,6 @@
 //! All that a pool is told and says.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -56,6 +57,16 @@ pub enum PoolInput {
         slot: Arc<Slot>,
         /// How long it stays.
         stays: Stays,
+        /// The trial that it still has from before the engine was started anew.
+        keeps: Option<TrialId>,
+    },
+    /// Workers from elsewhere had these trials when the engine was lost. Nobody else is granted a worker before they are back, or
+    /// this moment has come.
+    Expect {
+        /// Which.
+        trials: BTreeSet<TrialId>,
+        /// Until when.
+        until: Moment,
     },
     /// Nobody elsewhere can give workers of this shape.
     Never {
@@ -134,6 +145,8 @@ pub enum WaitsFor {
     Elsewhere,
     /// Nobody is granted a worker at the moment.
     Proceed,
+    /// Workers that had trials when the engine was lost may come back with them, and are waited for.
+    Returning,
 }
 
 /// Why a trial has no worker yet.
@@ -172,6 +185,10 @@ impl fmt::Display for WhyWaiting {
             }
             WaitsFor::EarlierRequests => write!(f, "it needs {needs}, and others that came earlier are served first"),
             WaitsFor::OldWorker => write!(f, "it needs {needs}, and a worker that it can't use has to end first"),
+            WaitsFor::Returning => write!(
+                f,
+                "it needs {needs}, and workers that had trials when the engine was lost are waited for: they may come back with them"
+            ),
             WaitsFor::Proceed => f.write_str("no trial is launched until a client lets the run go on"),
         }
     }

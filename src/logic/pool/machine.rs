@@ -95,8 +95,8 @@ pub struct Pool {
     pub(super) demand: Demand,
     pub(super) phase: Phase,
     pub(super) inheriting: usize,
-    /// Nobody is granted a worker.
-    pub(super) held: bool,
+    /// A client doesn't want anybody to be granted a worker.
+    pub(super) on_hold: bool,
     stale: u64,
     pub(super) totals: WorkerTotals,
 }
@@ -119,7 +119,7 @@ impl Pool {
             demand: Demand::Open,
             phase: Phase::Open,
             inheriting: 0,
-            held: false,
+            on_hold: false,
             stale: 0,
             totals: WorkerTotals::default(),
             settings,
@@ -135,7 +135,7 @@ impl Pool {
 
     /// When it wants a [`PoolInput::Tick`].
     pub fn deadline(&self) -> Option<Moment> {
-        self.fleet.deadline()
+        self.fleet.deadline().into_iter().chain(self.expects_until()).min()
     }
 
     /// How long a worker may take to come to rest, or to end.
@@ -194,7 +194,8 @@ impl Pool {
         let (kind, waits_for) = match *self.standings.get(&trial)? {
             Standing::Leased { .. } => return None,
             Standing::Inheriting { worker, .. } => (self.fleet.get(worker)?.kind, WaitsFor::OldWorker),
-            Standing::Waiting { kind, .. } if self.held => (kind, WaitsFor::Proceed),
+            Standing::Waiting { kind, .. } if self.on_hold => (kind, WaitsFor::Proceed),
+            Standing::Waiting { kind, .. } if self.is_held() => (kind, WaitsFor::Returning),
             Standing::Waiting { kind, .. } if self.only_elsewhere(kind) => (kind, WaitsFor::Elsewhere),
             Standing::Waiting { kind, number, .. } => {
                 let first = self.line.first(kind).is_some_and(|first| first.number == number);
@@ -222,13 +223,16 @@ impl Pool {
                 self.demand = demand;
                 self.retire_unwanted(now, out);
             }
-            PoolInput::Hold => self.held = true,
+            PoolInput::Hold => self.on_hold = true,
             PoolInput::Proceed => {
-                self.held = false;
+                self.on_hold = false;
                 self.serve(now, out);
                 self.serve_guests(now, out);
             }
-            PoolInput::Joined { join, shape, slot, stays } => self.join(join, &shape, (slot, stays), now, out),
+            PoolInput::Joined { join, shape, slot, stays, keeps } => {
+                self.join(join, &shape, (slot, stays, keeps), now, out);
+            }
+            PoolInput::Expect { trials, until } => self.expect_back(trials, until),
             PoolInput::Never { shape, words } => self.never(shape, words, now, out),
             PoolInput::WithdrawGpu(gpu) => self.withdraw_gpu(gpu, now, out),
             PoolInput::Resize(total) => self.resize(total, now, out),
@@ -237,6 +241,7 @@ impl Pool {
             PoolInput::Close => self.close(now, out),
             PoolInput::Limit(latest) => self.fleet.limit(latest),
         }
+        self.end_expectation(now, out);
         self.restate_wants(out);
         if self.phase == Phase::Closing && self.fleet.living() == 0 {
             self.phase = Phase::Closed;

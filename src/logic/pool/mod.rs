@@ -14,6 +14,7 @@ mod machine;
 mod orders;
 mod request;
 mod resources;
+mod returning;
 mod room;
 mod serve;
 mod settings;

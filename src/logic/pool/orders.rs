@@ -48,7 +48,8 @@ impl Pool {
         let waiter = Waiter { trial, ticket, number, wants: Wants::Any };
         if self.is_hopeless(kind) {
             self.refuse_infeasible(kind, waiter, out);
-        } else if self.held
+        } else if self.give_back(kind, waiter, now, out) {
+        } else if self.is_held()
             || self.line.first(kind).is_some()
             || !self.line.may_go(number)
             || !self.grant(kind, waiter, now, out)
@@ -65,6 +66,7 @@ impl Pool {
             Standing::Leased { lease, .. } => self.leave(lease, WorkerEvent::LeftAtWork, now, out),
             Standing::Waiting { kind, number, .. } => {
                 self.standings.remove(&trial);
+                self.expect_no_more(trial);
                 let was_first = self.line.first(kind).is_some_and(|first| first.number == number);
                 self.line.remove(kind, number);
                 self.kinds.let_go(kind);

@@ -13,13 +13,13 @@ use crate::logic::event::StopCause;
 use crate::logic::failure::Fault;
 use crate::logic::ids::{LeaseId, WorkerId};
 use crate::logic::time::Moment;
-use crate::logic::trial::PoolFact;
+use crate::logic::trial::{Arrival, PoolFact};
 
 impl Pool {
     /// Serves whoever can be served, in the line's order, and makes room for the others.
     pub(super) fn serve(&mut self, now: Moment, out: &mut Vec<PoolOutput>) {
         let mut number = 0;
-        while let Some((next, kind)) = self.line.next_after(number).filter(|_| !self.held) {
+        while let Some((next, kind)) = self.line.next_after(number).filter(|_| !self.is_held()) {
             // Asked anew each time: whoever is served may be a barrier, or make one of another.
             if !self.line.may_go(next) {
                 break;
@@ -81,9 +81,16 @@ impl Pool {
         slot: Arc<Slot>,
         out: &mut Vec<PoolOutput>,
     ) {
-        let ticket = waiter.ticket;
-        self.standings.insert(waiter.trial, Standing::Leased { ticket, lease });
-        out.push(PoolOutput::Tell(waiter.trial, PoolFact::Granted { ticket, lease, worker, slot }));
+        let Waiter { trial, ticket, .. } = waiter;
+        let arrival = match self.fleet.get_mut(worker) {
+            Some(worker) if worker.origin == Origin::Elsewhere => match worker.keeps.take() {
+                Some(kept) if kept == trial => Arrival::CameBack,
+                _ => Arrival::Joined,
+            },
+            _ => Arrival::Spawned,
+        };
+        self.standings.insert(trial, Standing::Leased { ticket, lease });
+        out.push(PoolOutput::Tell(trial, PoolFact::Granted { ticket, lease, worker, slot, arrival }));
     }
 
     /// A worker that has come to rest looks for its next trial.
@@ -114,7 +121,7 @@ impl Pool {
             return self.retire(id, why, now, out);
         }
         match first {
-            Some(first) if !self.held && self.line.may_go(first.number) => {
+            Some(first) if !self.is_held() && self.line.may_go(first.number) => {
                 let barrier = self.line.is_barrier(first.number);
                 self.hand_on(id, kind, first, now, out);
                 self.line.remove(kind, first.number);
@@ -158,7 +165,7 @@ impl Pool {
     }
 
     pub(super) fn make_room(&mut self, now: Moment, out: &mut Vec<PoolOutput>) {
-        if self.line.len() == 0 || self.held {
+        if self.line.len() == 0 || self.is_held() {
             return;
         }
         for id in self.in_the_way() {

@@ -85,7 +85,7 @@ impl Pool {
             |kind, running, waiting| Wanted { request: self.kinds.get(kind).request().clone(), running, waiting };
         claim.wants = running.into_iter().map(|(kind, running)| wanted(kind, running, 0)).collect();
         let mut number = 0;
-        while let Some((next, kind)) = self.line.next_after(number).filter(|_| !self.held) {
+        while let Some((next, kind)) = self.line.next_after(number).filter(|_| !self.is_held()) {
             number = next;
             claim.wants.push(wanted(kind, 0, self.line.of_kind(kind).count()));
         }

@@ -16,13 +16,15 @@ pub enum Keep {
     Checkpoint,
 }
 
-/// How a worker is ready: with nothing behind it, or with a checkpoint to load.
+/// How a worker is ready: with nothing behind it, with a checkpoint to load, or with the trial itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// From the beginning.
     Fresh,
     /// From a checkpoint.
     Checkpoint,
+    /// Where the trial stands: the worker has it still, from before the engine was started anew.
+    Kept,
 }
 
 /// What follows a failure, as far as the state is concerned.
@@ -59,7 +61,7 @@ pub enum Event {
 
 impl Event {
     /// Every event there is.
-    pub const ALL: [Event; 16] = [
+    pub const ALL: [Event; 17] = [
         Event::Launch,
         Event::Pause,
         Event::Stop,
@@ -71,6 +73,7 @@ impl Event {
         Event::Decide(Decision::Stop, Keep::Checkpoint),
         Event::Ready(Origin::Fresh),
         Event::Ready(Origin::Checkpoint),
+        Event::Ready(Origin::Kept),
         Event::Restored,
         Event::Reported,
         Event::Saved,
@@ -86,6 +89,7 @@ impl fmt::Display for Event {
             Event::Decide(decision, Keep::Checkpoint) => write!(f, "Decide({decision:?}, keep)"),
             Event::Ready(Origin::Fresh) => f.write_str("Ready"),
             Event::Ready(Origin::Checkpoint) => f.write_str("Ready(checkpoint)"),
+            Event::Ready(Origin::Kept) => f.write_str("Ready(kept)"),
             Event::Failed(verdict) => write!(f, "Failed({verdict:?})"),
             other => write!(f, "{other:?}"),
         }

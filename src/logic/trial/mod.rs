@@ -19,7 +19,7 @@ pub use settings::{Export, Rests, TrialSettings};
 pub use state::{Phase, State, Status};
 pub use table::{public_edges, reachable_states, transition_table};
 pub use talk::{
-    AtRest, Batch, BatchEnd, FirstBatch, Launch, Over, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews,
+    Arrival, AtRest, Batch, BatchEnd, FirstBatch, Launch, Over, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews,
     TrialOrder, WorkerFact, WorkerOrder,
 };
 pub use transition::{IllegalTransition, Step, transition};

@@ -8,8 +8,8 @@ use super::io::{Handled, TrialInput, TrialOutput, TrialPast};
 use super::settings::{Rests, TrialSettings};
 use super::state::State;
 use super::talk::{
-    AtRest, Batch, FirstBatch, Launch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder, WorkerFact,
-    WorkerOrder,
+    Arrival, AtRest, Batch, FirstBatch, Launch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder,
+    WorkerFact, WorkerOrder,
 };
 use super::transition::transition;
 use super::{Keep, Phase};
@@ -44,6 +44,8 @@ pub struct Trial {
     asked: bool,
     /// Whether it was told to train together with the start.
     trains_ahead: bool,
+    /// Whether its worker still has it, and was told to go on.
+    kept: bool,
     keep_checkpoint: bool,
 }
 
@@ -62,6 +64,7 @@ impl Trial {
             failures: FailureCounts::default(),
             asked: false,
             trains_ahead: false,
+            kept: false,
             keep_checkpoint: false,
         }
     }
@@ -163,15 +166,21 @@ impl Trial {
             {
                 Handled::Stale
             }
-            PoolFact::Granted { lease, worker, slot, .. } => {
+            PoolFact::Granted { lease, worker, slot, arrival, .. } => {
                 let Some(launch) = &self.launch else { return Handled::Stale };
                 let (config, limits, last) = (launch.config.clone(), launch.limits, launch.last.clone());
+                self.kept = launch.goes_on && arrival == Arrival::CameBack;
                 self.lease = Some(Lease { id: lease, worker });
                 let info = self.info(slot.clone());
-                let first = self.from().is_none().then(|| FirstBatch { limits, spare: self.next_checkpoint() });
-                self.trains_ahead = first.is_some();
-                self.ask(WorkerOrder::Start { info, config, first, last }, out);
-                let news = TrialNews::Granted { worker, lease, attempt: self.attempt, slot };
+                let first = FirstBatch { limits, spare: self.next_checkpoint() };
+                self.trains_ahead = self.kept || self.from().is_none();
+                let order = if self.kept {
+                    WorkerOrder::GoOn { info, config, first, last }
+                } else {
+                    WorkerOrder::Start { info, config, first: self.trains_ahead.then_some(first), last }
+                };
+                self.ask(order, out);
+                let news = TrialNews::Granted { worker, lease, attempt: self.attempt, slot, arrival };
                 out.push(TrialOutput::Engine(TrialFact { state: self.state, news }));
                 Handled::Done
             }
@@ -205,7 +214,11 @@ impl Trial {
         self.asked = false;
         match fact {
             WorkerFact::Ready => {
-                let origin = self.from().map_or(Origin::Fresh, |_| Origin::Checkpoint);
+                let origin = match self.from() {
+                    _ if self.kept => Origin::Kept,
+                    Some(_) => Origin::Checkpoint,
+                    None => Origin::Fresh,
+                };
                 self.step(Event::Ready(origin), TrialNews::Started, out)
             }
             WorkerFact::ResetFailed(_) if self.state == State::Starting => {

@@ -138,6 +138,18 @@ pub enum WorkerOrder {
         /// Its last report, of an earlier attempt: for a trainable that keeps its own state and goes on after it.
         last: Option<Arc<Report>>,
     },
+    /// Go on with this trial, which the worker still has from before the engine was started anew. Answer: `Ready`, and then as to a
+    /// `Train`; or `ResetFailed`, if it hasn't got it or isn't where the engine can follow.
+    GoOn {
+        /// About the trial.
+        info: TrialInfo,
+        /// Its configuration.
+        config: Arc<Config>,
+        /// What to do then.
+        first: FirstBatch,
+        /// The last report that the engine has; none: it has had none.
+        last: Option<Arc<Report>>,
+    },
     /// Load a checkpoint. Answer: `Restored`, `CheckpointGone` or `Failed`.
     Restore {
         /// Which.
@@ -242,6 +254,8 @@ pub struct Launch {
     pub index: u32,
     /// How reports are to be batched.
     pub limits: BatchLimits,
+    /// Whether a worker that had it when the engine was lost may simply go on with it.
+    pub goes_on: bool,
 }
 
 /// From a trial to the controller: where it stands now, and what brought it there.
@@ -268,6 +282,8 @@ pub enum TrialNews {
         attempt: u32,
         /// With which resources.
         slot: Arc<Slot>,
+        /// Where that worker comes from.
+        arrival: Arrival,
     },
     /// Its worker is ready.
     Started,
@@ -342,6 +358,19 @@ pub enum PoolOrder {
     },
 }
 
+/// Where a worker comes from that a trial is given.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrival {
+    /// It was started here.
+    #[default]
+    Spawned,
+    /// It has joined from elsewhere.
+    Joined,
+    /// It has joined from elsewhere, and still has this very trial from before the engine was started anew.
+    CameBack,
+}
+
 /// Whether a worker works on something when its trial leaves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AtRest {
@@ -364,6 +393,8 @@ pub enum PoolFact {
         worker: WorkerId,
         /// Its resources.
         slot: Arc<Slot>,
+        /// Where it comes from.
+        arrival: Arrival,
     },
     /// The worker of this lease has ended. It says so itself too, unless it ended before it knew of the lease.
     Lost {

@@ -34,7 +34,7 @@ pub fn transition(state: State, event: Event) -> Result<Step, IllegalTransition>
         (Queued, Event::Pause) => Ok((Paused, None)),
         (Queued | Paused, Event::Stop) => Ok((Terminated, None)),
 
-        (Starting, Event::Ready(Origin::Fresh)) => {
+        (Starting, Event::Ready(Origin::Fresh | Origin::Kept)) => {
             Ok((running(Phase::Training, Decision::Continue), Some(Effect::Train)))
         }
         (Starting, Event::Ready(Origin::Checkpoint)) => {

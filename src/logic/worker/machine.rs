@@ -285,6 +285,12 @@ impl Worker {
                 });
                 (State::Beginning(first), Call::Begin { config, then })
             }
+            // It is for whoever stands between an engine and its worker.
+            WorkerOrder::GoOn { info, .. } => {
+                (self.lease, self.info) = (lease, Some(info));
+                let fault = Fault::new(FailureKind::WorkerLost, "the worker doesn't have this trial any more");
+                return self.fail(WorkerFact::ResetFailed(fault), now, out);
+            }
             _ if lease != self.lease || !self.has_trial() => {
                 let fault = Fault::new(FailureKind::WorkerLost, "the worker has no trial");
                 return out.push(WorkerOutput::Say(lease, WorkerFact::Failed(fault)));

@@ -113,6 +113,7 @@ impl Sim {
             EngineOutput::Hold(_) => self.tell_pool(PoolInput::Hold),
             EngineOutput::Resize(total) => self.tell_pool(PoolInput::Resize(total)),
             EngineOutput::Proceed => self.tell_pool(PoolInput::Proceed),
+            EngineOutput::ExpectBack(_) => {}
             EngineOutput::DemandClosed => self.tell_pool(PoolInput::Demand(Demand::Closed)),
             EngineOutput::DemandOpened => self.tell_pool(PoolInput::Demand(Demand::Open)),
             EngineOutput::ClosePool { by } => {

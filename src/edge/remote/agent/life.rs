@@ -16,9 +16,10 @@ use crate::edge::backend::Leases;
 use crate::edge::store::{DirStore, Scratch};
 use crate::logic::event::Process;
 use crate::logic::failure::{Fault, error_chain};
-use crate::logic::ids::{LeaseId, WorkerId};
+use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::pool::{ResourceRequest, Slot};
 use crate::logic::trial::{WorkerFact, WorkerOrder};
+use crate::logic::worker::{Memory, Says};
 use crate::ports::backend::{Backend, FactSink, Killed, Said, WorkerHandle, WorkerStart};
 use crate::ports::store::Store;
 
@@ -34,6 +35,8 @@ pub(in crate::edge::remote) struct Life {
     worker: Mutex<Worker>,
     ending: Mutex<Ending>,
     store: OnceLock<Arc<dyn Store>>,
+    memory: Mutex<Memory>,
+    placed: Mutex<Option<Process>>,
     /// Where trials work and checkpoints lie for a while, if the run's own directory isn't seen from here.
     scratch: Option<Scratch>,
 }
@@ -91,6 +94,8 @@ impl Life {
             worker: Mutex::new(worker),
             ending: Mutex::default(),
             store: OnceLock::new(),
+            memory: Mutex::default(),
+            placed: Mutex::default(),
             scratch,
         });
         let store = WireStore::new(Arc::downgrade(&life), local, files.is_some());
@@ -123,8 +128,35 @@ impl Life {
             }
             asks.insert(ask, to);
         }
-        self.outbox.say(Up::Counts { ask, lease });
+        self.outbox.say(Up::Counts { ask, lease: self.lease_for_engine(lease) });
         from.recv().unwrap_or(false)
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn placed(&self) -> MutexGuard<'_, Option<Process>> {
+        self.placed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The engine's session is lost. Answers the trial that the next one can go on with, if there is one: not while something of it
+    /// is on its way that only the lost session would have taken.
+    pub(super) fn lose_engine(&self) -> Option<TrialId> {
+        let asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.over().is_some() || !asks.is_empty() || self.transfers.are_open() {
+            return None;
+        }
+        let mut memory = self.memory();
+        let trial = memory.lose_engine()?;
+        self.outbox.renew();
+        self.placed().iter().for_each(|process| self.outbox.say(Up::Placed(process.clone())));
+        Some(trial)
+    }
+
+    /// What the engine calls a lease of the worker.
+    pub(super) fn lease_for_engine(&self, lease: LeaseId) -> LeaseId {
+        self.memory().to_engine(lease)
     }
 
     /// Its worker ends the hard way; nobody is told.
@@ -145,6 +177,28 @@ impl Life {
     }
 
     fn order(self: &Arc<Self>, lease: LeaseId, order: WorkerOrder) {
+        let mut said = Vec::new();
+        {
+            let mut memory = self.memory();
+            memory.on_order(lease, order, &mut said);
+            // Before a fact that comes meanwhile.
+            said.retain(|says| self.tell_engine(says));
+        }
+        for says in said {
+            if let Says::ToWorker(lease, order) = says {
+                self.tell_worker(lease, order);
+            }
+        }
+    }
+
+    /// Says it if it is for the engine. Whether it isn't.
+    fn tell_engine(&self, says: &Says) -> bool {
+        let Says::ToEngine(lease, fact) = says else { return true };
+        self.outbox.say(Up::Said { lease: *lease, fact: fact.clone() });
+        false
+    }
+
+    fn tell_worker(self: &Arc<Self>, lease: LeaseId, order: WorkerOrder) {
         self.lease.fetch_max(lease.number(), Ordering::AcqRel);
         self.leases.heed(lease, &order);
         let mut worker = self.worker();
@@ -152,19 +206,19 @@ impl Life {
             // It was never needed.
             return self.gone();
         }
-        let order = self.placed(order);
+        let order = self.in_place(order);
         match self.handle(&mut worker) {
             Ok(Some(handle)) => handle.send(lease, order),
             Ok(None) => {}
             Err(fault) => {
-                self.outbox.say(Up::Said { lease, fact: WorkerFact::Failed(fault) });
+                self.said(Said::Fact(lease, WorkerFact::Failed(fault)));
                 self.gone();
             }
         }
     }
 
     /// A trial's directory is below this machine's own, if the run's isn't seen.
-    fn placed(&self, order: WorkerOrder) -> WorkerOrder {
+    fn in_place(&self, order: WorkerOrder) -> WorkerOrder {
         match (order, &self.scratch) {
             (WorkerOrder::Start { mut info, config, first, last }, Some(scratch)) => {
                 info.directory = Some(scratch.path().join(info.id.to_string()));
@@ -196,8 +250,15 @@ impl Life {
 
     fn said(&self, said: Said) {
         match said {
-            Said::Fact(lease, fact) => self.outbox.say(Up::Said { lease, fact }),
-            Said::Placed(process) => self.outbox.say(Up::Placed(Process::clone(&process))),
+            Said::Fact(lease, fact) => {
+                let (mut said, mut memory) = (Vec::new(), self.memory());
+                memory.on_fact(lease, fact, &mut said);
+                said.retain(|says| self.tell_engine(says));
+            }
+            Said::Placed(process) => {
+                *self.placed() = Some(Process::clone(&process));
+                self.outbox.say(Up::Placed(Process::clone(&process)));
+            }
             Said::Gone => self.gone(),
         }
     }
@@ -231,6 +292,10 @@ impl Listener<Down> for Arc<Life> {
             Down::Unneeded {} => {
                 self.ending().another = false;
                 if self.worker().handle.is_none() {
+                    self.gone();
+                } else if self.memory().is_lost() {
+                    // Nobody goes on with its trial.
+                    self.kill();
                     self.gone();
                 }
             }

@@ -249,6 +249,7 @@ impl Agent {
             boot: host::boot_id(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             ends_in: self.ends_in.map(|left| left.saturating_sub(began.elapsed()).as_secs()),
+            keeps: None,
             probe: false,
         }
     }
@@ -290,7 +291,14 @@ impl Agent {
                     (Some(life), Again::Over) => return Ok(self.end(life, After::End(AgentEnd::Unneeded))),
                     (None, Again::Over) => return Ok(After::End(AgentEnd::Unneeded)),
                     (None, _) => return Err(AgentError::Refused(refusal.why)),
-                    (Some(life), Again::Anew) => return Ok(self.end(life, After::Another)),
+                    (Some(living), Again::Anew) => match living.lose_engine() {
+                        Some(trial) => {
+                            log::info!("the engine is another one: trial {trial} is kept for it");
+                            hello = Hello { keeps: Some(trial), ..self.hello(random_hex::<8>()?, began) };
+                            continue;
+                        }
+                        None => return Ok(self.end(living, After::Another)),
+                    },
                     (Some(life), Again::Never) => {
                         return Ok(self.end(life, After::End(AgentEnd::Refused(refusal.why))));
                     }

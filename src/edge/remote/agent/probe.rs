@@ -42,6 +42,7 @@ pub fn probe(join_file: &Path) -> Result<Probe, ProbeError> {
         boot: host::boot_id(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ends_in: None,
+        keeps: None,
         probe: true,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;

@@ -41,6 +41,7 @@ impl WireStore {
         let transfer = life.numbers.fetch_add(1, Ordering::Relaxed);
         let going = life.transfers.give(transfer, root)?;
         let gives = Gives::Files { transfer, files: going.about.clone() };
+        let lease = life.lease_for_engine(lease);
         life.outbox.say(Up::Gives { lease, what: what.clone(), gives });
         let kept = going.run(|piece| life.outbox.give(piece));
         if let Err(why) = &kept {

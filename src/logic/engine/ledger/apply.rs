@@ -12,7 +12,7 @@ use crate::logic::failure::FailureKind;
 use crate::logic::metrics::Report;
 use crate::logic::pool::ResourceRequest;
 use crate::logic::time::Moment;
-use crate::logic::trial::{Inherited, Loaded, State, Status};
+use crate::logic::trial::{Arrival, Inherited, Loaded, State, Status};
 
 impl Entry {
     /// Applies an event about this trial. `last` is the last turn in which a paused trial was offered to the scheduler; answers
@@ -97,9 +97,9 @@ impl Entry {
             EventKind::SaveRequested { .. } => self.plan(|plan, _| plan.save_requested = true),
             EventKind::Unsaved { .. } => self.plan(|plan, _| plan.save_requested = false),
             EventKind::Prioritised { priority, .. } => self.plan(|plan, _| plan.priority = *priority),
+            EventKind::Launched { arrival, .. } => self.plan(|plan, _| plan.elsewhere = *arrival != Arrival::Spawned),
             // The first made the entry; the others say nothing of a trial's record.
             EventKind::Added { .. }
-            | EventKind::Launched { .. }
             | EventKind::Worker { .. }
             | EventKind::Abandoned { .. }
             | EventKind::Started { .. }
@@ -148,7 +148,7 @@ impl Entry {
     fn failed(&mut self, kind: FailureKind, retry_at: Option<Moment>, at: Moment) {
         let Some(plan) = self.open.as_mut().map(|open| &mut open.plan) else { return };
         self.record.saves += u32::from(plan.launched && may_still_save(kind));
-        plan.launched = false;
+        (plan.launched, plan.elsewhere) = (false, false);
         let Some(until) = retry_at else { return };
         match (plan.ordered, plan.paused_by) {
             (Ordered::Nothing, None) => {
@@ -167,7 +167,7 @@ impl Entry {
             Status::Paused => {
                 let started = from == Status::Pending && plan.launched;
                 self.record.saves += u32::from(started && self.record.goes_on_from().is_none());
-                plan.launched = false;
+                (plan.launched, plan.elsewhere) = (false, false);
                 plan.come_to_rest(turn);
             }
             Status::Running => (plan.launched, plan.place) = (true, Place::Aside),

@@ -220,6 +220,9 @@ pub struct Plan {
     /// Whether it was chosen to run and hasn't come to rest since.
     #[serde(default, skip_serializing_if = "is_default")]
     pub launched: bool,
+    /// Whether a worker from elsewhere has it, or had it when the engine was lost.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub elsewhere: bool,
     /// Where it waits.
     #[serde(default, skip_serializing_if = "is_default")]
     pub place: Place,

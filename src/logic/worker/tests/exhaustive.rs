@@ -108,6 +108,7 @@ impl Ledger {
                 (self.over, self.lease, self.released, self.failed, self.unsaid) = (lease, lease, false, false, 0);
             }
             WorkerOrder::Yield => {}
+            WorkerOrder::GoOn { .. } => unreachable!("it never reaches a worker"),
             WorkerOrder::Start { first, .. } => {
                 self.owed.push_back((lease, Kind::Begin));
                 self.owed.extend(first.map(|_| (lease, Kind::Work)));

@@ -1,0 +1,360 @@
+//! What is remembered of a worker's trial beside the worker, so that an engine which was lost and started anew can go on with it.
+//!
+//! It stands between the engine and the worker. As long as the engine lives, what they say goes through unchanged, and the reports
+//! are remembered. When the engine is lost, the worker finishes the batch that it was told to make, and waits. The next engine
+//! says which report of the trial it has last; it is given those that follow, in batches as it orders them, and then the worker
+//! works on. Until it has caught up, the worker is ahead of what the engine knows, so there is no checkpoint to be had of it.
+//!
+//! Leases are numbered anew by an engine that was lost before it had written the last ones down. The worker goes on under the one
+//! that it has; the difference is added on the way.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::logic::config::Config;
+use crate::logic::failure::{FailureKind, Fault};
+use crate::logic::ids::{LeaseId, TrialId};
+use crate::logic::metrics::Report;
+use crate::logic::trial::{Batch, BatchEnd, BatchLimits, FirstBatch, Over, TrialInfo, WorkerFact, WorkerOrder};
+
+/// So many values are remembered of reports that the engine was given.
+const MOST_VALUES: usize = 200_000;
+
+/// What is to be said.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Says {
+    /// To the worker, under its lease.
+    ToWorker(LeaseId, WorkerOrder),
+    /// To the engine, under the lease that it knows.
+    ToEngine(LeaseId, WorkerFact),
+}
+
+/// A report, or the end without another one.
+#[derive(Clone, Debug)]
+struct Piece {
+    report: Option<Report>,
+    end: BatchEnd,
+    over: Option<Over>,
+}
+
+/// How far the worker is.
+#[derive(Clone, Debug, PartialEq)]
+enum Stands {
+    /// It becomes the trial's, and works then if it was told so.
+    Beginning {
+        works_then: bool,
+    },
+    Restoring(Report),
+    Working,
+    /// It waits for an order.
+    AtRest,
+    Saving,
+    Failed,
+}
+
+/// The trial that the worker has.
+#[derive(Clone, Debug)]
+struct Had {
+    id: TrialId,
+    config: Arc<Config>,
+    /// The worker's lease.
+    lease: LeaseId,
+    stands: Stands,
+    /// The report before the first that is remembered; none: the beginning.
+    before: Option<Report>,
+    pieces: VecDeque<Piece>,
+    /// So many of them the engine was given.
+    given: usize,
+    /// The values in those that are remembered.
+    values: usize,
+}
+
+/// Whether the engine knows that the worker has the trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Engine {
+    /// It gave the order.
+    Knows,
+    /// It was lost. The batch that the worker was told to make may still be in the making.
+    Lost,
+    /// Another one has taken the trial over, and that batch is still in the making.
+    CatchesUp,
+}
+
+/// See the module's description.
+#[derive(Clone, Debug)]
+pub(crate) struct Memory {
+    had: Option<Had>,
+    engine: Engine,
+    /// The batch that the engine waits for.
+    owed: Option<BatchLimits>,
+    /// What the worker has said after reports that the engine hasn't been given yet.
+    unsaid: Option<WorkerFact>,
+    /// The engine's number of a lease is the worker's and this.
+    shift: i64,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { had: None, engine: Engine::Knows, owed: None, unsaid: None, shift: 0 }
+    }
+}
+
+impl Memory {
+    /// The engine's number of a lease of the worker.
+    pub(crate) fn to_engine(&self, lease: LeaseId) -> LeaseId {
+        LeaseId::new(lease.number().wrapping_add_signed(self.shift))
+    }
+
+    fn to_worker(&self, lease: LeaseId) -> LeaseId {
+        LeaseId::new(lease.number().wrapping_add_signed(-self.shift))
+    }
+
+    /// The engine is lost. Answers the trial that another one can go on with, if there is one.
+    pub(crate) fn lose_engine(&mut self) -> Option<TrialId> {
+        let had = self.had.as_ref()?;
+        if !matches!(had.stands, Stands::Working | Stands::AtRest) {
+            return None;
+        }
+        (self.engine, self.owed) = (Engine::Lost, None);
+        Some(had.id)
+    }
+
+    /// Whether the trial is one that no engine has taken over yet.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.engine == Engine::Lost
+    }
+
+    /// The engine orders something.
+    pub(crate) fn on_order(&mut self, lease: LeaseId, order: WorkerOrder, out: &mut Vec<Says>) {
+        match order {
+            WorkerOrder::GoOn { info, config, first, last } => self.go_on(lease, &info, &config, first, last, out),
+            WorkerOrder::Start { .. } if self.engine == Engine::Lost => {
+                let why = "it still has a trial of the session before";
+                out.push(Says::ToEngine(lease, reset_failed(why)));
+            }
+            WorkerOrder::Train { limits, .. } if self.is_ahead() => self.train(lease, limits, out),
+            // There is no checkpoint to be had of a moment that has passed.
+            WorkerOrder::Save { .. } if self.is_ahead() => {
+                out.push(Says::ToEngine(lease, WorkerFact::Saved(None)));
+            }
+            order => {
+                let lease = self.to_worker(lease);
+                self.note(lease, &order);
+                out.push(Says::ToWorker(lease, order));
+            }
+        }
+    }
+
+    /// The worker says something.
+    pub(crate) fn on_fact(&mut self, lease: LeaseId, fact: WorkerFact, out: &mut Vec<Says>) {
+        let to = self.to_engine(lease);
+        let Some(had) = self.had.as_mut().filter(|had| had.lease == lease) else {
+            return out.push(Says::ToEngine(to, fact));
+        };
+        had.stands = match &fact {
+            WorkerFact::Ready if had.stands == (Stands::Beginning { works_then: true }) => Stands::Working,
+            WorkerFact::Restored => {
+                if let Stands::Restoring(report) = &had.stands {
+                    had.before = Some(report.clone());
+                }
+                Stands::AtRest
+            }
+            WorkerFact::CheckpointGone => {
+                had.before = None;
+                Stands::AtRest
+            }
+            WorkerFact::Ready | WorkerFact::Saved(_) | WorkerFact::Reported(_) => Stands::AtRest,
+            WorkerFact::ResetFailed(_) | WorkerFact::Failed(_) | WorkerFact::Released | WorkerFact::Gone => {
+                Stands::Failed
+            }
+        };
+        match fact {
+            WorkerFact::Reported(batch) => self.reported(to, batch, out),
+            fact if self.engine == Engine::Lost || self.has_more() => self.unsaid = Some(fact),
+            fact => out.push(Says::ToEngine(to, fact)),
+        }
+    }
+
+    fn reported(&mut self, to: LeaseId, batch: Batch, out: &mut Vec<Says>) {
+        let Some(had) = &mut self.had else { return };
+        had.remember(&batch);
+        match self.engine {
+            Engine::Knows => {
+                had.given = had.pieces.len();
+                had.forget_some();
+                out.push(Says::ToEngine(to, WorkerFact::Reported(batch)));
+            }
+            Engine::Lost => {}
+            Engine::CatchesUp => {
+                if let Some(limits) = self.owed.take() {
+                    self.give(limits, out);
+                }
+            }
+        }
+    }
+
+    /// The engine would like to have the next batch, which the worker was told to make before, or has made.
+    fn train(&mut self, lease: LeaseId, limits: BatchLimits, out: &mut Vec<Says>) {
+        if self.has_more() {
+            self.give(limits, out);
+        } else if let Some(fact) = self.unsaid.take() {
+            out.push(Says::ToEngine(lease, fact));
+        } else {
+            self.owed = Some(limits);
+        }
+    }
+
+    /// Whether the worker is further than the engine knows.
+    fn is_ahead(&self) -> bool {
+        let working = || self.had.as_ref().is_some_and(|had| had.stands == Stands::Working);
+        self.engine == Engine::CatchesUp && (self.has_more() || self.unsaid.is_some() || working())
+    }
+
+    /// Whether the engine hasn't been given all that the worker has reported.
+    fn has_more(&self) -> bool {
+        self.had.as_ref().is_some_and(|had| had.given < had.pieces.len())
+    }
+
+    /// Takes note of an order that goes on to the worker.
+    fn note(&mut self, lease: LeaseId, order: &WorkerOrder) {
+        let stands = match order {
+            WorkerOrder::Start { info, config, first, last } => {
+                self.had = Some(Had {
+                    id: info.id,
+                    config: config.clone(),
+                    lease,
+                    stands: Stands::Beginning { works_then: first.is_some() },
+                    before: last.as_deref().cloned(),
+                    pieces: VecDeque::new(),
+                    given: 0,
+                    values: 0,
+                });
+                (self.engine, self.unsaid) = (Engine::Knows, None);
+                return;
+            }
+            WorkerOrder::Release | WorkerOrder::Shutdown => {
+                self.had = None;
+                return;
+            }
+            WorkerOrder::Restore { checkpoint } => {
+                let trial = self.had.as_ref().map_or(checkpoint.report.trial, |had| had.id);
+                Stands::Restoring(Report { trial, ..checkpoint.report.clone() })
+            }
+            WorkerOrder::Train { .. } => Stands::Working,
+            WorkerOrder::Save { .. } => Stands::Saving,
+            WorkerOrder::Yield | WorkerOrder::GoOn { .. } => return,
+        };
+        if let Some(had) = &mut self.had {
+            had.stands = stands;
+            self.engine = Engine::Knows;
+        }
+    }
+
+    /// Another engine would like to go on with the trial.
+    fn go_on(
+        &mut self,
+        lease: LeaseId,
+        info: &TrialInfo,
+        config: &Arc<Config>,
+        first: FirstBatch,
+        last: Option<Arc<Report>>,
+        out: &mut Vec<Says>,
+    ) {
+        let refused = match &mut self.had {
+            _ if self.engine != Engine::Lost => Some("it has no trial of the session before"),
+            Some(had) if had.id != info.id => Some("it has another trial"),
+            Some(had) if had.config != *config => Some("the trial's configuration has changed since"),
+            Some(had) => match had.after(last.as_deref()) {
+                Some(given) => {
+                    had.given = given;
+                    None
+                }
+                None => Some("it doesn't remember the report that the engine has last"),
+            },
+            None => Some("it has no trial"),
+        };
+        if let Some(why) = refused {
+            return out.push(Says::ToEngine(lease, reset_failed(why)));
+        }
+        let own = self.had.as_ref().map_or(lease, |had| had.lease);
+        self.shift = lease.number().wrapping_sub(own.number()) as i64;
+        self.engine = Engine::CatchesUp;
+        out.push(Says::ToEngine(lease, WorkerFact::Ready));
+        self.on_order(lease, first.into(), out);
+    }
+
+    /// Gives the engine the next batch of what it hasn't been given.
+    fn give(&mut self, limits: BatchLimits, out: &mut Vec<Says>) {
+        let Some(had) = &mut self.had else { return };
+        let lease = had.lease;
+        let batch = had.next_batch(limits);
+        had.forget_some();
+        out.push(Says::ToEngine(self.to_engine(lease), WorkerFact::Reported(batch)));
+    }
+}
+
+fn reset_failed(why: &'static str) -> WorkerFact {
+    WorkerFact::ResetFailed(Fault::new(FailureKind::WorkerLost, format!("the worker can't go on: {why}")))
+}
+
+/// Whether it is the same report; a trial may have made one of this iteration before, in another attempt.
+fn same(one: &Report, other: &Report) -> bool {
+    one.iteration() == other.iteration() && one.timestamp.to_bits() == other.timestamp.to_bits()
+}
+
+impl Had {
+    /// How many pieces there are up to this report; none if it isn't remembered.
+    fn after(&self, last: Option<&Report>) -> Option<usize> {
+        let Some(last) = last else { return self.before.is_none().then_some(0) };
+        if self.before.as_ref().is_some_and(|before| same(before, last)) {
+            return Some(0);
+        }
+        let is_last = |piece: &Piece| piece.report.as_ref().is_some_and(|report| same(report, last));
+        self.pieces.iter().position(is_last).map(|index| index + 1)
+    }
+
+    fn remember(&mut self, batch: &Batch) {
+        let within = |report: &Report| Piece { report: Some(report.clone()), end: BatchEnd::Limit, over: None };
+        self.values += batch.reports.iter().map(weight).sum::<usize>();
+        self.pieces.extend(batch.reports.iter().map(within));
+        if batch.reports.is_empty() {
+            self.pieces.push_back(Piece { report: None, end: batch.end, over: None });
+        }
+        if let Some(last) = self.pieces.back_mut() {
+            (last.end, last.over) = (batch.end, batch.over.clone());
+        }
+    }
+
+    /// Forgets the oldest of what the engine was given, beyond what is worth remembering.
+    fn forget_some(&mut self) {
+        while self.given > 1 && self.values > MOST_VALUES {
+            let Some(Piece { report, .. }) = self.pieces.pop_front() else { return };
+            self.given -= 1;
+            if let Some(report) = report {
+                self.values -= weight(&report);
+                self.before = Some(report);
+            }
+        }
+    }
+
+    fn next_batch(&mut self, limits: BatchLimits) -> Batch {
+        let before = self.given.checked_sub(1).and_then(|index| self.pieces.get(index));
+        let before = before.and_then(|piece| piece.report.as_ref()).or(self.before.as_ref());
+        let room = limits.room_after(before.map_or(0, Report::iteration)).max(1) as usize;
+        let mut batch = Batch { reports: Vec::new(), end: BatchEnd::Limit, handed_in: None, over: None };
+        while batch.reports.len() < room
+            && batch.end == BatchEnd::Limit
+            && let Some(piece) = self.pieces.get(self.given)
+        {
+            self.given += 1;
+            batch.reports.extend(piece.report.clone());
+            (batch.end, batch.over) = (piece.end, piece.over.clone());
+        }
+        batch
+    }
+}
+
+/// How much there is to remember of a report.
+fn weight(report: &Report) -> usize {
+    report.metrics.len() + 8
+}
