@@ -21,6 +21,6 @@ pub use faulty::{Called, FaultyStore, StoreCall, StoreFault};
 pub use nobody::Nobody;
 pub use renewed::Renewed;
 pub use script::{Chance, Killed, Kinds, Saves, Script};
-pub use sim::{Reached, Sim, SimCut, SimEnd, SimError, SimJournal, Topic};
+pub use sim::{Reached, Sim, SimCut, SimEnd, SimError, SimJournal, SimLauncher, Survivors, Topic};
 pub use spy::{Heard, Spy};
 pub use trainable::{Supported, TrainableFault, check_trainable};

@@ -2,20 +2,21 @@
 //! thread.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
+use self::elsewhere::{Guest, Launched, Outside};
+pub use self::elsewhere::{SimLauncher, Survivors};
+pub use self::ends::{SimCut, SimEnd, SimError};
 use self::heal::Trouble;
 use self::journal::JournalState;
 pub use self::reached::{Reached, Topic};
 use super::script::Script;
 use super::worker::{Made, ScriptedWorker};
-use crate::logic::checkpoint::CheckpointId;
-use crate::logic::engine::{ClientOrder, Engine, EngineInput, Ledger, OrderError, Totals};
-use crate::logic::event::{ExperimentEvent, Outcome};
+use crate::logic::engine::{ClientOrder, Engine, EngineInput, OrderError};
+use crate::logic::event::Outcome;
 use crate::logic::gate::{Ahead, GateInput, GateSettings, JournalGate};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
-use crate::logic::journal::PartStates;
 use crate::logic::mix::mix;
 use crate::logic::pool::shares::Cap;
 use crate::logic::pool::{Pool, PoolInput};
@@ -33,6 +34,8 @@ enum Who {
     Journal,
     Client,
     Clock,
+    /// Whoever is asked for workers from elsewhere.
+    Launcher,
 }
 
 /// A message on its way.
@@ -44,6 +47,10 @@ enum Message {
     Retire,
     Order(LeaseId, WorkerOrder),
     Kill,
+    /// A worker that was asked for elsewhere is there, or will never be.
+    Launched(Launched),
+    /// The worker's machine is taken away.
+    Preempted,
     /// The worker's work is done, if it is still the same work.
     Worked(u64),
     Client(ClientOrder),
@@ -61,6 +68,8 @@ struct SimWorker {
     work: Option<Work>,
     works: u64,
     hangs: bool,
+    /// What there is beside one from elsewhere.
+    guest: Option<Box<Guest>>,
 }
 
 /// A call that is under way.
@@ -69,73 +78,6 @@ struct Work {
     made: Made,
     /// What is to be done when it ends, whatever comes of it.
     then: Option<Call>,
-}
-
-/// Why a simulation didn't come to an end.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SimError {
-    /// A rule was broken.
-    #[error("at {at}: {what}")]
-    Broken {
-        /// When.
-        at: Moment,
-        /// Which, and by whom.
-        what: String,
-    },
-    /// Nothing is on its way, and the run isn't over.
-    #[error("at {at} nothing moves any more: {what}")]
-    Stuck {
-        /// When.
-        at: Moment,
-        /// Who waits for what.
-        what: String,
-    },
-    /// It goes on and on.
-    #[error("after {0} messages it still goes on")]
-    Endless(u64),
-}
-
-/// What is left of a simulated run.
-#[derive(Debug)]
-pub struct SimEnd {
-    /// How it ended.
-    pub outcome: Outcome,
-    /// All trials.
-    pub ledger: Ledger,
-    /// Numbers over the whole run.
-    pub totals: Totals,
-    /// When it ended, in virtual time.
-    pub now: Moment,
-    /// All events, if they were kept.
-    pub events: Vec<ExperimentEvent>,
-    /// Client orders that were refused.
-    pub refused: Vec<OrderError>,
-    /// Messages that were delivered.
-    pub messages: u64,
-}
-
-/// What there is of a run that was cut off.
-#[derive(Debug)]
-pub struct SimCut {
-    /// What each step of the engine brought, as far as it was written.
-    pub steps: Vec<Arc<[ExperimentEvent]>>,
-    /// So many more weren't written by then: they are lost.
-    pub unwritten: usize,
-    /// The states of the parts at the cut.
-    pub parts: PartStates,
-    /// All trials, as they were.
-    pub ledger: Ledger,
-    /// Checkpoints that were deleted.
-    pub deleted: BTreeSet<CheckpointId>,
-    /// When it was cut, in virtual time.
-    pub now: Moment,
-    /// How it ended, if it did before the cut.
-    pub outcome: Option<Outcome>,
-    /// Messages that were delivered.
-    pub messages: u64,
-    /// What was reached on the way, if that was counted.
-    pub reached: Option<Box<Reached>>,
 }
 
 /// A run in virtual time.
@@ -168,6 +110,8 @@ pub struct Sim {
     /// The lease that each trial has, from its grant on until it is given back.
     leases: BTreeMap<TrialId, LeaseId>,
     trouble: Trouble,
+    /// Who lets workers join from elsewhere, if they may.
+    outside: Option<Outside>,
     reached: Option<Box<Reached>>,
 }
 
@@ -211,6 +155,7 @@ impl Sim {
             most: 10_000_000,
             leases: BTreeMap::new(),
             trouble: Trouble::Lasting,
+            outside: None,
             reached: None,
         };
         sim.send(Who::Client, Who::Engine, now, Message::Engine(EngineInput::Begin));
@@ -285,6 +230,7 @@ impl Sim {
         if self.outcome.is_some() {
             self.check_end()?;
         }
+        let survivors = self.survivors();
         let JournalState { script, mut steps, written, published, deleted, .. } = self.journal;
         // A run that is ending may have given up on its journal.
         if script.gate.ahead == Ahead::Forbidden && published > written && self.engine.is_open() {
@@ -295,7 +241,7 @@ impl Sim {
         steps.truncate(written);
         let (parts, ledger) = (self.engine.part_states(), self.engine.take_ledger());
         let (now, outcome, messages, reached) = (self.now, self.outcome, self.delivered, self.reached);
-        Ok(SimCut { steps, unwritten, parts, ledger, deleted, now, outcome, messages, reached })
+        Ok(SimCut { steps, unwritten, parts, ledger, deleted, now, outcome, messages, reached, survivors })
     }
 
     /// Delivers the next message.
@@ -360,6 +306,8 @@ impl Sim {
             (Who::Worker(id), Message::Order(lease, order)) => self.worker_order(id, lease, order)?,
             (Who::Worker(id), Message::Worked(number)) => self.worked(id, number),
             (Who::Worker(id), Message::Kill) => self.kill(id),
+            (Who::Worker(id), Message::Preempted) => self.preempted(id),
+            (Who::Launcher, Message::Launched(launched)) => self.launched(launched),
             (to, message) => return Err(self.broken(format!("{message:?} can't be told to {to:?}"))),
         }
         let deadlines = [
@@ -380,6 +328,8 @@ impl Sim {
 }
 
 mod check;
+mod elsewhere;
+mod ends;
 mod heal;
 mod journal;
 mod machines;

@@ -2,6 +2,7 @@
 
 use crate::logic::event::{Closing, EventKind, ExperimentEvent, Outcome};
 use crate::logic::one_line::OneLine;
+use crate::logic::trial::Arrival;
 use crate::ports::error::ObserverError;
 use crate::ports::observer::Observer;
 
@@ -90,6 +91,9 @@ fn log_life(kind: &EventKind) {
             say!(Debug, "trial {trial} added, to begin from {}: {config}", from.id.path());
         }
         EventKind::Status { trial, from, to } => say!(Debug, "trial {trial}: {from} -> {to}"),
+        EventKind::Launched { trial, attempt, worker, arrival: Arrival::CameBack, .. } => {
+            say!(Debug, "trial {trial} goes on on worker {worker}, which still had it, attempt {attempt}");
+        }
         EventKind::Launched { trial, attempt, worker, .. } => {
             say!(Debug, "trial {trial} runs on worker {worker}, attempt {attempt}");
         }

@@ -159,6 +159,12 @@ impl Trial {
         }
     }
 
+    /// Whether its worker had it still from an earlier session, and goes on with it.
+    #[cfg(feature = "testing")]
+    pub(crate) fn goes_on(&self) -> bool {
+        self.kept
+    }
+
     fn on_pool(&mut self, fact: PoolFact, now: Moment, out: &mut Vec<TrialOutput>) -> Handled {
         match fact {
             PoolFact::Granted { ticket, .. } | PoolFact::Refused { ticket, .. }

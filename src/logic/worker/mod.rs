@@ -36,5 +36,5 @@ pub(crate) use io::{Call, Room, Wish, WorkerInput, WorkerOutput};
 pub use limits::Limits;
 pub(crate) use limits::TimeLimit;
 pub(crate) use machine::Worker;
-#[cfg(any(feature = "remote", test))]
+#[cfg(any(feature = "remote", feature = "testing", test))]
 pub(crate) use memory::{Memory, Says};

@@ -25,7 +25,7 @@ use crate::logic::settings::Settings;
 use crate::logic::stop::{self, StopRule};
 use crate::logic::time::Moment;
 use crate::logic::trial::{Export, Keep, Rests, TrialSettings};
-use crate::testing::{Chance, Killed, Kinds, Saves, Script, SimJournal};
+use crate::testing::{Chance, Killed, Kinds, Saves, Script, SimJournal, SimLauncher};
 
 /// What a step takes.
 const STEP: Duration = Duration::from_millis(700);
@@ -43,6 +43,9 @@ fn cpus(plan: &Plan) -> u32 {
 }
 
 fn resources(plan: &Plan) -> Resources {
+    if plan.has(Trouble::Elsewhere) && Dice::new(plan.seed, "here").chance(0.5) {
+        return Resources::new();
+    }
     let cpus = Resources::cpus(cpus(plan));
     gpus(plan).map_or(cpus.clone(), |gpus| cpus.with("gpu", f64::from(gpus)))
 }
@@ -161,7 +164,9 @@ pub(super) fn engine(plan: &Plan, parts: &Parts) -> Result<Engine, Box<dyn std::
     scheduler.prepare(Some(&Objective::min("loss")))?;
     let request = same_for_all(Arc::new(request(plan)));
     let experiment = Arc::new(settings(plan));
-    let settings = EngineSettings { experiment, request, ..EngineSettings::new(RUN, "campaign", resources(plan)) };
+    let elsewhere = plan.has(Trouble::Elsewhere);
+    let settings =
+        EngineSettings { experiment, request, elsewhere, ..EngineSettings::new(RUN, "campaign", resources(plan)) };
     Ok(Engine::new(settings, searcher(plan, parts)?, scheduler, rule(plan, parts)?))
 }
 
@@ -182,7 +187,17 @@ pub(super) fn journal(plan: &Plan, now: Moment) -> SimJournal {
 }
 
 pub(super) fn pool(plan: &Plan) -> Pool {
-    Pool::new(resources(plan), settings(plan))
+    let pool = Pool::new(resources(plan), settings(plan));
+    if plan.has(Trouble::Elsewhere) { pool.with_elsewhere() } else { pool }
+}
+
+/// Who is asked for workers from elsewhere.
+pub(super) fn launcher(plan: &Plan) -> SimLauncher {
+    let mut dice = Dice::new(plan.seed, "launcher");
+    let delay = Duration::from_millis(dice.pick([100, 2_000, 12_000]));
+    let mut rate = || dice.share() * dice.pick([0.0, 0.1, 0.5]);
+    let (forgets, lies, preempts, leaves) = (rate(), rate(), rate(), rate());
+    SimLauncher { delay, forgets, lies, preempts, leaves }
 }
 
 pub(super) fn trials(plan: &Plan) -> TrialSettings {

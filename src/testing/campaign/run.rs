@@ -13,7 +13,7 @@ use crate::logic::checkpoint::CheckpointId;
 use crate::logic::engine::{ClientOrder, Engine, Resume, panic_message};
 use crate::logic::event::{Outcome, RunFailure};
 use crate::logic::time::Moment;
-use crate::testing::{Reached, Sim, SimCut, SimError, Topic};
+use crate::testing::{Reached, Sim, SimCut, SimError, Survivors, Topic};
 
 /// So many messages are enough for everything to come to its end, after the trouble.
 const ENOUGH: u64 = 60_000;
@@ -55,6 +55,8 @@ struct Run<'a> {
     watch: Watch,
     now: Moment,
     deleted: BTreeSet<CheckpointId>,
+    /// Workers that the last session has left behind.
+    survivors: Survivors,
     /// Whether the parts have only been told what a snapshot has of the past.
     retold: bool,
 }
@@ -69,7 +71,8 @@ enum Next {
 impl<'a> Run<'a> {
     fn new(plan: &'a Plan, parts: &'a Parts, except: &'a [Promise]) -> Self {
         let (past, watch, deleted) = (Past::default(), Watch::default(), BTreeSet::new());
-        Self { plan, parts, except, past, watch, now: Moment::START, deleted, retold: false }
+        let survivors = Survivors::default();
+        Self { plan, parts, except, past, watch, now: Moment::START, deleted, survivors, retold: false }
     }
 
     fn counts(&self, promise: Promise) -> bool {
@@ -107,7 +110,7 @@ impl<'a> Run<'a> {
         Err(Broken::new(Promise::Moves, format!("resumed {MORE} times without trouble, and still not over")))
     }
 
-    fn sim(&self, mut engine: Engine, session: &Session, index: usize) -> Sim {
+    fn sim(&mut self, mut engine: Engine, session: &Session, index: usize) -> Sim {
         let (plan, run) = (self.plan, engine.ledger().run());
         let pool = rig::pool(plan).numbered_from(run.workers, run.leases);
         if index > 0 {
@@ -127,6 +130,9 @@ impl<'a> Run<'a> {
         for (after, cap) in rig::caps(plan) {
             sim = sim.cap(self.now + after, cap);
         }
+        if plan.has(Trouble::Elsewhere) {
+            sim = sim.elsewhere(rig::launcher(plan), seed, std::mem::take(&mut self.survivors));
+        }
         if plan.has(Trouble::Reordering) { sim } else { sim.in_order() }
     }
 
@@ -145,7 +151,7 @@ impl<'a> Run<'a> {
         if let Some(how) = session.compact {
             engine = self.compacted(&cut, how, engine)?;
         }
-        (self.now, self.deleted) = (cut.now, cut.deleted);
+        (self.now, self.deleted, self.survivors) = (cut.now, cut.deleted, cut.survivors);
         let resumes = match cut.outcome {
             None | Some(Outcome::Drained) => true,
             Some(_) => !is_last && session.resume != Resume::new(),

@@ -72,6 +72,7 @@ troubles! {
     SlowJournals "slow-journals" "The journal is slow, can't be written for a while, or is waited for.",
     Resumptions "resumptions" "Resumed runs try failed trials again, restart or skip them, or extend finished ones.",
     Wrappers "wrappers" "Searchers stand inside others.",
+    Elsewhere "elsewhere" "Workers join from elsewhere, late or never or another than was wanted, are taken away, and outlive the engine.",
     Reordering "reordering" "What is on its way at the same moment arrives in any order.",
 }
 

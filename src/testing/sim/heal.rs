@@ -36,9 +36,15 @@ impl Sim {
         matches!(self.trouble, Trouble::Over(_)) && !matches!(order, ClientOrder::Resume(_) | ClientOrder::Proceed)
     }
 
+    /// Whether nothing goes wrong any more.
+    pub(super) fn is_healed(&self) -> bool {
+        matches!(self.trouble, Trouble::Over(_))
+    }
+
     pub(super) fn heal(&mut self) {
         self.trouble = Trouble::Over(0);
         self.script.heal();
+        self.heal_launcher();
         let mut hanging = Vec::new();
         for (id, worker) in &mut self.workers {
             worker.machine.heal();
@@ -96,7 +102,10 @@ impl Sim {
             Killed::Late if worker.work.is_some() || worker.hangs => {
                 worker.left_behind = true;
             }
-            Killed::Silent | Killed::Late => drop(self.workers.remove(&id)),
+            Killed::Silent | Killed::Late => {
+                let worker = self.workers.remove(&id);
+                worker.and_then(|worker| worker.guest).iter().for_each(|guest| self.guest_gone(guest));
+            }
         }
         self.send(Who::Worker(id), Who::Pool, self.now, Message::Pool(PoolInput::Abandoned(id)));
     }

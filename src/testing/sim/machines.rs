@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::elsewhere::WAITS_FOR_RETURNING;
 use super::{Message, Sim, SimError, SimWorker, Who};
 use crate::logic::engine::{Engine, EngineInput, EngineOutput};
 use crate::logic::event::{Ending, EventKind, ExperimentEvent};
@@ -113,7 +114,10 @@ impl Sim {
             EngineOutput::Hold(_) => self.tell_pool(PoolInput::Hold),
             EngineOutput::Resize(total) => self.tell_pool(PoolInput::Resize(total)),
             EngineOutput::Proceed => self.tell_pool(PoolInput::Proceed),
-            EngineOutput::ExpectBack(_) => {}
+            EngineOutput::ExpectBack(trials) => {
+                let until = now + WAITS_FOR_RETURNING;
+                self.tell_pool(PoolInput::Expect { trials, until });
+            }
             EngineOutput::DemandClosed => self.tell_pool(PoolInput::Demand(Demand::Closed)),
             EngineOutput::DemandOpened => self.tell_pool(PoolInput::Demand(Demand::Open)),
             EngineOutput::ClosePool { by } => {
@@ -145,13 +149,13 @@ impl Sim {
                 }
                 PoolOutput::Spawn { worker, .. } => {
                     let machine = ScriptedWorker::new(self.script.clone());
-                    let worker_state =
-                        SimWorker { machine, left_behind: false, tenant: None, work: None, works: 0, hangs: false };
-                    if self.workers.insert(worker, worker_state).is_some() {
+                    if self.workers.insert(worker, SimWorker::new(machine)).is_some() {
                         return Err(self.broken(format!("worker {worker} was spawned twice")));
                     }
                 }
-                PoolOutput::Admit { .. } | PoolOutput::Reject(_) | PoolOutput::Want { .. } => {}
+                PoolOutput::Admit { worker, join, .. } => self.admitted(worker, join),
+                PoolOutput::Reject(join) => self.rejected(join),
+                PoolOutput::Want { shape, workers } => self.want(&shape, workers),
                 PoolOutput::Tell(trial, fact) => {
                     self.follow_lease(trial, &fact)?;
                     self.send(Who::Pool, Who::Trial(trial), now, Message::Trial(TrialInput::Pool(fact)));
@@ -187,10 +191,10 @@ impl Sim {
             let newest = worker.tenant.is_none_or(|(_, known)| known < *lease);
             worker.tenant = if newest { Some((id, *lease)) } else { worker.tenant };
         }
-        let before = self.reached.is_some().then(|| (trial.state(), input.clone()));
+        let before = self.reached.is_some().then(|| (trial.state(), trial.goes_on(), input.clone()));
         let handled = trial.on(input, self.now, &mut out);
-        if let (Some(reached), Some((state, input))) = (&mut self.reached, before) {
-            reached.step(state, &input, trial.state(), &handled, &out);
+        if let (Some(reached), Some((state, goes_on, input))) = (&mut self.reached, before) {
+            reached.step((state, goes_on), &input, trial.state(), &handled, &out);
         }
         let now = self.now;
         let running_without_lease =

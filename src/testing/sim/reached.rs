@@ -113,7 +113,15 @@ impl Reached {
         }
     }
 
-    pub(super) fn step(&mut self, from: State, input: &TrialInput, to: State, handled: &Handled, out: &[TrialOutput]) {
+    /// A step of a trial's machine. `goes_on`: its worker still had it.
+    pub(super) fn step(
+        &mut self,
+        (from, goes_on): (State, bool),
+        input: &TrialInput,
+        to: State,
+        handled: &Handled,
+        out: &[TrialOutput],
+    ) {
         for said in out {
             match said {
                 TrialOutput::Pool(order) => self.count(Topic::Effect, order),
@@ -121,7 +129,7 @@ impl Reached {
                 TrialOutput::Engine(_) => {}
             }
         }
-        let event = event_of(input, to, out).filter(|_| *handled == Handled::Done);
+        let event = event_of(input, goes_on, to, out).filter(|_| *handled == Handled::Done);
         let index = event.and_then(|event| Event::ALL.iter().position(|known| *known == event));
         if let Some(index) = index {
             *self.steps.entry((from, index)).or_default() += 1;
@@ -155,7 +163,7 @@ fn all_steps() -> Vec<String> {
 }
 
 /// The event that an input was to the trial's machine, by what came of it.
-fn event_of(input: &TrialInput, to: State, out: &[TrialOutput]) -> Option<Event> {
+fn event_of(input: &TrialInput, goes_on: bool, to: State, out: &[TrialOutput]) -> Option<Event> {
     let failed = out.iter().find_map(|said| match said {
         TrialOutput::Engine(fact) => match &fact.news {
             TrialNews::Failed { .. } if to == State::Error => Some(Verdict::GiveUp),
@@ -172,6 +180,7 @@ fn event_of(input: &TrialInput, to: State, out: &[TrialOutput]) -> Option<Event>
         TrialInput::Order(TrialOrder::Pause) => Some(Event::Pause),
         TrialInput::Order(TrialOrder::Stop) => Some(Event::Stop),
         TrialInput::Order(TrialOrder::Decide { decision, .. }) => Some(Event::Decide(*decision, kept(to))),
+        TrialInput::Worker(_, WorkerFact::Ready) if goes_on => Some(Event::Ready(Origin::Kept)),
         TrialInput::Worker(_, WorkerFact::Ready) => Some(Event::Ready(origin(to))),
         TrialInput::Worker(_, WorkerFact::Restored) => Some(Event::Restored),
         TrialInput::Worker(_, WorkerFact::Reported(_)) => Some(Event::Reported),
@@ -192,7 +201,7 @@ fn origin(to: State) -> Origin {
 }
 
 const EFFECTS: &[&str] =
-    &["Acquire", "Cancel", "Replace", "Release", "Discard", "Start", "Restore", "Train", "Save", "Yield"];
+    &["Acquire", "Cancel", "Replace", "Release", "Discard", "Start", "GoOn", "Restore", "Train", "Save", "Yield"];
 
 const EVENTS: &[&str] = &[
     "Started",

@@ -8,6 +8,13 @@ use crate::logic::worker::{Call, WorkerInput, WorkerOutput};
 
 impl Sim {
     pub(super) fn worker_order(&mut self, id: WorkerId, lease: LeaseId, order: WorkerOrder) -> Result<(), SimError> {
+        for (lease, order) in self.to_machine(id, lease, order) {
+            self.machine_order(id, lease, order)?;
+        }
+        Ok(())
+    }
+
+    fn machine_order(&mut self, id: WorkerId, lease: LeaseId, order: WorkerOrder) -> Result<(), SimError> {
         let Some(worker) = self.workers.get(&id) else { return Ok(()) };
         if worker.hangs || worker.left_behind {
             return Ok(());
@@ -38,7 +45,7 @@ impl Sim {
             match output {
                 WorkerOutput::Say(lease, fact) => {
                     let handed_in = matches!(fact, WorkerFact::Reported(_));
-                    self.say(id, lease, fact);
+                    self.from_machine(id, lease, fact);
                     if handed_in && self.workers.get(&id).is_some_and(|worker| worker.machine.vanishes()) {
                         return self.gone(id);
                     }
@@ -86,7 +93,7 @@ impl Sim {
         }
     }
 
-    fn say(&mut self, id: WorkerId, lease: LeaseId, fact: WorkerFact) {
+    pub(super) fn say(&mut self, id: WorkerId, lease: LeaseId, fact: WorkerFact) {
         if fact == WorkerFact::Released {
             self.send(Who::Worker(id), Who::Pool, self.now, Message::Pool(PoolInput::Released(id)));
         } else if let Some((trial, _)) = self.workers.get(&id).and_then(|worker| worker.tenant) {
@@ -102,5 +109,6 @@ impl Sim {
             self.send(Who::Worker(id), Who::Trial(trial), self.now, input);
         }
         self.send(Who::Worker(id), Who::Pool, self.now, Message::Pool(PoolInput::Gone(id)));
+        worker.guest.iter().for_each(|guest| self.guest_gone(guest));
     }
 }
