@@ -11,9 +11,9 @@ pub(super) enum Role {
 const NARROWEST: f64 = 0.01;
 /// How much narrower kernels may be in a space of many axes than in one of two.
 const MOST_FINER: f64 = 1.5;
-/// A bad kernel is this part of what the rule says wide for numbers without an axis, more with each axis, and no more than all of it.
+/// A bad kernel is so wide beside what the rule says: this without an axis, more with each axis, and no more than all of it.
 const BAD_PART: f64 = 0.5;
-const BAD_PART_AN_AXIS: f64 = 0.05;
+const BAD_PART_AN_AXIS: f64 = 0.03;
 /// The weight of the options that a bad kernel didn't take, divided by the number of kernels; 1 for a good one.
 const SMOOTH_BAD: f64 = 3.0;
 /// A good kernel on whole numbers is at least so many steps wide.
