@@ -54,7 +54,7 @@ pub enum Model {
 /// values, at almost no cost. With few trials, numbers only and time to think [`GaussianProcess`](super::GaussianProcess) finds more.
 ///
 /// - The first [`startup`](Tpe::startup) points are drawn at random.
-/// - The best tenth is good, 25 at most; each of them counts by how much better it is than the best of the others. Of
+/// - The best tenth is good, 25 at most; each of them counts by the logarithm of its rank, with several objectives all alike. Of
 ///   [`candidates`](Tpe::candidates) points that are drawn from the good ones' density the one is taken where it is largest beside
 ///   the bad ones'.
 /// - A density has a kernel at each point, which is a product over all variables, and a wide one, the prior. On a number a kernel is a
@@ -89,9 +89,10 @@ pub enum Model {
 /// ```
 ///
 /// Source: Bergstra et al. 2011, "Algorithms for Hyper-Parameter Optimization"; the joint density, budgets: Falkner et al.
-/// 2018, "BOHB: Robust and Efficient Hyperparameter Optimization at Scale"; weights by improvement, and what each part
+/// 2018, "BOHB: Robust and Efficient Hyperparameter Optimization at Scale"; what each part
 /// is worth: Watanabe 2023, "Tree-Structured Parzen Estimator: Understanding Its Algorithm Components and Their Roles for Better
-/// Empirical Performance"; widths of bad kernels: Scott 1992, "Multivariate Density Estimation"; trials that run: Ginsbourger et
+/// Empirical Performance"; weights by rank: Hansen 2016, "The CMA Evolution Strategy: A Tutorial"; widths of bad kernels, which are less
+/// in few dimensions: Scott 1992, "Multivariate Density Estimation"; trials that run: Ginsbourger et
 /// al. 2010, "Kriging Is Well-Suited to Parallelize Optimization". Start-up, the size of the good part, the widths of good
 /// kernels, how old outcomes fade and how trials that were stopped are ordered are Optuna's.
 #[derive(Clone, Debug)]

@@ -17,10 +17,11 @@ pub(super) fn split(outcomes: &[Outcome], recent: usize) -> (Observations<'_>, O
     // As they came.
     let rest: Vec<&Outcome> =
         outcomes.iter().zip(is_good).filter_map(|(outcome, good)| (!good).then_some(outcome)).collect();
-    let best: Vec<&Outcome> = order.iter().map(|place| &outcomes[*place]).collect();
     let mut good = Observations::default();
-    let next = rest.iter().copied().min_by(|one, other| one.compare(other));
-    best.iter().zip(gains(&best, next)).for_each(|(outcome, weight)| good.push(&outcome.point, weight));
+    // Those of a front have no order.
+    let is_ordered = outcomes.iter().all(|outcome| outcome.others.is_empty());
+    let weights = if is_ordered { by_rank(order.len()) } else { vec![1.0; order.len()] };
+    order.iter().zip(weights).for_each(|(place, weight)| good.push(&outcomes[*place].point, weight));
     let mut bad = Observations::default();
     let fading = rest.len().saturating_sub(recent);
     for (place, outcome) in rest.iter().enumerate() {
@@ -32,18 +33,12 @@ pub(super) fn split(outcomes: &[Outcome], recent: usize) -> (Observations<'_>, O
     (good, bad)
 }
 
-/// By how much each of the good ones is better than the best of the bad ones, 1 in the mean. All count the same if not all of them can
-/// be compared so.
-fn gains(best: &[&Outcome], next: Option<&Outcome>) -> Vec<f64> {
-    let is_whole = |outcome: &Outcome| outcome.is_whole() && outcome.others.is_empty();
-    let gains: Vec<f64> = match next {
-        Some(next) if is_whole(next) && best.iter().all(|outcome| is_whole(outcome)) => {
-            best.iter().map(|outcome| next.value - outcome.value).collect()
-        }
-        _ => Vec::new(),
-    };
-    let mean = gains.iter().sum::<f64>() / best.len().max(1) as f64;
-    if mean.is_finite() && mean > 0.0 { gains.iter().map(|gain| gain / mean).collect() } else { vec![1.0; best.len()] }
+/// How much each of so many good ones counts, the best first, 1 in the mean: by the logarithm of its rank, as CMA-ES weighs its parents
+/// (Hansen 2016). By how much one is better doesn't count, since noise and steep slopes make single ones look far better than the others.
+fn by_rank(count: usize) -> Vec<f64> {
+    let gains: Vec<f64> = (1..=count).map(|rank| ((count + 1) as f64 / rank as f64).ln()).collect();
+    let mean = gains.iter().sum::<f64>() / count.max(1) as f64;
+    gains.iter().map(|gain| gain / mean).collect()
 }
 
 #[cfg(test)]
@@ -65,12 +60,12 @@ mod tests {
         all.extend([outcome(50.0, Some(9)), outcome(100.0, None), outcome(200.0, None), outcome(f64::INFINITY, None)]);
         let (good, bad) = split(&all, 25);
         assert_eq!(values(&good), [100.0, 200.0, 50.0]);
-        assert_eq!(good.weights, [1.0; 3], "their values say nothing about each other");
+        assert!(good.weights.is_sorted_by(|one, other| one > other), "by rank, also of what was stopped");
         assert_eq!(bad.points.len(), 27);
     }
 
     #[test]
-    fn what_gains_more_counts_more() {
+    fn what_is_better_counts_more() {
         let all: Vec<Outcome> = (0..40).map(|value| outcome(f64::from(value * value), None)).collect();
         let (good, bad) = split(&all, 25);
         assert_eq!(values(&good), [0.0, 1.0, 4.0, 9.0]);
@@ -79,6 +74,8 @@ mod tests {
         assert!(
             bad.weights.is_sorted() && bad.weights[0] < 0.1 && bad.weights[11..].iter().all(|weight| *weight == 1.0)
         );
+        let steeper: Vec<Outcome> = (0..40).map(|value| outcome(f64::from(value).exp(), None)).collect();
+        assert_eq!(split(&steeper, 25).0.weights, good.weights, "only the order counts");
         let (_, bad) = split(&all, usize::MAX);
         assert!(bad.weights.iter().all(|weight| *weight == 1.0));
     }

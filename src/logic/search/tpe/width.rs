@@ -11,6 +11,9 @@ pub(super) enum Role {
 const NARROWEST: f64 = 0.01;
 /// How much narrower kernels may be in a space of many axes than in one of two.
 const MOST_FINER: f64 = 1.5;
+/// A bad kernel is so wide beside what the rule says: this without an axis, more with each axis, and no more than all of it.
+const BAD_PART: f64 = 0.5;
+const BAD_PART_AN_AXIS: f64 = 0.03;
 /// The weight of the options that a bad kernel didn't take, divided by the number of kernels; 1 for a good one.
 const SMOOTH_BAD: f64 = 3.0;
 /// A good kernel on whole numbers is at least so many steps wide.
@@ -52,9 +55,11 @@ pub(super) fn by_neighbours(parts: &[Option<f64>], axes: usize) -> Vec<f64> {
     widths
 }
 
-/// One width for all kernels of an axis: Scott's rule for a density over so many axes.
+/// One width for all kernels of an axis: Scott's rule for a density over so many axes, and less than that if they are few. There the bad
+/// ones are known well, and too wide a density of them would hide valleys that lie between them.
 pub(super) fn even(parts: &[Option<f64>], shares: &[f64], axes: usize) -> f64 {
-    scott(parts, shares, axes).clamp(narrowest(parts, finer(axes)), 1.0)
+    let part = (BAD_PART + BAD_PART_AN_AXIS * axes as f64).min(1.0);
+    (part * scott(parts, shares, axes)).clamp(narrowest(parts, finer(axes)), 1.0)
 }
 
 fn scott(parts: &[Option<f64>], shares: &[f64], axes: usize) -> f64 {
