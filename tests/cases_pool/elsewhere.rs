@@ -224,3 +224,14 @@ fn a_trial_that_asks_late_finds_its_worker_idle_and_others_leave_it_alone() {
     desk.acquire(1, &gpu());
     assert_eq!(desk.arrivals(), [(0, Arrival::Joined), (1, Arrival::CameBack)]);
 }
+
+#[test]
+fn nobody_is_asked_for_while_the_run_is_on_hold() {
+    let mut desk = desk(&[], Reuse::Yes);
+    desk.acquire(0, &gpu());
+    assert_eq!(desk.wanted.get(&gpu()), Some(&1));
+    desk.tell(PoolInput::Hold);
+    assert_eq!(desk.wanted.get(&gpu()), Some(&0));
+    desk.tell(PoolInput::Proceed);
+    assert_eq!(desk.wanted.get(&gpu()), Some(&1));
+}

@@ -277,7 +277,9 @@ impl Pool {
         }
         let mut wanted: BTreeMap<Arc<ResourceRequest>, usize> = BTreeMap::new();
         for (kind, request) in self.kinds.in_use() {
-            let waiting = if self.may_come(kind) && self.phase == Phase::Open { self.line.waiting(kind) } else { 0 };
+            // On hold nobody is asked for: who came would wait for a client, and be let go and asked for again.
+            let asks = self.may_come(kind) && self.phase == Phase::Open && !self.on_hold;
+            let waiting = if asks { self.line.waiting(kind) } else { 0 };
             let wants = waiting + self.fleet.busy_guests(kind);
             if wants > 0 {
                 wanted.insert(request.clone(), wants);

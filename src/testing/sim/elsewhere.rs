@@ -196,8 +196,7 @@ impl Sim {
 
     /// A worker that has joined is the pool's.
     pub(super) fn admitted(&mut self, id: WorkerId, join: JoinId) {
-        let Some(outside) = &mut self.outside else { return };
-        let Some(joining) = outside.joining.remove(&join) else { return };
+        let Some(joining) = self.outside.as_mut().and_then(|outside| outside.joining.remove(&join)) else { return };
         let (worker, guest, until) = match joining {
             Joining::Fresh(shape) => {
                 let guest = Guest { shape, memory: Memory::default() };
@@ -208,10 +207,15 @@ impl Sim {
                 (worker, guest, until)
             }
         };
+        let Some(outside) = &mut self.outside else { return };
         outside.shape(&guest.shape).here += 1;
         let preempted = (outside.share() < outside.script.preempts).then(|| outside.delay() * 3);
         let number = worker.work.as_ref().map(|work| work.number);
-        self.workers.insert(id, SimWorker { guest: Some(Box::new(guest)), ..worker });
+        let mut worker = SimWorker { guest: Some(Box::new(guest)), ..worker };
+        if self.is_healed() {
+            worker.machine.heal();
+        }
+        self.workers.insert(id, worker);
         if let Some((until, number)) = until.zip(number) {
             self.send(Who::Clock, Who::Worker(id), until.max(self.now), Message::Worked(number));
         }
