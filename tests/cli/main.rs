@@ -16,6 +16,7 @@ mod elsewhere;
 mod housekeeping;
 mod live;
 mod serve;
+mod shared_host;
 mod shell;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
@@ -206,6 +207,12 @@ fn a_wrong_file_is_told_with_its_place() {
             ("command = [\"true\"]", "ask_tell = true\nlimits.step = \"1m\""),
             "3:1: `limits` is for a `worker` or a `command`",
         ),
+        (
+            ("command = [\"true\"]", "ask_tell = true\nshared_host = true"),
+            "3:1: `shared_host` is for a `worker` or a `command`, but there is a `ask_tell`",
+        ),
+        (("samples = 3", "shared_host = 3"), "3:1: invalid type: integer `3`, expected a boolean"),
+        (("samples = 3", "share_host = true"), "3:1: there is no setting `share_host`; did you mean `shared_host`?"),
         (("name = \"a\"", "name = \"\""), "1:1: `name` is empty"),
         (("samples = 3", "samples = "), "3:11: string values must be quoted"),
     ];

@@ -59,10 +59,6 @@ pub(crate) struct Run {
     /// With `--on`: how many workers are asked for at most [default: 100].
     #[arg(long, value_name = "N", requires = "on")]
     most_workers: Option<u32>,
-    /// Shares cores and GPUs with the runs of all processes of this user that say the same, so that none is booked twice (Linux).
-    #[cfg(all(target_os = "linux", not(tryout_portable)))]
-    #[arg(long)]
-    shared_host: bool,
     /// Shows the run in a browser, live: prints a link before the first result [default: 127.0.0.1:8970, or another port if that is taken].
     ///
     /// The address is one of this machine alone; for others, with TLS, there is `tryout serve`. The page stays there, read-only, when the run has ended, until Ctrl-C; with `--json`, or once Ctrl-C has ended the run, it goes
@@ -106,10 +102,6 @@ impl Run {
             None => file.experiment(),
         };
         let mut experiment = experiment.dir(std::path::absolute(&self.dir)?).control_socket();
-        #[cfg(all(target_os = "linux", not(tryout_portable)))]
-        if self.shared_host {
-            experiment = experiment.shared_host();
-        }
         if self.resume {
             experiment = experiment.existing(Existing::Resume);
         }
