@@ -13,8 +13,11 @@ use serde_json::Value;
 use self::shell::{Shell, signal};
 
 mod elsewhere;
+mod ended;
 mod housekeeping;
+mod json_schema;
 mod live;
+mod schemas;
 mod serve;
 mod shared_host;
 mod shell;
