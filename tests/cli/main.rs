@@ -200,6 +200,10 @@ fn a_wrong_file_is_told_with_its_place() {
         (("[0, 1]", "[0]"), "5:1: `uniform`: found [0], expected the smallest and the largest value"),
         (("x = { uniform = [0, 1] }", "x = { grid = [] }"), "5:1: `x`: a grid needs at least one option"),
         (("command = [\"true\"]", "command = []"), "2:1: `command` is empty"),
+        (
+            ("command = [\"true\"]", "command = [\"\", \"a\"]"),
+            "2:1: `command` begins with \"\", but must begin with a program",
+        ),
         (("command = [\"true\"]\n", ""), "1:1: nothing says what runs the trials"),
         (("command =", "ask_tell = true\ncommand ="), "2:1: `ask_tell` was given together with a program"),
         (

@@ -259,6 +259,12 @@ impl Program {
                 return Err(("", why.into()));
             }
         };
+        for (place, words) in [("worker", &self.worker), ("command", &self.command)] {
+            if let Some(first) = words.as_ref().and_then(|words| words.first()).filter(|first| first.trim().is_empty())
+            {
+                return Err((place, format!("`{place}` begins with {first:?}, but must begin with a program")));
+            }
+        }
         self.notify.as_ref().map_or(Ok(()), FileNotify::check)?;
         if self.shared_host && cfg!(not(all(target_os = "linux", not(tryout_portable)))) {
             let why = "`shared_host` is true, but only Linux has what it needs: leave it out, and say in `machine` what the run may use";
