@@ -244,13 +244,21 @@ impl Edited {
             assert!(record.attempts > 1, "{trial:?}");
         }
         if !ended {
-            // All begin with 0.
-            let priority = Value::from(trial.priority);
-            let is = Some(&priority).filter(|priority| **priority != json!(0));
-            let may_be = self.may_be(&format!("priority {number}"));
-            let may_be: Vec<_> = may_be.into_iter().map(|said| said.filter(|said| **said != json!(0))).collect();
-            assert!(may_be.contains(&is), "priority {priority} and not one of {may_be:?}: {trial:?}");
+            let may_be = self.priorities(number);
+            assert!(may_be.contains(&trial.priority), "its priority isn't one of {may_be:?}: {trial:?}");
         }
+    }
+
+    /// The priorities that a trial may have: all begin with 0, and so does one that is revived.
+    fn priorities(&self, number: u32) -> Vec<i32> {
+        let (priority, steer) = (format!("priority {number}"), format!("trial {number}"));
+        let says = |edit: &Edit| match &edit.is {
+            is if edit.of == priority => is.as_i64().map(|is| is as i32),
+            is if edit.of == steer && is == "revive" => Some(0),
+            _ => None,
+        };
+        let last = self.acknowledged.iter().rev().find_map(|(edit, _)| says(edit)).unwrap_or(0);
+        std::iter::once(last).chain(self.open.iter().filter_map(says)).collect()
     }
 }
 
@@ -261,7 +269,7 @@ fn last_event(run: &Path, kind: &str) -> Option<Value> {
     let text: String = files.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let events = lines.flat_map(|line| line[2]["events"].as_array().cloned().unwrap_or_default());
-    events.filter_map(|event| event.get(kind).cloned()).last()
+    events.rev().find_map(|event| event.get(kind).cloned())
 }
 
 /// What was changed of the whole run, by its name.

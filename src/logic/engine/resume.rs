@@ -125,7 +125,7 @@ impl Resume {
 
     /// One more trial, as a client adds one; also to a run whose trials have all ended. It has to be one that can run.
     #[must_use]
-    pub fn add(mut self, config: Config) -> Self {
+    pub fn with_trial(mut self, config: Config) -> Self {
         self.added.push(config);
         self
     }

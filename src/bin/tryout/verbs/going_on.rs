@@ -59,7 +59,7 @@ impl GoingOn {
             } else {
                 text.split_whitespace().map(str::to_owned).collect()
             };
-            how = how.add(configuration(&values)?);
+            how = how.with_trial(configuration(&values)?);
         }
         let experiment = experiment.existing(Existing::Resume).on_resume(how);
         Ok(if self.changed { experiment.with_changed_space().with_changed_objective() } else { experiment })

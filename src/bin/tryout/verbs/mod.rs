@@ -17,6 +17,7 @@ mod on;
 mod open;
 mod plot;
 mod python;
+mod row;
 mod run;
 mod schema;
 mod serve;

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tryout::event::ExperimentEvent;
 
 use super::act::{Added, DoneTo, StoppedRun};
-use super::{Problem, check, compare, delete, doctor, gc, labels, list, run, set, show, status, trials, watch, why};
+use super::{Problem, check, compare, delete, doctor, gc, labels, list, row, run, set, show, status, watch, why};
 
 /// Prints the JSON Schema of experiment files, for editors; or that of what a verb writes with `--json`.
 ///
@@ -32,7 +32,7 @@ const ANSWERS: [(&str, Form); 22] = [
     ("check", of::<check::Checked>),
     ("status", of::<status::Stands>),
     ("watch", either::<ExperimentEvent, watch::Beside>),
-    ("trials", of::<trials::Row>),
+    ("trials", of::<row::Row>),
     ("show", of::<show::Shown>),
     ("why", of::<why::Because>),
     ("pause", of::<DoneTo>),

@@ -145,11 +145,8 @@ fn stop_rules(state: &State) -> Option<Vec<Value>> {
     if let Some(changed) = state.ledger().run().stop_rules() {
         return Some(changed.iter().map(form).collect());
     }
-    let of_program = state.settings().stop.iter().map(|rule| match rule {
-        OrCode::Data(spec) => Some(form(spec)),
-        OrCode::Code(_) => None,
-    });
-    of_program.collect()
+    let data = |rule: &OrCode<PartSpec>| if let OrCode::Data(spec) = rule { Some(form(spec)) } else { None };
+    state.settings().stop.iter().map(data).collect()
 }
 
 /// How long a run will take still: as fast as until now, and within its time limit.
