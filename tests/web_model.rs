@@ -8,11 +8,12 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use common::live::{Gate, Script, Watch, end, numbered, within};
+use common::live::{Gate, Script, Watch, end, numbered, wait, within};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tryout::edge::web::model::{Changes, ModelError, Notice, RunModel, RunState, RungFate};
 use tryout::prelude::*;
+use tryout::settings::LiveSetting;
 
 /// All views of a run.
 fn views(model: &RunModel) -> BTreeMap<&'static str, Value> {
@@ -63,6 +64,14 @@ fn a_run_that_is_followed_is_what_is_read_afterwards() {
     let header = model.header("key");
     assert_eq!((header.summary.state, header.summary.live), (RunState::Running, true));
     assert_eq!((header.summary.run.as_str(), header.summary.name.as_str()), ("key", "followed"));
+    assert_eq!(json!(header.budget.stop), json!([{ "iterations": { "limit": 3 } }]));
+    // What a client says of the rules is in it, too.
+    let rules = json!([{ "at_least": { "metric": "score", "bound": 100.0 } }, { "iterations": { "limit": 3 } }]);
+    let setting = LiveSetting::Stop(serde_json::from_value(rules.clone()).unwrap());
+    wait(handle.set(setting)).unwrap();
+    until(&model, "a change", move |notice| notice.position > before);
+    let before = model.position();
+    assert_eq!(json!(model.header("key").budget.stop), rules);
     gate.let_pass(1);
     let now = until(&model, "a report", move |notice| notice.position > before);
     gate.wait_for(2);

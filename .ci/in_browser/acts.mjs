@@ -117,13 +117,18 @@ export async function onRun(page) {
   await page.waitForFunction(() => document.querySelector('.stats').textContent.includes('15 samples'));
   await act(page, '.run-head', 'time', { after: '8h', then: 'save_then_stop' });
   await page.waitForFunction(() => document.querySelector('.stats').textContent.includes('of 8 h 0 min'));
+  const limit = (n) => JSON.stringify([{ iterations: { limit: n } }]);
+  check((await act(page, '.run-head', 'rules', { rules: limit(0) }, { refused: true })).includes('the limit is 0'), 'a rule that can’t be is refused in the engine’s words');
+  check((await act(page, '.run-head', 'rules', { rules: '{"iterations": 3}' }, { refused: true })).startsWith('Not sent'), 'what is no list isn’t sent');
+  await act(page, '.run-head', 'rules', { rules: limit(100000000) });
+  await page.waitForFunction(() => [...document.querySelectorAll('.run-details dd')].some((d) => d.textContent.includes('"limit":100000000')));
   const lr = await page.evaluate(async () => {
     const header = await (await fetch(`api/runs/${new URLSearchParams(location.hash.slice(1)).get('run')}`)).json();
     return header.parameters.filter((p) => ['float', 'int', 'choice'].includes(p.kind)).findIndex((p) => p.name === 'lr');
   });
   await act(page, '.run-head', 'space', { parameter: String(lr), bounds: '0.001 to 0.01' });
   await page.click('.run-details summary');
-  await page.waitForFunction(() => document.querySelectorAll('.run-details .edits li').length >= 3);
+  await page.waitForFunction(() => document.querySelectorAll('.run-details .edits li').length >= 4);
   await page.click('.run-details summary');
   // One more trial, which breaks; it is tried again.
   const at = await page.evaluate(async () => {

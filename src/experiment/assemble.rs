@@ -91,6 +91,11 @@ impl Experiment {
         guard::ask("the searcher", "prepare", || searcher.prepare(objective.as_ref()))??;
         what_to_try::check_learning(&*scheduler, &*searcher)?;
         let mut settings = self.engine_settings(experiment.clone(), objective.clone())?;
+        for config in self.session.how.added() {
+            let able =
+                |why| WrongSetting::new("add", config.to_string(), format!("a configuration that can run: {why}"));
+            (settings.request)(config).map_err(able)?;
+        }
         let machine = self.machine(&experiment);
         let pool = Pool::new(settings.total.clone(), experiment.clone());
         let pool = if self.given.joinable() { pool.with_elsewhere() } else { pool };

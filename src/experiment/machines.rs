@@ -75,6 +75,12 @@ impl Machine {
     pub(super) fn host(self, sharing: &Sharing) -> Result<Option<Host>, SettingsError> {
         let budget = match sharing {
             #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
+            Sharing::User if self.budget.is_none() => {
+                let why = "all trials run on workers that join, so nothing of it is used; say with `resources`, in a file `machine`, what \
+                           of it is, or share nothing";
+                return Err(SettingsError::SharedHost(std::io::Error::other(why)));
+            }
+            #[cfg(all(feature = "process", target_os = "linux", not(tryout_portable)))]
             Sharing::User => Some((HostBudget::of_user().map_err(SettingsError::SharedHost)?, Shared::Always)),
             _ => self.budget,
         };

@@ -17,6 +17,8 @@ use crate::edge::observe::Seen;
 use crate::edge::web::{LiveRun, MakesModel};
 use crate::error::ControlError;
 use crate::logic::api::{Answer, Refusal, Request, TrialView};
+use crate::logic::engine::ClientOrder;
+use crate::logic::ids::TrialId;
 use crate::ports::control::Controlled;
 
 /// So many events wait for a client that reads slowly; then reports are dropped, and it is told how many.
@@ -67,13 +69,14 @@ async fn answer(control: &Control, request: Request) -> Result<Answer, ControlEr
             Answer::Trials(trials.iter().map(TrialView::from).collect())
         }
         Request::Pool { trial } => Answer::Pool(Box::new(control.pool(trial).await?)),
-        Request::Order(order) => Answer::Done { trial: control.order(order).await? },
+        Request::Order(ClientOrder::StopAll) => Answer::Done { trial: control.order(ClientOrder::StopAll).await? },
+        Request::Order(order) => kept(control, control.order(order).await?).await,
         Request::AddFrom { config, checkpoint, run } => {
             let from = match run {
                 Some(run) => GivenCheckpoint::of_run(run, checkpoint),
                 None => checkpoint.into(),
             };
-            Answer::Done { trial: Some(control.add_from(config, from).await?) }
+            kept(control, Some(control.add_from(config, from).await?)).await
         }
         Request::SaveAndWait(trial) => Answer::Saved(Some(control.save_and_wait(trial).await?)),
         Request::PauseAndWait(trial) => Answer::Saved(control.pause_and_wait(trial).await?),
@@ -101,6 +104,13 @@ async fn answer(control: &Control, request: Request) -> Result<Answer, ControlEr
         // Who asks was taken off before.
         Request::Watch | Request::As { .. } => Answer::Done { trial: None },
     })
+}
+
+/// The answer to an order that was accepted, once a resumed run would know of it.
+async fn kept(control: &Control, trial: Option<TrialId>) -> Answer {
+    // A run that has ended meanwhile has closed its journal, or says itself what it couldn't write.
+    let _ = control.sync().await;
+    Answer::Done { trial }
 }
 
 fn span(seconds: f64) -> Option<Duration> {

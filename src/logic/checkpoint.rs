@@ -10,6 +10,7 @@ use super::metrics::{Mode, Objective, Report};
 
 /// The name of a checkpoint: its trial and its index, from 0, which is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct CheckpointId {
     /// Whose it is.
     pub trial: TrialId,
@@ -37,6 +38,7 @@ impl CheckpointId {
 
 /// A complete checkpoint: it exists in the store, and this is what is known of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Checkpoint {
     /// Its name.
     pub id: CheckpointId,

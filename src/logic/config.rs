@@ -21,7 +21,7 @@ use super::place;
 /// assert!(config.get::<u32>("lr").is_err());
 /// # Ok::<(), ConfigError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Config(Map<String, Value>);

@@ -71,6 +71,7 @@ impl fmt::Display for FailureKind {
 
 /// What a worker says of a failure: the kind, the words, and the place if it is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Fault {
     /// What kind it is.
     pub kind: FailureKind,
@@ -143,6 +144,7 @@ impl fmt::Display for Fault {
 
 /// One failure of one trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Failure {
     /// What happened.
     #[serde(flatten)]

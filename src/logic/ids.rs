@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A run of an experiment: 20 bits, printed as five hex digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct RunId(u32);
 
 impl RunId {
@@ -105,10 +106,25 @@ impl<'de> Deserialize<'de> for TrialId {
     }
 }
 
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for TrialId {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "TrialId".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A trial: five hex digits of its run, and its number.",
+            "type": "string", "pattern": "^[0-9a-f]{5}_([0-9]{5,}|imported)$"
+        })
+    }
+}
+
 macro_rules! counted_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
         pub struct $name(u64);
 
         impl $name {

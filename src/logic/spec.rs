@@ -13,6 +13,7 @@ use super::place;
 ///
 /// In JSON `{"kind": "Asha", "settings": {"max_t": 100}}`, or in short `{"asha": {"max_t": 100}}`, or `"asha"` alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct PartSpec {
     /// The name of its kind, as in `Asha` or `at_least`; that of a type may also be written as in `median_stopping`.
     pub kind: Cow<'static, str>,

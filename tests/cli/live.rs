@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::shell::{Shell, signal};
 
 /// A class in Python that goes on until it is ended, and fails where its configuration says so.
-const WALK: &str = r#"
+pub(crate) const WALK: &str = r#"
 import json, os, time
 from tryout_worker import Trainable
 
@@ -33,14 +33,14 @@ class Walk(Trainable):
 "#;
 
 /// A run that goes on until it is ended. It ends with the value, whatever becomes of the test.
-struct Walking {
-    shell: Shell,
+pub(crate) struct Walking {
+    pub(crate) shell: Shell,
     child: Child,
 }
 
 impl Walking {
     /// Two trials at once of three.
-    fn begin(name: &str) -> Self {
+    pub(crate) fn begin(name: &str) -> Self {
         let shell = Shell::new();
         shell.write("walk.py", WALK);
         let file = format!(

@@ -13,9 +13,13 @@ use serde_json::Value;
 use self::shell::{Shell, signal};
 
 mod elsewhere;
+mod ended;
 mod housekeeping;
+mod json_schema;
 mod live;
+mod schemas;
 mod serve;
+mod shared_host;
 mod shell;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
@@ -196,6 +200,10 @@ fn a_wrong_file_is_told_with_its_place() {
         (("[0, 1]", "[0]"), "5:1: `uniform`: found [0], expected the smallest and the largest value"),
         (("x = { uniform = [0, 1] }", "x = { grid = [] }"), "5:1: `x`: a grid needs at least one option"),
         (("command = [\"true\"]", "command = []"), "2:1: `command` is empty"),
+        (
+            ("command = [\"true\"]", "command = [\"\", \"a\"]"),
+            "2:1: `command` begins with \"\", but must begin with a program",
+        ),
         (("command = [\"true\"]\n", ""), "1:1: nothing says what runs the trials"),
         (("command =", "ask_tell = true\ncommand ="), "2:1: `ask_tell` was given together with a program"),
         (
@@ -206,6 +214,12 @@ fn a_wrong_file_is_told_with_its_place() {
             ("command = [\"true\"]", "ask_tell = true\nlimits.step = \"1m\""),
             "3:1: `limits` is for a `worker` or a `command`",
         ),
+        (
+            ("command = [\"true\"]", "ask_tell = true\nshared_host = true"),
+            "3:1: `shared_host` is for a `worker` or a `command`, but there is a `ask_tell`",
+        ),
+        (("samples = 3", "shared_host = 3"), "3:1: invalid type: integer `3`, expected a boolean"),
+        (("samples = 3", "share_host = true"), "3:1: there is no setting `share_host`; did you mean `shared_host`?"),
         (("name = \"a\"", "name = \"\""), "1:1: `name` is empty"),
         (("samples = 3", "samples = "), "3:11: string values must be quoted"),
     ];

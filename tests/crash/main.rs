@@ -1,7 +1,10 @@
 //! A real process runs a real experiment and is killed at a chosen write, sync, rename, removal or checkpoint; the next one
 //! goes on, and ends as if nothing had happened.
 
+mod edits;
 mod killer;
+#[path = "../common/live/mod.rs"]
+mod live;
 mod work;
 
 use std::collections::BTreeMap;

@@ -11,6 +11,7 @@ use crate::edge::{host, plain_file};
 
 /// Who holds a lock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Owner {
     /// The process.
     pub pid: u32,

@@ -166,7 +166,8 @@ impl ExperimentFile {
     /// which its paths go.
     pub fn elsewhere(&self) -> (Value, PathBuf) {
         let mut source = self.source.clone();
-        source.remove("notify");
+        // These are the engine's own.
+        ["notify", "shared_host"].iter().for_each(|name| _ = source.remove(*name));
         if !self.env.is_empty() {
             let process = source.entry("process").or_insert_with(|| json!({}));
             if let Some(process) = process.as_object_mut() {
@@ -213,6 +214,8 @@ impl ExperimentFile {
             AnyBackend::Worker(backend) => Experiment::with_settings(self.settings, backend),
             AnyBackend::Command(backend) => Experiment::with_settings(self.settings, backend),
         };
+        #[cfg(all(target_os = "linux", not(tryout_portable)))]
+        let experiment = if self.program.shared_host { experiment.shared_host() } else { experiment };
         notify.into_iter().fold(experiment, |experiment, notify| experiment.observer(notify.observer()))
     }
 }

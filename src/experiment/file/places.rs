@@ -24,7 +24,7 @@ pub(super) const MOVED: [(&str, &str); 10] = [
 const HIDDEN: [&str; 4] = ["time_limit", "store", "observers", "objects"];
 
 /// What says how trials run, and isn't in the settings.
-pub(super) const PROGRAM: [&str; 6] = ["worker", "command", "ask_tell", "process", "limits", "notify"];
+pub(super) const PROGRAM: [&str; 7] = ["worker", "command", "ask_tell", "process", "limits", "notify", "shared_host"];
 
 /// The settings that a file has under their own names.
 pub(super) fn own_names() -> Vec<String> {

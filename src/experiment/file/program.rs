@@ -31,6 +31,9 @@ pub(super) struct Program {
     pub(super) limits: FileLimits,
     /// Who is told when the run ends, fails for the first time, is held, or stalls. Default: nobody.
     pub(super) notify: Option<FileNotify>,
+    /// Whether cores and GPUs are shared with the runs of all processes of this user that say the same, so that none is used twice; on
+    /// Linux alone. Default: false.
+    pub(super) shared_host: bool,
 }
 
 /// How processes are run.
@@ -256,7 +259,17 @@ impl Program {
                 return Err(("", why.into()));
             }
         };
+        for (place, words) in [("worker", &self.worker), ("command", &self.command)] {
+            if let Some(first) = words.as_ref().and_then(|words| words.first()).filter(|first| first.trim().is_empty())
+            {
+                return Err((place, format!("`{place}` begins with {first:?}, but must begin with a program")));
+            }
+        }
         self.notify.as_ref().map_or(Ok(()), FileNotify::check)?;
+        if self.shared_host && cfg!(not(all(target_os = "linux", not(tryout_portable)))) {
+            let why = "`shared_host` is true, but only Linux has what it needs: leave it out, and say in `machine` what the run may use";
+            return Err(("shared_host", why.into()));
+        }
         let Process { metrics, files, config_file, lost_after, start_up, prestart, .. } = &self.process;
         let misplaced = match kind {
             "worker" if metrics.is_some() => Some(("process.metrics", "command")),
@@ -267,6 +280,7 @@ impl Program {
             "command" if *prestart > 0 => Some(("process.prestart", "worker")),
             "ask_tell" if self.process != Process::default() => Some(("process", "worker` or a `command")),
             "ask_tell" if self.limits() != Limits::new() => Some(("limits", "worker` or a `command")),
+            "ask_tell" if self.shared_host => Some(("shared_host", "worker` or a `command")),
             _ => None,
         };
         match misplaced {

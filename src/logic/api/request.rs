@@ -40,7 +40,8 @@ pub enum Request {
         #[serde(default)]
         trial: Option<TrialId>,
     },
-    /// Carry this out. Answer: [`Answer::Done`], as soon as the engine has accepted it.
+    /// Carry this out. Answer: [`Answer::Done`], as soon as the engine has accepted it and that is durable: a resumed run knows of it. That
+    /// the run is to end is answered at once.
     Order(ClientOrder),
     /// Add a trial that begins from a checkpoint of this run, or of another one. Answer: [`Answer::Done`].
     AddFrom {
@@ -186,7 +187,7 @@ pub enum Answer {
     Trials(Vec<TrialView>),
     /// The pool.
     Pool(Box<PoolStatus>),
-    /// It was accepted.
+    /// It was accepted, and a resumed run knows of it.
     Done {
         /// The trial that was made, if one was.
         trial: Option<TrialId>,

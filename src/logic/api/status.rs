@@ -16,6 +16,7 @@ use crate::logic::time::Moment;
 
 /// A run at a moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct RunStatus {
     /// Since its start.
@@ -66,10 +67,12 @@ pub struct TrialStatus {
 
 /// A pool at a moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PoolStatus {
     /// All there is that can be granted.
     #[serde(with = "units")]
+    #[cfg_attr(feature = "cli", schemars(with = "std::collections::BTreeMap<String, units::Written<f64>>"))]
     pub total: Resources,
     /// The indices of the GPUs that were withdrawn, because trial after trial failed on them.
     pub withdrawn_gpus: BTreeSet<u32>,
@@ -78,6 +81,7 @@ pub struct PoolStatus {
     pub cap: Option<Cap>,
     /// What no worker holds.
     #[serde(with = "units")]
+    #[cfg_attr(feature = "cli", schemars(with = "std::collections::BTreeMap<String, units::Written<f64>>"))]
     pub free: Resources,
     /// How many workers are what.
     pub counts: PoolCounts,

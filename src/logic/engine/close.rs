@@ -47,6 +47,11 @@ impl Engine {
         matches!(self.phase, RunPhase::Draining { .. })
     }
 
+    /// Whether the run is ending, and waits for trials to come to the end of their steps.
+    pub(super) fn takes_its_time(&self) -> bool {
+        matches!(self.phase, RunPhase::Draining { .. } | RunPhase::WindingDown { .. })
+    }
+
     /// How the run will have ended, once it has begun to end.
     pub fn closing(&self) -> Option<Closing> {
         let (outcome, by) = match &self.phase {

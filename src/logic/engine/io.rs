@@ -142,7 +142,7 @@ pub enum ClientOrder {
     },
     /// Let a run that is held go on: see [`OnSameError`](super::OnSameError).
     Proceed,
-    /// End the run now.
+    /// End the run now, also one that drains.
     StopAll,
     /// Save and pause all running trials, then end the run: it can be resumed. What hasn't come to rest by the
     /// deadline goes back to its last checkpoint.

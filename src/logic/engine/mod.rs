@@ -94,6 +94,7 @@ pub enum Watched {
 
 /// Numbers over the whole run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Totals {
     /// Reports that were taken.
     pub reports: u64,

@@ -41,7 +41,9 @@ impl Engine {
         now: Moment,
         out: &mut Vec<EngineOutput>,
     ) -> Result<Option<TrialId>, OrderError> {
-        if !self.is_open() {
+        // A run that takes its time to end can still be ended at once.
+        let at_once = matches!(order, ClientOrder::StopAll) && self.takes_its_time();
+        if !self.is_open() && !at_once {
             return Err(OrderError::Over);
         }
         let (name, trial) = order.named();

@@ -46,6 +46,7 @@ pub struct Resume {
     kinds: BTreeSet<FailureKind>,
     trials: BTreeSet<TrialId>,
     extended: Extended,
+    added: Vec<Config>,
 }
 
 /// Which finished trials are extended.
@@ -65,6 +66,7 @@ impl Default for Resume {
             kinds: BTreeSet::new(),
             trials: BTreeSet::new(),
             extended: Extended::None,
+            added: Vec::new(),
         }
     }
 }
@@ -119,6 +121,18 @@ impl Resume {
     pub fn extend(mut self) -> Self {
         self.extended = Extended::Unjudged;
         self
+    }
+
+    /// One more trial, as a client adds one; also to a run whose trials have all ended. It has to be one that can run.
+    #[must_use]
+    pub fn with_trial(mut self, config: Config) -> Self {
+        self.added.push(config);
+        self
+    }
+
+    /// The configurations of trials that are added.
+    pub(crate) fn added(&self) -> &[Config] {
+        &self.added
     }
 
     fn of(&self, status: Status, ending: Option<Ending>, kind: Option<FailureKind>, trial: TrialId) -> OnResume {
@@ -235,6 +249,15 @@ impl Engine {
                 OnResume::Resume if status.is_terminal() => self.revive(trial, now, out),
                 OnResume::Resume => self.bring_back_one(trial, rank, now, out),
                 OnResume::Restart => self.restart(trial, rank, now, out),
+            }
+        }
+        for config in how.added {
+            if !self.is_open() {
+                break;
+            }
+            let trial = self.ledger.next_id();
+            if let Err(message) = self.add(config, (AddedBy::Client, None), None, now, out) {
+                return self.close(Outcome::Failed(RunFailure::Infeasible { trial, message }), now, out);
             }
         }
         self.resume_exploits(now, out);

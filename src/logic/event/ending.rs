@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a trial came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Ending {
@@ -28,6 +29,7 @@ pub enum Ending {
 
 /// Who paused a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PausedBy {
     /// The scheduler, which is offered it again.
@@ -40,6 +42,7 @@ pub enum PausedBy {
 
 /// Who added a trial.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AddedBy {
     /// The searcher suggested it.
@@ -53,6 +56,7 @@ pub enum AddedBy {
 
 /// Why a trial that had ended goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Revival {
     /// It had failed and is tried once more.
@@ -63,6 +67,7 @@ pub enum Revival {
 
 /// Who let a paused trial go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ResumedBy {
     /// A client.

@@ -34,6 +34,7 @@ pub use worker::{Process, StopCause, WorkerChange};
 
 /// Something that happened in a run, and when.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct ExperimentEvent {
     /// When.
     pub at: Moment,
@@ -44,6 +45,7 @@ pub struct ExperimentEvent {
 
 /// What happened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "event")]
 #[non_exhaustive]
 pub enum EventKind {
@@ -51,6 +53,7 @@ pub enum EventKind {
     Started {
         /// The run; in JSON as it is printed, like the first half of its trials' ids.
         #[serde(serialize_with = "as_printed")]
+        #[cfg_attr(feature = "cli", schemars(with = "String"))]
         run: RunId,
         /// The experiment's name.
         name: Arc<str>,
@@ -70,6 +73,7 @@ pub enum EventKind {
         config: Arc<Config>,
         /// What it needs.
         #[serde(with = "units")]
+        #[cfg_attr(feature = "cli", schemars(with = "units::RequestForm"))]
         request: Arc<ResourceRequest>,
         /// Who added it.
         by: AddedBy,
@@ -95,6 +99,7 @@ pub enum EventKind {
         iteration: u64,
         /// What it needs in this session.
         #[serde(with = "units")]
+        #[cfg_attr(feature = "cli", schemars(with = "units::RequestForm"))]
         request: Arc<ResourceRequest>,
         /// Its place among those that came back: those that reported last come first.
         rank: u32,
@@ -109,6 +114,7 @@ pub enum EventKind {
         attempt: u32,
         /// What it needs.
         #[serde(with = "units")]
+        #[cfg_attr(feature = "cli", schemars(with = "units::RequestForm"))]
         request: Arc<ResourceRequest>,
     },
     /// A trial was chosen to be launched next.
@@ -222,6 +228,7 @@ pub enum EventKind {
         exploit: Arc<Exploit>,
         /// What it needs from now on.
         #[serde(with = "units")]
+        #[cfg_attr(feature = "cli", schemars(with = "units::RequestForm"))]
         request: Arc<ResourceRequest>,
     },
     /// The checkpoint of another trial that a copy was to go on from is gone: it goes on from its own last one, or from the
@@ -238,6 +245,7 @@ pub enum EventKind {
         trial: TrialId,
         /// What it needs from now on.
         #[serde(with = "units")]
+        #[cfg_attr(feature = "cli", schemars(with = "units::RequestForm"))]
         request: Arc<ResourceRequest>,
     },
     /// A trial's end was decided; it follows as soon as the trial has come to rest.
@@ -265,6 +273,7 @@ pub enum EventKind {
     Rescaled {
         /// All there is from now on.
         #[serde(with = "units")]
+        #[cfg_attr(feature = "cli", schemars(with = "std::collections::BTreeMap<String, units::Written<f64>>"))]
         total: Resources,
     },
     /// A client set how many trials may be made, and wait in the line for resources, ahead of workers.

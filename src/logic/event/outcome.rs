@@ -11,6 +11,7 @@ use crate::logic::time::Moment;
 
 /// How a run ended.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "outcome", content = "reason")]
 #[non_exhaustive]
 pub enum Outcome {
@@ -40,6 +41,7 @@ impl fmt::Display for Outcome {
 
 /// A run that has begun to end: no trial begins any more.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Closing {
     /// How it will have ended.
@@ -51,6 +53,7 @@ pub struct Closing {
 
 /// Why a run couldn't go on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum RunFailure {
@@ -96,6 +99,7 @@ pub enum RunFailure {
 
 /// Why a run is held: no trial is launched until a client says so.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", tag = "held_by")]
 #[non_exhaustive]
 pub enum Hold {
@@ -116,6 +120,7 @@ pub enum Hold {
 
 /// A part of an experiment that decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// The searcher.

@@ -10,6 +10,7 @@ use crate::logic::search::Samples;
 
 /// What a run is, for whoever watches it: part of [`EventKind::Started`](super::EventKind::Started).
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct RunInfo {
     /// Which session of the run this is, from 1. Above 1 the run was resumed.

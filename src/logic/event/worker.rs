@@ -11,6 +11,7 @@ use crate::logic::pool::Slot;
 
 /// A process on a machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Process {
     /// Its number.
     pub pid: u32,
@@ -30,6 +31,7 @@ impl fmt::Display for Process {
 
 /// Why a worker was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StopCause {
     /// Its trial left it and said that nobody is to use it again: it failed, or couldn't be reset.
@@ -65,6 +67,7 @@ impl fmt::Display for StopCause {
 /// [`EventKind::Launched`]: super::EventKind::Launched
 /// [`EventKind::Abandoned`]: super::EventKind::Abandoned
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum WorkerChange {

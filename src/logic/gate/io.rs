@@ -10,6 +10,7 @@ use crate::logic::event::ExperimentEvent;
 
 /// How far what was written down is behind what has happened, in events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Backlog {
     /// Events handed over.
     pub handed: u64,

@@ -179,6 +179,17 @@ impl<N: Into<Name>, V: Into<Value>> FromIterator<(N, V)> for Metrics {
     }
 }
 
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for Metrics {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Metrics".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        generator.subschema_for::<std::collections::BTreeMap<String, Value>>()
+    }
+}
+
 impl Serialize for Metrics {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.entries.len()))?;

@@ -25,6 +25,7 @@ pub const AUTOMATIC_KEYS: [&str; 10] = [
 
 /// How far a trial has come. Restored with a checkpoint, so that the totals go on where it was taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Counters {
     /// Reports so far; the first report has 1.
     pub training_iteration: u64,
@@ -89,6 +90,7 @@ impl Counters {
 
 /// One report of one trial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Report {
     /// Who reported.
     #[serde(rename = "trial_id")]

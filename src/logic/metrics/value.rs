@@ -106,6 +106,20 @@ impl Serialize for Value {
     }
 }
 
+#[cfg(feature = "cli")]
+impl schemars::JsonSchema for Value {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "MetricValue".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "A number, a truth value or a text; \"NaN\", \"Infinity\" and \"-Infinity\" are numbers.",
+            "type": ["number", "boolean", "string"]
+        })
+    }
+}
+
 struct ValueVisitor;
 
 impl Visitor<'_> for ValueVisitor {

@@ -54,9 +54,11 @@ pub enum Stays {
 
 /// How workers of one shape from elsewhere stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Joined {
     /// What each of them has.
     #[serde(with = "units")]
+    #[cfg_attr(feature = "cli", schemars(with = "units::RequestForm"))]
     pub shape: Arc<ResourceRequest>,
     /// How many are wanted: those that have a trial, and one for each request that waits.
     pub wanted: usize,

@@ -131,6 +131,7 @@ pub enum PoolOutput {
 
 /// What a waiting request waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum WaitsFor {
     /// There isn't enough free.
@@ -151,12 +152,15 @@ pub enum WaitsFor {
 
 /// Why a trial has no worker yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct WhyWaiting {
     /// What it needs.
     #[serde(with = "units")]
+    #[cfg_attr(feature = "cli", schemars(with = "units::RequestForm"))]
     pub needs: Arc<ResourceRequest>,
     /// What is free.
     #[serde(with = "units")]
+    #[cfg_attr(feature = "cli", schemars(with = "std::collections::BTreeMap<String, units::Written<f64>>"))]
     pub has: Resources,
     /// What it waits for.
     pub waits_for: WaitsFor,
@@ -196,6 +200,7 @@ impl fmt::Display for WhyWaiting {
 
 /// How many of what there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct PoolCounts {
     /// Requests without a worker.
     pub waiting: usize,
@@ -213,6 +218,7 @@ pub struct PoolCounts {
 
 /// What became of workers since the session's start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct WorkerTotals {
     /// Started.
     pub spawned: u64,

@@ -12,12 +12,17 @@ use crate::logic::spec::PartSpec;
 /// JSON as in `{"samples": 200}`, `{"samples": null}`, `{"time_limit": {"after": "8h", "then": "finish_step"}}`,
 /// `{"stop": [{"iterations": {"limit": 100}}]}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum LiveSetting {
     /// How many trials there are to be, at least 1, without those that clients add; none: what the program says. With fewer, those that
     /// haven't begun are withdrawn, the newest first; with more, a searcher that ends by itself still does.
-    Samples(#[serde(with = "form::samples")] Option<Samples>),
+    Samples(
+        #[serde(with = "form::samples")]
+        #[cfg_attr(feature = "cli", schemars(with = "Option<form::SamplesForm>"))]
+        Option<Samples>,
+    ),
     /// How long all sessions together may take, longer than zero; none: as long as they take. A time that is over ends the run.
     TimeLimit(Option<TimeLimit>),
     /// The stop rules, of those that [`stop::from_spec`](crate::logic::stop::from_spec) makes, in place of all others; none: those of the

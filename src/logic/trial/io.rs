@@ -62,6 +62,7 @@ pub struct TrialPast {
 
 /// Where a trial goes on from that became a copy of another, as long as it has no checkpoint of its own since.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Inherited {
     /// The other trial's checkpoint.
     pub checkpoint: Arc<Checkpoint>,
@@ -71,6 +72,7 @@ pub struct Inherited {
 
 /// Whether a trial has begun its life as a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Loaded {
     /// Not yet: what it still saves is of its life before.

@@ -8,6 +8,7 @@ use crate::logic::decision::Decision;
 
 /// The public status of a trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
     /// It waits for its turn or for a worker.

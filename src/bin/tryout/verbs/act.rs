@@ -8,15 +8,18 @@ use std::time::Duration;
 
 use clap::Args;
 use rustix::fs::{FlockOperation, flock};
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
 use tryout::api::{Answer, ClientOrder, Request};
 use tryout::edge::journal::LOCK;
 use tryout::event::TrialId;
 use tryout::prelude::Config;
+use tryout::store::CheckpointId;
 
-use super::Problem;
 use super::live::{Live, unexpected};
 use super::open::Which;
+use super::{Problem, json_line};
 
 /// Which trials of which run.
 #[derive(Debug, Args)]
@@ -51,23 +54,31 @@ impl These {
     }
 
     fn order(&self, words: &'static str, order: impl Fn(TrialId) -> ClientOrder) -> Result<ExitCode, Problem> {
-        self.each(|live, trial| {
-            live.order(order(trial)).map(|_| Done { words: words.to_owned(), checkpoint: Value::Null })
-        })
+        self.each(|live, trial| live.order(order(trial)).map(|_| Done { words: words.to_owned(), checkpoint: None }))
     }
 }
 
 /// What was done to a trial.
 struct Done {
     words: String,
-    checkpoint: Value,
+    checkpoint: Option<CheckpointId>,
+}
+
+/// With `--json`: what was done to a trial.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct DoneTo<'r> {
+    trial: TrialId,
+    /// What was done, in words.
+    done: &'r str,
+    /// The checkpoint that was waited for.
+    checkpoint: Option<CheckpointId>,
 }
 
 impl Done {
     fn tell(&self, trial: TrialId, as_json: bool) -> Result<(), Problem> {
         let mut out = std::io::stdout().lock();
         if as_json {
-            writeln!(out, "{}", json!({ "trial": trial, "done": self.words, "checkpoint": self.checkpoint }))?;
+            json_line(&mut out, &DoneTo { trial, done: &self.words, checkpoint: self.checkpoint })?;
         } else {
             writeln!(out, "trial {}: {}", trial.number(), self.words)?;
         }
@@ -84,11 +95,9 @@ impl Done {
                     checkpoint.report.iteration(),
                     live.dir.join(id.path()).display()
                 );
-                Ok(Self { words, checkpoint: json!(id) })
+                Ok(Self { words, checkpoint: Some(id) })
             }
-            Answer::Saved(None) => {
-                Ok(Self { words: format!("{words}, without a checkpoint"), checkpoint: Value::Null })
-            }
+            Answer::Saved(None) => Ok(Self { words: format!("{words}, without a checkpoint"), checkpoint: None }),
             other => Err(unexpected(&other)),
         }
     }
@@ -194,35 +203,43 @@ pub(crate) struct Add {
     json: bool,
 }
 
+/// With `--json`: the trial that was added.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Added {
+    trial: Option<TrialId>,
+    number: Option<u32>,
+}
+
 impl Add {
     pub(crate) fn carry_out(self) -> Result<ExitCode, Problem> {
-        let config = self.config()?;
+        let config = configuration(&self.values)?;
         let mut live = self.which.connect()?;
         let trial = live.order(ClientOrder::Add(config))?;
         let mut out = std::io::stdout().lock();
         match trial {
-            _ if self.json => writeln!(out, "{}", json!({ "trial": trial, "number": trial.map(TrialId::number) }))?,
+            _ if self.json => json_line(&mut out, &Added { trial, number: trial.map(TrialId::number) })?,
             Some(trial) => writeln!(out, "added: trial {} ({trial})", trial.number())?,
             None => writeln!(out, "added")?,
         }
         Ok(ExitCode::SUCCESS)
     }
+}
 
-    fn config(&self) -> Result<Config, Problem> {
-        let wrong = |text: &str, why: String| Problem::Given(format!("`{text}` is no configuration: {why}"));
-        if let [text] = self.values.as_slice()
-            && text.trim_start().starts_with('{')
-        {
-            return serde_json::from_str(text).map_err(|error| wrong(text, error.to_string()));
-        }
-        let mut values = Map::new();
-        for text in &self.values {
-            tryout::assign(&mut values, text)
-                .map_err(|_| wrong(text, "expected KEY=VALUE, as in lr=0.1 or model.depth=3".to_owned()))?;
-        }
-        let object = Value::Object(values);
-        serde_json::from_value(object.clone()).map_err(|error| wrong(&object.to_string(), error.to_string()))
+/// A configuration of values as in `lr=0.1`, or of one JSON object.
+pub(crate) fn configuration(given: &[String]) -> Result<Config, Problem> {
+    let wrong = |text: &str, why: String| Problem::Given(format!("`{text}` is no configuration: {why}"));
+    if let [text] = given
+        && text.trim_start().starts_with('{')
+    {
+        return serde_json::from_str(text).map_err(|error| wrong(text, error.to_string()));
     }
+    let mut values = Map::new();
+    for text in given {
+        tryout::assign(&mut values, text)
+            .map_err(|_| wrong(text, "expected KEY=VALUE, as in lr=0.1 or model.depth=3".to_owned()))?;
+    }
+    let object = Value::Object(values);
+    serde_json::from_value(object.clone()).map_err(|error| wrong(&object.to_string(), error.to_string()))
 }
 
 /// Ends trials; without any, the whole run.
@@ -247,6 +264,17 @@ pub(crate) struct Stop {
     /// Writes JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// With `--json`, without trials: what was done to the run.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct StoppedRun<'r> {
+    /// The experiment's name.
+    run: &'r str,
+    /// The run's directory.
+    dir: &'r Path,
+    /// Whether it has ended; else it is ending.
+    ended: bool,
 }
 
 impl Stop {
@@ -275,7 +303,7 @@ impl Stop {
         let mut out = std::io::stdout().lock();
         let words = if ended { "has ended" } else { "is ending" };
         if self.json {
-            writeln!(out, "{}", json!({ "run": live.name.name, "dir": live.dir, "ended": ended }))?;
+            json_line(&mut out, &StoppedRun { run: &live.name.name, dir: &live.dir, ended })?;
         } else {
             writeln!(out, "the run in `{}` {words}", live.dir.display())?;
         }

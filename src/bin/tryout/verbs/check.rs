@@ -5,12 +5,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
 use tryout::failure::error_chain;
+use tryout::prelude::{Config, Objective};
 use tryout::{ExperimentFile, Preview, Previewed};
 
-use super::Problem;
 use super::table::{Table, flattened};
+use super::{Problem, json_line};
 
 /// Says what an experiment file would run, and what can't work in it. Nothing runs, and nothing is written.
 ///
@@ -30,6 +33,49 @@ pub(crate) struct Check {
     json: bool,
 }
 
+/// With `--json`: what would run.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Checked<'r> {
+    /// The program of its trials.
+    program: String,
+    /// How many trials there will be, if that is known.
+    trials: Option<u64>,
+    /// What counts.
+    objective: Option<&'r Objective>,
+    /// What there is to run on.
+    machine: String,
+    /// The first trials.
+    first: Vec<First<'r>>,
+    /// All settings, by the names that they have in the program.
+    settings: Map<String, Value>,
+}
+
+/// One of the first trials.
+#[derive(Serialize, JsonSchema)]
+struct First<'r> {
+    config: &'r Config,
+    /// What it needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resources: Option<String>,
+    /// Why it could never run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    infeasible: Option<&'r str>,
+    /// Its command line; none of a worker.
+    command: Option<Vec<String>>,
+}
+
+impl<'r> First<'r> {
+    fn of(file: &ExperimentFile, trial: &'r Previewed) -> Self {
+        let words = file.line(&trial.config).ok().flatten();
+        let command = words.map(|words| words.iter().map(|word| word.to_string_lossy().into_owned()).collect());
+        let (resources, infeasible) = match &trial.request {
+            Ok(request) => (Some(request.to_string()), None),
+            Err(why) => (None, Some(why.as_str())),
+        };
+        Self { config: &trial.config, resources, infeasible, command }
+    }
+}
+
 impl Check {
     pub(crate) fn carry_out(self) -> Result<ExitCode, Problem> {
         let file = ExperimentFile::read(&self.file, &self.set).map_err(|error| Problem::given(&error))?;
@@ -38,11 +84,16 @@ impl Check {
             file.clone().experiment().preview(self.first.max(1)).map_err(|error| in_file(error_chain(&error)))?;
         let mut out = std::io::stdout().lock();
         if self.json {
-            let first: Vec<_> = preview.first.iter().map(|trial| shown(&file, trial)).collect();
-            let found = json!({ "program": file.program(), "trials": preview.trials,
-                "objective": preview.objective, "machine": preview.machine.to_string(), "first": first,
-                "settings": file.settings().to_map() });
-            writeln!(out, "{found}")?;
+            let first = preview.first.iter().map(|trial| First::of(&file, trial)).collect();
+            let found = Checked {
+                program: file.program(),
+                trials: preview.trials,
+                objective: preview.objective.as_ref(),
+                machine: preview.machine.to_string(),
+                first,
+                settings: file.settings().to_map(),
+            };
+            json_line(&mut out, &found)?;
         } else {
             tell(&mut out, &file.settings().name, &preview)?;
         }
@@ -51,16 +102,6 @@ impl Check {
             file.line(&trial.config).map_err(|error| in_file(format!("`command`: {}", error_chain(&error))))?;
         }
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-fn shown(file: &ExperimentFile, trial: &Previewed) -> serde_json::Value {
-    let words = file.line(&trial.config).ok().flatten();
-    let words: Option<Vec<_>> =
-        words.map(|words| words.iter().map(|word| word.to_string_lossy().into_owned()).collect());
-    match &trial.request {
-        Ok(request) => json!({ "config": trial.config, "resources": request.to_string(), "command": words }),
-        Err(why) => json!({ "config": trial.config, "infeasible": why, "command": words }),
     }
 }
 

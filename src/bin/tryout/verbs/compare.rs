@@ -1,18 +1,19 @@
 //! `tryout compare`.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
 use tryout::prelude::*;
 
-use super::Problem;
 use super::labels::Labels;
-use super::open::{Run, run_at};
+use super::open::{Run, RunState, run_at};
 use super::table::{Table, shown, time};
+use super::{Problem, json_line};
 
 /// Compares runs: what came of them, and the settings in which they differ.
 #[derive(Debug, Args)]
@@ -32,7 +33,7 @@ impl Compare {
             .into_iter()
             .map(|dir| Ok((Run::open(dir.clone())?, Labels::read(&dir)?)))
             .collect::<Result<_, Problem>>()?;
-        let outcomes: Vec<Vec<(&str, Value)>> = runs.iter().map(|(run, labels)| outcome(run, labels)).collect();
+        let outcomes: Vec<Came> = runs.iter().map(|(run, labels)| Came::of(run, labels)).collect();
         let settings: Vec<BTreeMap<String, Value>> =
             runs.iter().map(|(run, _)| settings(&run.results)).collect::<Result<_, Problem>>()?;
         let mut names: Vec<&String> = settings.iter().flat_map(BTreeMap::keys).collect();
@@ -47,17 +48,16 @@ impl Compare {
             for ((run, _), (outcome, settings)) in runs.iter().zip(outcomes.iter().zip(&settings)) {
                 let differing: Map<String, Value> =
                     names.iter().filter_map(|name| Some(((*name).clone(), settings.get(*name)?.clone()))).collect();
-                let outcome: Map<String, Value> =
-                    outcome.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-                writeln!(out, "{}", json!({ "dir": run.dir, "outcome": outcome, "differing": differing }))?;
+                json_line(&mut out, &Compared { dir: &run.dir, outcome, differing })?;
             }
             return Ok(ExitCode::SUCCESS);
         }
         let heads = runs.iter().map(|(run, _)| run.dir.display().to_string());
         let mut table = Table::new(std::iter::once(String::new()).chain(heads));
-        for (index, (name, _)) in outcomes.first().into_iter().flatten().enumerate() {
-            let cells = outcomes.iter().map(|each| shown(each.get(index).map(|(_, value)| value)));
-            table.row(std::iter::once((*name).to_owned()).chain(cells));
+        let outcomes: Vec<Value> = outcomes.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+        for name in Came::NAMES {
+            let cells = outcomes.iter().map(|each| shown(each.get(name)));
+            table.row(std::iter::once(name.to_owned()).chain(cells));
         }
         for name in names {
             table.row(std::iter::once(name.clone()).chain(settings.iter().map(|each| shown(each.get(name)))));
@@ -67,22 +67,61 @@ impl Compare {
     }
 }
 
-/// What came of a run, the same names for each.
-fn outcome(run: &Run, labels: &Labels) -> Vec<(&'static str, Value)> {
-    let results = &run.results;
-    let best = results.best().ok();
-    let tags: Vec<&str> = labels.tags.iter().map(String::as_str).collect();
-    vec![
-        ("state", json!(run.word())),
-        ("trials", json!(results.trials().len())),
-        ("failed", json!(results.count(Status::Error))),
-        ("iterations", json!(results.iterations())),
-        ("took", json!(time(results.took().as_secs_f64()))),
-        ("best value", json!(best.and_then(|best| results.value(best)))),
-        ("best trial", json!(best.map(|best| best.id.number()))),
-        ("tags", json!(tags.join(", "))),
-        ("note", json!(labels.note)),
-    ]
+/// With `--json`: a run beside others.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Compared<'r> {
+    /// Its directory.
+    dir: &'r Path,
+    outcome: &'r Came,
+    /// The settings in which the runs differ, as this one has them.
+    differing: Map<String, Value>,
+}
+
+/// What came of a run.
+#[derive(Serialize, JsonSchema)]
+struct Came {
+    state: RunState,
+    /// How many trials there are.
+    trials: usize,
+    /// How many of them failed.
+    failed: usize,
+    /// How many reports were taken.
+    iterations: u64,
+    /// How long it took, for people.
+    took: String,
+    /// The best value of the objective.
+    #[serde(rename = "best value")]
+    best_value: Option<f64>,
+    /// The number of the trial that has it.
+    #[serde(rename = "best trial")]
+    best_trial: Option<u32>,
+    /// What a person calls it.
+    tags: String,
+    /// What a person noted.
+    note: String,
+}
+
+impl Came {
+    /// In the order of the table.
+    const NAMES: [&str; 9] =
+        ["state", "trials", "failed", "iterations", "took", "best value", "best trial", "tags", "note"];
+
+    fn of(run: &Run, labels: &Labels) -> Self {
+        let results = &run.results;
+        let best = results.best().ok();
+        let tags: Vec<&str> = labels.tags.iter().map(String::as_str).collect();
+        Self {
+            state: run.word(),
+            trials: results.trials().len(),
+            failed: results.count(Status::Error),
+            iterations: results.iterations(),
+            took: time(results.took().as_secs_f64()),
+            best_value: best.and_then(|best| results.value(best)),
+            best_trial: best.map(|best| best.id.number()),
+            tags: tags.join(", "),
+            note: labels.note.clone(),
+        }
+    }
 }
 
 /// All settings as a flat list: names within names are joined with dots.

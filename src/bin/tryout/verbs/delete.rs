@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tryout::edge::journal::LOCK;
 use tryout::edge::log::LogLock;
 
-use super::Problem;
 use super::open::{Run, owner, run_at};
 use super::table::bytes;
+use super::{Problem, json_line};
 
 /// Deletes runs with all that is in their directories. Without `--yes` it only shows what would go.
 #[derive(Debug, Args)]
@@ -26,6 +27,19 @@ pub(crate) struct Delete {
     /// Writes a JSON object a run.
     #[arg(long)]
     json: bool,
+}
+
+/// With `--json`: a run.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Deleted<'r> {
+    /// Its directory.
+    dir: &'r Path,
+    /// How many files are in it.
+    files: u64,
+    /// What they take.
+    bytes: u64,
+    /// Whether it was deleted; else it would be.
+    deleted: bool,
 }
 
 impl Delete {
@@ -46,7 +60,7 @@ impl Delete {
             }
             drop(lock);
             if self.json {
-                writeln!(out, "{}", json!({ "dir": dir, "files": files, "bytes": size, "deleted": self.yes }))?;
+                json_line(&mut out, &Deleted { dir: &dir, files, bytes: size, deleted: self.yes })?;
             } else {
                 let verb = if self.yes { "deleted" } else { "would delete" };
                 writeln!(out, "{verb} {}: {what}; {files} files, {}", dir.display(), bytes(size))?;

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
-use super::Problem;
 use super::table::clean;
+use super::{Problem, json_line};
 
 /// Says what this machine offers to trials: cores, memory, GPUs, Python, the file system, limits.
 #[derive(Debug, Args)]
@@ -25,47 +27,113 @@ pub(crate) struct Doctor {
     json: bool,
 }
 
+/// With `--json`: what this machine offers.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Found {
+    /// The version of this program.
+    tryout: &'static str,
+    cores: Option<usize>,
+    memory: Option<String>,
+    /// How many bytes this program's group may use, if that is limited.
+    memory_limit: Option<String>,
+    gpus: Vec<String>,
+    /// What `python3 --version` says.
+    python: Option<String>,
+    /// The version of Ray that `python3` can import.
+    ray_for_python: Option<String>,
+    shell: Option<&'static str>,
+    /// Where runs are to lie.
+    directory: PathBuf,
+    /// Whether this user can write there.
+    writable: bool,
+    file_system: Option<String>,
+    /// How many files a process may open.
+    open_files: Option<String>,
+    /// How many processes this user may have.
+    processes: Option<String>,
+    /// What was found of the run to join.
+    #[serde(flatten)]
+    joins: Option<Joins>,
+}
+
+/// What was found of a run to join.
+#[derive(Serialize, JsonSchema)]
+struct Joins {
+    run: String,
+    /// Each address of the engine, and whether it answers there.
+    engine: Vec<String>,
+    /// Whether the run's files are seen from here.
+    #[serde(rename = "run's_directory")]
+    directory: Option<&'static str>,
+    /// By how much the engine's clock is ahead.
+    clock_ahead: Option<String>,
+}
+
+impl Found {
+    /// As people read it; `_` stands for a blank.
+    const NAMES: [&str; 17] = [
+        "tryout",
+        "cores",
+        "memory",
+        "memory_limit",
+        "gpus",
+        "python",
+        "ray_for_python",
+        "shell",
+        "directory",
+        "writable",
+        "file_system",
+        "open_files",
+        "processes",
+        "run",
+        "engine",
+        "run's_directory",
+        "clock_ahead",
+    ];
+
+    fn look(dir: PathBuf, joins: Option<Joins>) -> Self {
+        Self {
+            tryout: env!("CARGO_PKG_VERSION"),
+            cores: std::thread::available_parallelism().ok().map(usize::from),
+            memory: memory(),
+            memory_limit: line("/sys/fs/cgroup/memory.max").filter(|most| most != "max"),
+            gpus: gpus(),
+            python: said("python3", &["--version"]),
+            ray_for_python: said("python3", &["-c", "import ray; print(ray.__version__)"]),
+            shell: Path::new("/bin/sh").exists().then_some("/bin/sh"),
+            writable: writable(&dir),
+            file_system: file_system(&dir),
+            directory: dir,
+            open_files: limit("Max open files"),
+            processes: limit("Max processes"),
+            joins,
+        }
+    }
+}
+
 impl Doctor {
     pub(crate) fn carry_out(self) -> Result<ExitCode, Problem> {
-        let joined = self.join.as_deref().map(joins).transpose()?;
-        let reached = joined.as_ref().is_none_or(|(_, reached)| *reached);
-        let mut findings = vec![
-            ("tryout", Some(json!(env!("CARGO_PKG_VERSION")))),
-            ("cores", std::thread::available_parallelism().ok().map(|cores| json!(cores.get()))),
-            ("memory", memory().map(Value::from)),
-            ("memory limit", line("/sys/fs/cgroup/memory.max").filter(|most| most != "max").map(Value::from)),
-            ("gpus", Some(gpus())),
-            ("python", said("python3", &["--version"]).map(Value::from)),
-            ("ray for python", said("python3", &["-c", "import ray; print(ray.__version__)"]).map(Value::from)),
-            ("shell", Path::new("/bin/sh").exists().then(|| json!("/bin/sh"))),
-            ("directory", Some(json!(self.dir))),
-            ("writable", Some(json!(writable(&self.dir)))),
-            ("file system", file_system(&self.dir).map(Value::from)),
-            ("open files", limit("Max open files").map(Value::from)),
-            ("processes", limit("Max processes").map(Value::from)),
-        ];
-        findings.extend(joined.into_iter().flat_map(|(found, _)| found));
-        let code = if reached { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        let (joins, reached) = self.join.as_deref().map(joins).transpose()?.unzip();
+        let code = if reached.unwrap_or(true) { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        let found = Found::look(self.dir, joins);
         let mut out = std::io::stdout().lock();
         if self.json {
-            let object: Map<String, Value> =
-                findings.into_iter().map(|(name, value)| (name.replace(' ', "_"), value.unwrap_or_default())).collect();
-            writeln!(out, "{}", Value::Object(object))?;
+            json_line(&mut out, &found)?;
             return Ok(code);
         }
-        for (name, value) in &findings {
+        let values = serde_json::to_value(&found)?;
+        for (name, value) in Found::NAMES.iter().filter_map(|name| Some((name, values.get(name)?))) {
             let value = match value {
-                None => "none".to_owned(),
-                Some(Value::String(text)) => clean(text),
-                Some(other) => other.to_string(),
+                Value::Null => "none".to_owned(),
+                Value::String(text) => clean(text),
+                other => other.to_string(),
             };
-            writeln!(out, "{name:14}  {value}")?;
+            writeln!(out, "{:14}  {value}", name.replace('_', " "))?;
         }
-        let missing = |name| findings.iter().any(|(known, value)| *known == name && value.is_none());
-        if missing("python") {
+        if found.python.is_none() {
             writeln!(out, "there is no `python3` in PATH: workers in Python can't run")?;
         }
-        if missing("shell") {
+        if found.shell.is_none() {
             writeln!(out, "there is no `/bin/sh`: trials can't run in processes")?;
         }
         Ok(code)
@@ -73,25 +141,24 @@ impl Doctor {
 }
 
 /// Whether this machine could join a run, and whether the engine is reached.
-fn joins(file: &Path) -> Result<(Vec<(&'static str, Option<Value>)>, bool), Problem> {
+fn joins(file: &Path) -> Result<(Joins, bool), Problem> {
     let found = tryout::remote::probe(file).map_err(|error| Problem::given(&error))?;
     let address = |(address, reached): &(String, Result<(), String>)| match reached {
         Ok(()) => format!("{address}: the engine, TLS and token are right"),
         Err(why) => format!("{address}: {why}"),
     };
     let reached = found.addresses.iter().any(|(_, reached)| reached.is_ok());
-    let words: Vec<String> = found.addresses.iter().map(address).collect();
-    let files = found.sees_files.map(|sees| match sees {
+    let directory = found.sees_files.map(|sees| match sees {
         true => "seen from here: checkpoints are written there",
         false => "not seen from here: checkpoints go over the connection",
     });
-    let findings = vec![
-        ("run", Some(json!(found.run))),
-        ("engine", Some(json!(words))),
-        ("run's directory", files.map(Value::from)),
-        ("clock ahead", found.clock_ahead.map(|ahead| json!(format!("{ahead:.2} s")))),
-    ];
-    Ok((findings, reached))
+    let joins = Joins {
+        engine: found.addresses.iter().map(address).collect(),
+        run: found.run,
+        directory,
+        clock_ahead: found.clock_ahead.map(|ahead| format!("{ahead:.2} s")),
+    };
+    Ok((joins, reached))
 }
 
 fn line(path: &str) -> Option<String> {
@@ -110,10 +177,9 @@ fn memory() -> Option<String> {
 }
 
 /// What a driver says of its GPUs.
-fn gpus() -> Value {
+fn gpus() -> Vec<String> {
     let nvidia = said("nvidia-smi", &["--query-gpu=name,memory.total", "--format=csv,noheader"]);
-    let names: Vec<String> = nvidia.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
-    json!(names)
+    nvidia.iter().flat_map(|text| text.lines()).map(str::to_owned).collect()
 }
 
 /// What a program prints, if it is there and ends well.

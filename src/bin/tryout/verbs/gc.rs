@@ -1,16 +1,18 @@
 //! `tryout gc`.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tryout::prelude::*;
 use tryout::store::CheckpointId;
 
-use super::Problem;
 use super::open::{Which, owner};
 use super::table::bytes;
+use super::{Problem, json_line};
 
 /// Deletes checkpoints of a run that doesn't go on. Without `--yes` it only shows what would go.
 ///
@@ -31,6 +33,19 @@ pub(crate) struct Gc {
     /// Writes JSON.
     #[arg(long)]
     json: bool,
+}
+
+/// With `--json`: what goes.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Collected<'r> {
+    /// The run's directory.
+    dir: &'r Path,
+    /// The checkpoints, by their places below it.
+    checkpoints: Vec<String>,
+    /// What they take.
+    bytes: u64,
+    /// Whether they were deleted; else they would be.
+    deleted: bool,
 }
 
 impl Gc {
@@ -59,7 +74,7 @@ impl Gc {
         let (count, size) = (found.checkpoints.len(), found.bytes);
         if self.json {
             let ids: Vec<String> = found.checkpoints.iter().map(CheckpointId::path).collect();
-            writeln!(out, "{}", json!({ "dir": run.dir, "checkpoints": ids, "bytes": size, "deleted": self.yes }))?;
+            json_line(&mut out, &Collected { dir: &run.dir, checkpoints: ids, bytes: size, deleted: self.yes })?;
         } else {
             let verb = if self.yes { "deleted" } else { "would delete" };
             writeln!(out, "{verb} {count} checkpoints of {}, {}", run.dir.display(), bytes(size))?;

@@ -7,25 +7,36 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 
-use super::Problem;
 use super::open::{Which, run_at};
 use super::table::clean;
+use super::{Problem, json_line};
 
 /// The file in a run's directory.
 const FILE: &str = "labels.json";
 
 /// What is said of a run.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(crate) struct Labels {
+    /// Words of theirs.
     #[serde(default)]
     pub(crate) tags: BTreeSet<String>,
+    /// What they noted.
     #[serde(default)]
     pub(crate) note: String,
+    /// Whether `tryout list` leaves it out.
     #[serde(default)]
     pub(crate) archived: bool,
+}
+
+/// With `--json`: what is said of a run now.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Labelled<'r> {
+    /// The run's directory.
+    dir: &'r Path,
+    labels: &'r Labels,
 }
 
 impl Labels {
@@ -55,8 +66,7 @@ impl Labels {
     fn tell(&self, dir: &Path, as_json: bool) -> Result<(), Problem> {
         let mut out = std::io::stdout().lock();
         if as_json {
-            writeln!(out, "{}", json!({ "dir": dir, "labels": self }))?;
-            return Ok(());
+            return json_line(&mut out, &Labelled { dir, labels: self });
         }
         let tags: Vec<&str> = self.tags.iter().map(String::as_str).collect();
         let tags = if tags.is_empty() { "none".to_owned() } else { clean(&tags.join(", ")) };

@@ -1,18 +1,18 @@
 //! `tryout list`.
 
-use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tryout::prelude::*;
 
-use super::Problem;
 use super::labels::Labels;
 use super::open::{Run, runs};
-use super::status::as_json;
+use super::status::Told;
 use super::table::{Table, number, time};
+use super::{Problem, json_line};
 
 /// Lists the runs below a directory, the newest first.
 #[derive(Debug, Args)]
@@ -29,6 +29,32 @@ pub(crate) struct List {
     /// Writes a JSON object a line.
     #[arg(long)]
     json: bool,
+}
+
+/// With `--json`: a run.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Listed<'r> {
+    Run {
+        #[serde(flatten)]
+        run: Told<'r>,
+        /// What a person says of it.
+        labels: Labels,
+    },
+    Unreadable {
+        /// The run's directory.
+        dir: String,
+        state: Unreadable,
+        /// Why it can't be read.
+        why: String,
+    },
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Unreadable {
+    /// It is a run, and can't be read.
+    Unreadable,
 }
 
 impl List {
@@ -49,9 +75,7 @@ impl List {
             }
             match Run::open(dir) {
                 Ok(run) if self.json => {
-                    let mut object = as_json(&run);
-                    object["labels"] = json!(labels);
-                    writeln!(out, "{object}")?
+                    json_line(&mut out, &Listed::Run { run: Told::of(&run), labels })?;
                 }
                 Ok(run) => {
                     let results = &run.results;
@@ -59,11 +83,22 @@ impl List {
                     let (trials, failed) = (results.trials().len(), results.count(Status::Error));
                     let took = time(results.took().as_secs_f64());
                     let tags = unlabelled.unwrap_or_else(|| labels.tags.into_iter().collect::<Vec<_>>().join(", "));
-                    table.row([shown, run.word().to_owned(), trials.to_string(), failed.to_string(), best, took, tags]);
+                    table.row([
+                        shown,
+                        run.word().to_string(),
+                        trials.to_string(),
+                        failed.to_string(),
+                        best,
+                        took,
+                        tags,
+                    ]);
                 }
                 // One that can't be read doesn't hide the others.
                 Err(why) if self.json => {
-                    writeln!(out, "{}", json!({ "dir": shown, "state": "unreadable", "why": why.to_string() }))?
+                    json_line(
+                        &mut out,
+                        &Listed::Unreadable { dir: shown, state: Unreadable::Unreadable, why: why.to_string() },
+                    )?;
                 }
                 Err(why) => table.row([shown, format!("unreadable: {why}")]),
             }

@@ -112,7 +112,7 @@ fn ended(run: &Run) -> String {
     match run.results.outcome() {
         Outcome::Completed | Outcome::Stopped(_) => format!(
             "the run in `{dir}` has ended ({}): nothing of it can be steered; `tryout run FILE --resume` goes on with it, \
-             with `--extend` or `--retry` for trials that have ended",
+             with `--set` for what is to be otherwise, `--add` for another trial, `--extend` or `--retry` for those that have ended",
             run.state()
         ),
         _ => format!("the run in `{dir}` doesn't go on at the moment ({})", run.state()),

@@ -7,6 +7,7 @@ mod delete;
 mod doctor;
 mod export;
 mod gc;
+mod going_on;
 mod labels;
 mod launch;
 mod list;
@@ -16,6 +17,7 @@ mod on;
 mod open;
 mod plot;
 mod python;
+mod row;
 mod run;
 mod schema;
 mod serve;
@@ -29,9 +31,11 @@ mod why;
 mod worker;
 
 use std::fmt;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use serde::Serialize;
 use tryout::failure::error_chain;
 
 /// Runs experiments of many trials, and looks at them.
@@ -119,6 +123,12 @@ impl fmt::Display for Problem {
             Problem::Unread => f.write_str("the output was closed"),
         }
     }
+}
+
+/// Writes an answer as a line of JSON.
+pub(crate) fn json_line(out: &mut impl Write, answer: &impl Serialize) -> Result<(), Problem> {
+    writeln!(out, "{}", serde_json::to_string(answer)?)?;
+    Ok(())
 }
 
 /// What can't be written to the standard output.

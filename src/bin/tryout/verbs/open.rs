@@ -1,8 +1,11 @@
 //! Which run is meant, and what is known of it: read from its directory, whoever else has it open.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 pub(crate) use tryout::edge::journal::runs_below as runs;
 use tryout::edge::journal::{LOCK, is_run};
 use tryout::edge::log::Owner;
@@ -26,6 +29,37 @@ pub(crate) struct Run {
     pub(crate) results: Results,
     /// Who runs it at this moment.
     pub(crate) owner: Option<Owner>,
+}
+
+/// How a run stands, in one word.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RunState {
+    /// A process runs it.
+    Running,
+    /// All trials have ended.
+    Completed,
+    /// A stop rule, a limit or somebody ended it.
+    Stopped,
+    /// It was ended so that it can be gone on with.
+    Drained,
+    /// It couldn't go on.
+    Failed,
+    /// Its process was killed.
+    CutOff,
+}
+
+impl fmt::Display for RunState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RunState::Running => "running",
+            RunState::Completed => "completed",
+            RunState::Stopped => "stopped",
+            RunState::Drained => "drained",
+            RunState::Failed => "failed",
+            RunState::CutOff => "cut_off",
+        })
+    }
 }
 
 impl Which {
@@ -63,14 +97,14 @@ impl Run {
     }
 
     /// The same in one word, for programs.
-    pub(crate) fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> RunState {
         match (self.results.outcome(), &self.owner) {
-            (_, Some(_)) => "running",
-            (Outcome::Completed, None) => "completed",
-            (Outcome::Stopped(_), None) => "stopped",
-            (Outcome::Drained, None) => "drained",
-            (Outcome::Failed(_), None) => "failed",
-            (_, None) => "cut_off",
+            (_, Some(_)) => RunState::Running,
+            (Outcome::Completed, None) => RunState::Completed,
+            (Outcome::Stopped(_), None) => RunState::Stopped,
+            (Outcome::Drained, None) => RunState::Drained,
+            (Outcome::Failed(_), None) => RunState::Failed,
+            (_, None) => RunState::CutOff,
         }
     }
 

@@ -11,15 +11,17 @@ use std::time::Duration;
 use clap::Args;
 use futures::executor::block_on;
 use log::LevelFilter;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tryout::event::TrialId;
 use tryout::failure::error_chain;
 use tryout::prelude::*;
 use tryout::web::{Runs, Serving};
 use tryout::{Control, ExperimentFile, RunError, SettingsError};
 
-use super::Problem;
+use super::going_on::GoingOn;
 use super::on::On;
-use super::{python, serve, table};
+use super::{Problem, json_line, python, serve, table};
 
 /// Runs an experiment file.
 ///
@@ -38,18 +40,8 @@ pub(crate) struct Run {
     /// Below which directory the run has its own.
     #[arg(long, default_value = "runs")]
     dir: PathBuf,
-    /// Goes on with the run that is there.
-    #[arg(long)]
-    resume: bool,
-    /// With `--resume`: the space or the objective may differ from what they were.
-    #[arg(long, requires = "resume")]
-    changed: bool,
-    /// With `--resume`: trials that have failed are tried again, from their last checkpoints.
-    #[arg(long, requires = "resume")]
-    retry: bool,
-    /// With `--resume`: trials that have ended without the scheduler's word go on, until the stop rules that the file has now end them.
-    #[arg(long, requires = "resume")]
-    extend: bool,
+    #[command(flatten)]
+    going_on: GoingOn,
     /// How long trials have to report and save when Ctrl-C ends the run; who takes longer goes back to its last checkpoint.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     drain: u64,
@@ -59,10 +51,6 @@ pub(crate) struct Run {
     /// With `--on`: how many workers are asked for at most [default: 100].
     #[arg(long, value_name = "N", requires = "on")]
     most_workers: Option<u32>,
-    /// Shares cores and GPUs with the runs of all processes of this user that say the same, so that none is booked twice (Linux).
-    #[cfg(all(target_os = "linux", not(tryout_portable)))]
-    #[arg(long)]
-    shared_host: bool,
     /// Shows the run in a browser, live: prints a link before the first result [default: 127.0.0.1:8970, or another port if that is taken].
     ///
     /// The address is one of this machine alone; for others, with TLS, there is `tryout serve`. The page stays there, read-only, when the run has ended, until Ctrl-C; with `--json`, or once Ctrl-C has ended the run, it goes
@@ -81,6 +69,54 @@ pub(crate) struct Run {
     with_parent: bool,
 }
 
+/// With `--json`: what came of it, and before that, for a program that started this one, that it has begun or why it is refused.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub(crate) enum Told<'r> {
+    Ended {
+        /// The experiment's name.
+        name: &'r str,
+        /// The run's directory.
+        dir: &'r str,
+        /// How this program ends.
+        exit_code: u8,
+        /// How the run ended.
+        outcome: &'r Outcome,
+        /// Why it couldn't go on.
+        failure: Option<&'r str>,
+        /// How many trials there are.
+        trials: usize,
+        /// How many of them failed.
+        failed: usize,
+        /// How many reports were taken.
+        iterations: u64,
+        /// How long it took, in seconds, all sessions together.
+        took_s: f64,
+        /// What counts.
+        objective: Option<&'r Objective>,
+        /// The best trial.
+        best: Option<BestOf<'r>>,
+    },
+    Started {
+        /// The run's directory.
+        started: &'r Path,
+    },
+    Refused {
+        /// Why.
+        refused: String,
+    },
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct BestOf<'r> {
+    trial: TrialId,
+    config: &'r Config,
+    /// Its value of the objective.
+    value: Option<f64>,
+    /// The furthest iteration that it has reported.
+    iterations: u64,
+}
+
 /// What a shell expects of a program that Ctrl-C has ended.
 const INTERRUPTED: u8 = 130;
 
@@ -89,7 +125,7 @@ impl Run {
         let with_parent = self.with_parent;
         match self.run() {
             Err(Problem::Given(why)) if with_parent => {
-                writeln!(std::io::stdout().lock(), "{}", json!({ "refused": why }))?;
+                json_line(&mut std::io::stdout().lock(), &Told::Refused { refused: why })?;
                 Ok(ExitCode::from(2))
             }
             ended => ended,
@@ -106,28 +142,11 @@ impl Run {
             None => file.experiment(),
         };
         let mut experiment = experiment.dir(std::path::absolute(&self.dir)?).control_socket();
-        #[cfg(all(target_os = "linux", not(tryout_portable)))]
-        if self.shared_host {
-            experiment = experiment.shared_host();
-        }
-        if self.resume {
-            experiment = experiment.existing(Existing::Resume);
-        }
-        if self.changed {
-            experiment = experiment.with_changed_space().with_changed_objective();
-        }
-        let mut how = Resume::new();
-        if self.retry {
-            how = how.errored(OnResume::Resume);
-        }
-        if self.extend {
-            how = how.extend();
-        }
-        experiment = experiment.on_resume(how);
+        let dir = self.dir.join(&*name);
+        experiment = self.going_on.apply(experiment, &dir)?;
         if !self.quiet {
             experiment = experiment.observer(Console::new());
         }
-        let dir = self.dir.join(&*name);
         let page = self.serve.map(|bind| Served::start(bind, &self.dir, self.quiet)).transpose()?;
         let run = experiment.start().map_err(|error| self.refused(error, &dir))?;
         let drain = Duration::from_secs(self.drain);
@@ -174,16 +193,28 @@ impl Run {
         let best = results.best().ok();
         let mut out = std::io::stdout().lock();
         if self.json {
-            let best = best.map(|best| {
-                json!({ "trial": best.id, "config": &*best.config, "value": results.value(best), "iterations": best.reported })
+            let (iterations, took_s) = (results.iterations(), results.took().as_secs_f64());
+            let best = best.map(|best| BestOf {
+                trial: best.id,
+                config: &best.config,
+                value: results.value(best),
+                iterations: best.reported,
             });
-            let summary = json!({
-                "name": results.name(), "dir": dir, "exit_code": code, "outcome": results.outcome(), "failure": failed,
-                "trials": results.trials().len(), "failed": results.count(Status::Error), "iterations": results.iterations(),
-                "took_s": results.took().as_secs_f64(), "objective": results.objective(), "best": best,
-            });
-            writeln!(out, "{summary}")?;
-            return Ok(());
+            let (trials, failed_trials) = (results.trials().len(), results.count(Status::Error));
+            let ended = Told::Ended {
+                name: results.name(),
+                dir: &dir,
+                exit_code: code,
+                outcome: results.outcome(),
+                failure: failed,
+                trials,
+                failed: failed_trials,
+                iterations,
+                took_s,
+                objective: results.objective(),
+                best,
+            };
+            return json_line(&mut out, &ended);
         }
         if let Some(why) = failed {
             writeln!(out, "the run couldn't go on: {why}")?;
@@ -315,6 +346,6 @@ fn drain_without_parent(control: Control, drain: Duration, dir: &Path) -> Result
     std::thread::Builder::new().name("tryout-parent".to_owned()).spawn(wait)?;
     // A parent that is gone already is seen by that thread.
     let mut out = std::io::stdout().lock();
-    let _ = writeln!(out, "{}", json!({ "started": dir })).and_then(|()| out.flush());
+    let _ = json_line(&mut out, &Told::Started { started: dir }).and_then(|()| Ok(out.flush()?));
     Ok(())
 }

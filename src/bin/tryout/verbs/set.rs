@@ -1,16 +1,19 @@
 //! `tryout set`.
 
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use tryout::api::ClientOrder;
 use tryout::event::TrialId;
 
-use super::Problem;
 use super::live::Live;
 use super::open::Which;
+use super::{Problem, json_line};
 
 /// Changes settings of a run that goes on.
 ///
@@ -37,6 +40,17 @@ pub(crate) struct Set {
 const OF_RUN: [&str; 7] = ["concurrency", "staged", "machine", "samples", "space", "limits", "stop"];
 const OF_TRIAL: [&str; 2] = ["priority", "resources"];
 
+/// With `--json`: what was set.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Changed<'r> {
+    /// The experiment's name.
+    run: &'r str,
+    /// The run's directory.
+    dir: &'r Path,
+    /// What became what, as it was given.
+    set: &'r [String],
+}
+
 impl Set {
     pub(crate) fn carry_out(self) -> Result<ExitCode, Problem> {
         let mut values = Map::new();
@@ -55,7 +69,7 @@ impl Set {
         }
         let mut out = std::io::stdout().lock();
         if self.json {
-            writeln!(out, "{}", json!({ "run": live.name.name, "dir": live.dir, "set": self.changes }))?;
+            json_line(&mut out, &Changed { run: &live.name.name, dir: &live.dir, set: &self.changes })?;
         } else {
             writeln!(out, "set in `{}`: {}", live.dir.display(), self.changes.join(", "))?;
         }

@@ -1,15 +1,24 @@
 //! `tryout show`.
 
+use std::collections::VecDeque;
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
+use tryout::event::{Exploit, Moment, TrialId};
+use tryout::failure::Failure;
+use tryout::logic::trial::Inherited;
+use tryout::metrics::Report;
 use tryout::prelude::*;
+use tryout::store::Checkpoint;
 
-use super::Problem;
 use super::open::{Run, Which};
 use super::table::{clean, flattened, number, time};
+use super::{Problem, json_line};
 
 /// Shows one trial: its configuration, its results, its failures, its checkpoints, and why it ended.
 #[derive(Debug, Args)]
@@ -34,7 +43,7 @@ impl Show {
         let mut out = BufWriter::new(std::io::stdout().lock());
         for trial in trials {
             if self.json {
-                writeln!(out, "{}", as_json(&run, trial)?)?;
+                json_line(&mut out, &Shown::of(&run, trial))?;
             } else {
                 tell(&mut out, &run, trial)?;
             }
@@ -44,18 +53,69 @@ impl Show {
     }
 }
 
-fn as_json(run: &Run, trial: &TrialRecord) -> Result<Value, Problem> {
-    let mut object = serde_json::to_value(trial)?;
-    object["value"] = json!(run.results.value(trial));
-    object["id"] = json!(trial.id);
-    object["name"] = json!(trial.name);
-    object["number"] = json!(trial.id.number());
-    object["config"] = json!(&*trial.config);
-    object["iterations"] = json!(trial.reported);
-    object["last"] = json!(trial.last.as_deref());
-    object["history"] = trial.history.iter().map(|report| json!(&**report)).collect();
-    object["lineage"] = trial.lineage.iter().map(|copy| json!(&**copy)).collect();
-    Ok(object)
+/// With `--json`: a trial.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Shown<'r> {
+    number: u32,
+    id: TrialId,
+    /// What it is called besides, if the experiment names its trials.
+    name: Option<&'r str>,
+    config: &'r Config,
+    status: Status,
+    /// The furthest iteration that it has reported.
+    iterations: u64,
+    /// Its value of the objective.
+    value: Option<f64>,
+    /// Its last report.
+    last: Option<&'r Report>,
+    /// Its newest reports, as many as the experiment keeps.
+    history: &'r VecDeque<Arc<Report>>,
+    /// The number of its attempts, from 1.
+    attempts: u32,
+    /// All its failures, those that were tried again included.
+    failures: &'r [Arc<Failure>],
+    /// Its checkpoints that are kept, the oldest first.
+    checkpoints: &'r [Arc<Checkpoint>],
+    /// Where it goes on from, if that isn't its own last checkpoint.
+    inherited: Option<&'r Inherited>,
+    /// What it became, and of whom, each time it became a copy of another trial.
+    lineage: &'r [Arc<Exploit>],
+    /// What it needs, if it was given other resources than its configuration asks for.
+    resized: Option<String>,
+    /// How it ended.
+    ending: Option<Ending>,
+    /// Why it ended or was paused, if anybody said.
+    reason: Option<&'r str>,
+    /// When it first ran.
+    started: Option<Moment>,
+    /// When it ended.
+    ended: Option<Moment>,
+}
+
+impl<'r> Shown<'r> {
+    fn of(run: &Run, trial: &'r TrialRecord) -> Self {
+        Self {
+            number: trial.id.number(),
+            id: trial.id,
+            name: trial.name.as_deref(),
+            config: &trial.config,
+            status: trial.status,
+            iterations: trial.reported,
+            value: run.results.value(trial),
+            last: trial.last.as_deref(),
+            history: &trial.history,
+            attempts: trial.attempts,
+            failures: &trial.failures,
+            checkpoints: &trial.checkpoints,
+            inherited: trial.inherited.as_ref(),
+            lineage: &trial.lineage,
+            resized: trial.resized.as_ref().map(ToString::to_string),
+            ending: trial.ending,
+            reason: trial.reason.as_deref(),
+            started: trial.started,
+            ended: trial.ended,
+        }
+    }
 }
 
 fn tell(out: &mut impl Write, run: &Run, trial: &TrialRecord) -> Result<(), Problem> {

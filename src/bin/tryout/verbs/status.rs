@@ -1,17 +1,22 @@
 //! `tryout status`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tryout::api::{Answer, PoolStatus, Request, RunStatus};
+use tryout::edge::log::Owner;
+use tryout::event::TrialId;
 use tryout::prelude::*;
 
-use super::Problem;
-use super::open::{Run, Which};
+use super::open::{Run, RunState, Which};
 use super::table::{clean, number, time};
 use super::watch::in_words;
+use super::{Problem, json_line};
 
 /// Says how a run stands: whether it goes on, its trials, its best.
 #[derive(Debug, Args)]
@@ -28,22 +33,98 @@ impl Status {
         let run = self.which.open()?;
         let mut out = std::io::stdout().lock();
         if self.json {
-            let mut object = as_json(&run);
-            object["live"] = json!(now(&run).map(|(status, pool)| json!({ "status": status, "pool": pool })));
-            writeln!(out, "{object}")?
+            json_line(&mut out, &Stands { run: Told::of(&run), live: now(&run) })?;
         } else {
             tell(&mut out, &run)?;
-            now(&run).iter().try_for_each(|(status, pool)| tell_now(&mut out, status, pool))?;
+            now(&run).iter().try_for_each(|Now { status, pool }| tell_now(&mut out, status, pool))?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
+/// With `--json`: how a run stands.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Stands<'r> {
+    #[serde(flatten)]
+    run: Told<'r>,
+    /// What the run itself says of this moment; nothing if no process runs it, or if it can't be asked.
+    live: Option<Now>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Now {
+    /// The run.
+    status: RunStatus,
+    /// Its workers and what there is for them.
+    pool: PoolStatus,
+}
+
+/// A run as its directory tells it.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Told<'r> {
+    /// The experiment's name.
+    name: &'r str,
+    /// The run's directory.
+    dir: &'r Path,
+    /// How it stands.
+    state: RunState,
+    /// How its last session ended.
+    outcome: &'r Outcome,
+    /// The process that runs it.
+    owner: Option<&'r Owner>,
+    /// How long it took, in seconds, all sessions together.
+    took_s: f64,
+    /// How many trials there are.
+    trials: usize,
+    /// How many of them have each status.
+    counts: BTreeMap<tryout::event::Status, usize>,
+    /// How many reports were taken.
+    iterations: u64,
+    /// What counts.
+    objective: Option<&'r Objective>,
+    /// The best trial.
+    best: Option<Best<'r>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Best<'r> {
+    trial: TrialId,
+    number: u32,
+    /// Its value of the objective.
+    value: Option<f64>,
+    config: &'r Config,
+}
+
+impl<'r> Told<'r> {
+    pub(crate) fn of(run: &'r Run) -> Self {
+        let results = &run.results;
+        let best = results.best().ok().map(|best| Best {
+            trial: best.id,
+            number: best.id.number(),
+            value: results.value(best),
+            config: &best.config,
+        });
+        Self {
+            name: results.name(),
+            dir: &run.dir,
+            state: run.word(),
+            outcome: results.outcome(),
+            owner: run.owner.as_ref(),
+            took_s: results.took().as_secs_f64(),
+            trials: results.trials().len(),
+            counts: counts(results).collect(),
+            iterations: results.iterations(),
+            objective: results.objective(),
+            best,
+        }
+    }
+}
+
 /// What the run itself says of this moment, if it goes on and has a socket.
-fn now(run: &Run) -> Option<(RunStatus, PoolStatus)> {
+fn now(run: &Run) -> Option<Now> {
     let mut client = run.client()?;
     match (client.ask(&Request::Status).ok()?, client.ask(&Request::Pool { trial: None }).ok()?) {
-        (Answer::Status(status), Answer::Pool(pool)) => Some((*status, *pool)),
+        (Answer::Status(status), Answer::Pool(pool)) => Some(Now { status: *status, pool: *pool }),
         _ => None,
     }
 }
@@ -81,20 +162,6 @@ fn tell_now(out: &mut impl Write, status: &RunStatus, pool: &PoolStatus) -> Resu
 /// How many trials have each status, none left out.
 fn counts(results: &Results) -> impl Iterator<Item = (tryout::event::Status, usize)> {
     tryout::event::Status::ALL.into_iter().map(|status| (status, results.count(status)))
-}
-
-pub(crate) fn as_json(run: &Run) -> serde_json::Value {
-    let results = &run.results;
-    let counts: serde_json::Map<_, _> =
-        counts(results).map(|(status, count)| (status.to_string(), count.into())).collect();
-    let best = results.best().ok().map(|best| {
-        json!({ "trial": best.id, "number": best.id.number(), "value": results.value(best), "config": &*best.config })
-    });
-    json!({
-        "name": results.name(), "dir": run.dir, "state": run.word(), "outcome": results.outcome(), "owner": run.owner,
-        "took_s": results.took().as_secs_f64(), "trials": results.trials().len(), "counts": counts,
-        "iterations": results.iterations(), "objective": results.objective(), "best": best,
-    })
 }
 
 fn tell(out: &mut impl Write, run: &Run) -> Result<(), Problem> {

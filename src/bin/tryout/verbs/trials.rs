@@ -5,12 +5,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tryout::files::text_cell;
 use tryout::prelude::*;
 
 use super::Problem;
 use super::open::Which;
+use super::row::{OWN, Row};
 use super::table::{Table, exact, shown};
 
 /// Shows a run's trials as a table.
@@ -43,21 +44,6 @@ pub(crate) struct Trials {
     #[arg(long)]
     csv: bool,
 }
-
-/// The columns that every trial has.
-const OWN: [&str; 11] = [
-    "trial",
-    "id",
-    "name",
-    "status",
-    "iterations",
-    "attempts",
-    "failures",
-    "checkpoints",
-    "seconds",
-    "ending",
-    "reason",
-];
 
 impl Trials {
     pub(crate) fn carry_out(self) -> Result<ExitCode, Problem> {
@@ -148,7 +134,7 @@ pub(crate) struct Rows {
 impl Rows {
     pub(crate) fn of(results: &Results) -> Self {
         let named = results.trials().iter().any(|trial| trial.name.is_some());
-        let rows: Vec<Map<String, Value>> = results.trials().iter().map(row).collect();
+        let rows: Vec<Map<String, Value>> = results.trials().iter().map(Row::of).collect();
         let mut more: Vec<String> = Vec::new();
         let mut known = std::collections::HashSet::new();
         for name in rows.iter().flat_map(Map::keys).filter(|name| !OWN.contains(&name.as_str())) {
@@ -221,35 +207,6 @@ impl Filter {
             _ => order == Some(Ordering::Equal),
         }
     }
-}
-
-fn row(trial: &TrialRecord) -> Map<String, Value> {
-    let mut row = Map::new();
-    let mut put = |name: &str, value: Value| {
-        if !value.is_null() {
-            row.insert(name.to_owned(), value);
-        }
-    };
-    put("trial", trial.id.number().into());
-    put("id", json!(trial.id));
-    put("name", json!(trial.name));
-    put("status", json!(trial.status));
-    put("iterations", trial.reported.into());
-    put("attempts", trial.attempts.into());
-    put("failures", trial.failures.len().into());
-    put("checkpoints", trial.checkpoints.len().into());
-    put("seconds", json!(trial.last.as_ref().map(|last| last.counters.time_total_s)));
-    put("ending", json!(trial.ending));
-    put("reason", json!(trial.reason));
-    for (name, value) in tryout::space::leaves(&trial.config) {
-        put(&format!("config/{name}"), value);
-    }
-    for (name, value) in trial.last.iter().flat_map(|last| last.metrics.iter()) {
-        // A metric can't take the name of a column that every trial has.
-        let name = if OWN.contains(&name.as_ref()) { format!("metric/{name}") } else { name.to_string() };
-        put(&name, json!(value));
-    }
-    row
 }
 
 /// Numbers by size, before texts; what isn't there comes last, either way round.

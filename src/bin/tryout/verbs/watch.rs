@@ -1,19 +1,22 @@
 //! `tryout watch`.
 
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Args;
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 use tryout::api::Request;
 use tryout::api::{Answer, RunStatus};
 use tryout::event::Status;
 use tryout::prelude::{Mode, Objective};
 
-use super::Problem;
 use super::live::{Live, unexpected};
 use super::open::{Run, Which};
 use super::table::{clean, number, time};
+use super::{Problem, json_line};
 
 /// Shows what happens in a run that goes on, until it ends: trials that end, fail or are paused, and new best values.
 #[derive(Debug, Args)]
@@ -25,6 +28,24 @@ pub(crate) struct Watch {
     json: bool,
 }
 
+/// With `--json`: what is said beside the events, which come as they are sent.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub(crate) enum Beside<'r> {
+    /// From here on all events are told.
+    Watching {
+        /// The experiment's name.
+        name: &'r str,
+        /// The run's directory.
+        dir: &'r Path,
+    },
+    /// Events are missing here, because they weren't read fast enough.
+    Missed {
+        /// So many.
+        count: u64,
+    },
+}
+
 impl Watch {
     pub(crate) fn carry_out(self) -> Result<ExitCode, Problem> {
         let mut live = self.which.connect()?;
@@ -34,8 +55,7 @@ impl Watch {
         let mut out = std::io::stdout().lock();
         let mut view = View::new(&run);
         if self.json {
-            let begun = serde_json::json!({ "event": "watching", "name": live.name.name, "dir": live.dir });
-            writeln!(out, "{begun}")?;
+            json_line(&mut out, &Beside::Watching { name: &live.name.name, dir: &live.dir })?;
         } else {
             writeln!(out, "{} in `{}`, {}", live.name.name, live.dir.display(), clean(&run.state()))?;
             view.progress(&mut out, &mut live)?;
@@ -45,7 +65,7 @@ impl Watch {
             match event.map_err(|error| Problem::failed(&error))? {
                 Answer::Event(event) if self.json => writeln!(out, "{event}")?,
                 Answer::Missed(count) if self.json => {
-                    writeln!(out, "{}", serde_json::json!({ "event": "missed", "count": count }))?
+                    json_line(&mut out, &Beside::Missed { count })?;
                 }
                 Answer::Event(event) => view.event(&mut out, &event, &mut live)?,
                 Answer::Missed(count) => view.line(&mut out, &format!("{count} events came too fast to be shown"))?,

@@ -2,16 +2,20 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Args;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use tryout::api::{Answer, Request};
+use tryout::event::TrialId;
+use tryout::failure::Failure;
 use tryout::prelude::*;
 
-use super::Problem;
 use super::open::{Run, Which};
 use super::show::failed;
 use super::table::clean;
+use super::{Problem, json_line};
 
 /// Says why a trial is where it is: why it ended, was paused, failed, or hasn't run.
 #[derive(Debug, Args)]
@@ -25,6 +29,21 @@ pub(crate) struct Why {
     json: bool,
 }
 
+/// With `--json`: why a trial is where it is.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Because<'r> {
+    trial: TrialId,
+    status: Status,
+    /// How it ended.
+    ending: Option<Ending>,
+    /// Why it ended or was paused, if anybody said.
+    reason: Option<&'r str>,
+    /// All of it in words.
+    why: String,
+    /// All its failures, those that were tried again included.
+    failures: &'r [Arc<Failure>],
+}
+
 impl Why {
     pub(crate) fn carry_out(self) -> Result<ExitCode, Problem> {
         let run = self.which.open()?;
@@ -32,10 +51,9 @@ impl Why {
         let why = now(&run, trial).unwrap_or_else(|| why(&run, trial));
         let mut out = std::io::stdout().lock();
         if self.json {
-            let failures: Vec<_> = trial.failures.iter().map(|failure| json!(&**failure)).collect();
-            let object = json!({ "trial": trial.id, "status": trial.status, "ending": trial.ending, "reason": trial.reason,
-                "why": why, "failures": failures });
-            writeln!(out, "{object}")?;
+            let TrialRecord { id, status, ending, reason, failures, .. } = trial;
+            let (trial, status, ending, reason) = (*id, *status, *ending, reason.as_deref());
+            json_line(&mut out, &Because { trial, status, ending, reason, why, failures })?;
             return Ok(ExitCode::SUCCESS);
         }
         writeln!(out, "trial {} is {}: {}", trial.id.number(), trial.status, clean(&why))?;

@@ -2,7 +2,7 @@
 import { button, el, fill } from './dom.js';
 import { post, runPath } from './api.js';
 import { duration, line, num, whole } from './format.js';
-import { ask, nested, number, resources, value } from './forms.js';
+import { ask, nested, number, resources, rules, value } from './forms.js';
 
 /** Why nothing can be done to this run from here; empty if it can. */
 export function forbidden(app) {
@@ -209,6 +209,16 @@ const RUN = {
     says: (v) => (v.after === '' ? 'The run has no time limit from now on.' : `The run ends ${v.after} after its start, over all its sessions. If that has passed, it ends now.`),
     act: async (v) => { await order(app, { set: { setting: { time_limit: v.after === '' ? null : { after: v.after, then: v.then } } } }); return v.after === '' ? 'No time limit.' : `Time limit: ${v.after}.`; },
   }),
+  rules: (app) => ({
+    title: 'Stop rules', confirm: 'Set',
+    fields: [{ name: 'rules', label: 'Rules', kind: 'text-long', value: app.header.budget?.stop ? JSON.stringify(app.header.budget.stop, null, 1) : '', hint: 'A list in JSON, such as [{"iterations": {"limit": 50}}]; [] for none, and nothing for those of the program.' }],
+    says: (v) => {
+      let what;
+      try { const list = rules(v.rules); what = list === null ? 'Those of the program hold.' : list.length === 0 ? 'No rule holds.' : `${list.map((r) => line(Object.keys(r)[0])).join(', ')} ${list.length === 1 ? 'holds' : 'hold'}, in place of all others.`; } catch (e) { what = e.message; }
+      return `From now on, at each trial’s next report. What a new rule remembers begins anew. ${what}`;
+    },
+    act: async (v) => { const stop = rules(v.rules); await order(app, { set: { setting: { stop } } }); return stop === null ? 'The stop rules are those of the program.' : `The stop rules are changed: ${stop.length} now.`; },
+  }),
   space: (app) => space(app),
   staged: (app) => ({
     title: 'Staged trials', confirm: 'Set', fields: [{ name: 'n', label: 'Trials that wait ahead of workers', kind: 'number', value: '' }],
@@ -237,13 +247,13 @@ const RUN = {
 };
 
 const RUN_NAMES = {
-  add: 'Add trial', concurrency: 'Concurrency', samples: 'Samples', time: 'Time limit', space: 'Space', staged: 'Staged trials', machine: 'Resources', proceed: 'Proceed', drain: 'Drain', stop: 'Stop run',
+  add: 'Add trial', concurrency: 'Concurrency', samples: 'Samples', time: 'Time limit', rules: 'Stop rules', space: 'Space', staged: 'Staged trials', machine: 'Resources', proceed: 'Proceed', drain: 'Drain', stop: 'Stop run',
 };
 
 /** Buttons of the run: few that are seen, the others in a menu. */
 export function runActions(app, said) {
   const make = (name, props = {}) => [name, button(RUN_NAMES[name], () => { menu.open = false; perform(app, said, RUN[name](app)); }, { 'data-action': name, ...props })];
-  const inMenu = ['concurrency', 'samples', 'time', 'space', 'staged', 'machine', 'proceed'].map((n) => make(n));
+  const inMenu = ['concurrency', 'samples', 'time', 'rules', 'space', 'staged', 'machine', 'proceed'].map((n) => make(n));
   const outside = [make('add'), make('drain'), make('stop', { class: 'danger' })];
   const menu = el('details', { class: 'menu end' }, el('summary', { text: 'Change' }), el('div', { class: 'popover list' }, inMenu.map(([, b]) => b)));
   const reason = el('p', { class: 'quiet reason' });

@@ -88,6 +88,16 @@ export function resources(text) {
   return out;
 }
 
+/** Stop rules as in a file: a list, or null for those of the program. */
+export function rules(text) {
+  if (text === '') return null;
+  let list;
+  try { list = JSON.parse(text); } catch { throw new Error('This isn’t valid JSON.'); }
+  const isRule = (r) => typeof r === 'object' && r !== null && !Array.isArray(r) && Object.keys(r).length === 1;
+  if (!Array.isArray(list) || !list.every(isRule)) throw new Error('The rules are a list of names with settings, such as [{"iterations": {"limit": 50}}].');
+  return list;
+}
+
 /** A value as a person writes it: JSON where it is, else a text. */
 export function value(text) {
   try { return JSON.parse(text); } catch { return text; }

@@ -73,7 +73,7 @@ export class Header {
 
   about(h) {
     const facts = [
-      ['Directory', h.dir], ['Searcher', h.searcher], ['Scheduler', h.progress ? `${h.scheduler}: ${h.progress}` : h.scheduler], ['Concurrency', h.budget?.concurrency], ['Resources', h.pool?.total], ['Left by other runs of the host', h.pool?.cap],
+      ['Directory', h.dir], ['Searcher', h.searcher], ['Scheduler', h.progress ? `${h.scheduler}: ${h.progress}` : h.scheduler], ['Concurrency', h.budget?.concurrency], ['Stop rules', h.budget?.stop?.map((r) => JSON.stringify(r).slice(1, -1)).join(', ')], ['Resources', h.pool?.total], ['Left by other runs of the host', h.pool?.cap],
       ['Space', h.space_version > 0 ? `changed ${count(h.space_version, 'time')}` : null],
     ].filter(([, v]) => v !== null && v !== undefined && v !== '');
     const key = JSON.stringify([facts, h.changes]);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::columns::leaves;
 use super::state::State;
@@ -136,7 +136,17 @@ fn budget(state: &State) -> Budget {
         Some(most) => Some(most),
         None => state.settings().concurrency,
     };
-    Budget { samples, time_limit: limit.map(|limit| limit.after.as_secs_f64()), concurrency }
+    Budget { samples, time_limit: limit.map(|limit| limit.after.as_secs_f64()), concurrency, stop: stop_rules(state) }
+}
+
+/// The stop rules that hold, in the form that a file has, if all of them are data.
+fn stop_rules(state: &State) -> Option<Vec<Value>> {
+    let form = |spec: &PartSpec| json!({ (&*spec.kind): spec.settings });
+    if let Some(changed) = state.ledger().run().stop_rules() {
+        return Some(changed.iter().map(form).collect());
+    }
+    let data = |rule: &OrCode<PartSpec>| if let OrCode::Data(spec) = rule { Some(form(spec)) } else { None };
+    state.settings().stop.iter().map(data).collect()
 }
 
 /// How long a run will take still: as fast as until now, and within its time limit.

@@ -11,6 +11,7 @@ use crate::logic::pool::Resources;
 use crate::logic::search::Samples;
 use crate::logic::settings::LiveSetting;
 use crate::logic::space::Space;
+use crate::logic::spec::PartSpec;
 use crate::logic::time::Moment;
 
 /// What holds for the run as a whole. Only an event changes it.
@@ -62,6 +63,7 @@ pub struct RunRecord {
 
 /// What differs from the space that the program gave.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct SpaceChange {
     /// How often the space was changed by now.
     pub version: u32,
@@ -157,6 +159,14 @@ impl RunRecord {
         self.settings.iter().find_map(|setting| match setting {
             LiveSetting::TimeLimit(limit) => Some(*limit),
             LiveSetting::Samples(_) | LiveSetting::Stop(_) => None,
+        })
+    }
+
+    /// The stop rules, if a client has said something of them; those of the program if it said nothing else.
+    pub(crate) fn stop_rules(&self) -> Option<&[PartSpec]> {
+        self.settings.iter().find_map(|setting| match setting {
+            LiveSetting::Stop(rules) => rules.as_deref(),
+            LiveSetting::Samples(_) | LiveSetting::TimeLimit(_) => None,
         })
     }
 

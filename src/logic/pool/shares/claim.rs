@@ -12,9 +12,11 @@ use crate::logic::pool::units;
 
 /// The most that a run may hold of what it shares with others. What isn't shared isn't named, and not limited.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Cap {
     /// How much of what, GPUs aside.
     #[serde(with = "units")]
+    #[cfg_attr(feature = "cli", schemars(with = "std::collections::BTreeMap<String, units::Written<f64>>"))]
     pub amounts: Resources,
     /// The names of what is limited, GPUs aside: also those of which there is nothing for it.
     pub names: BTreeSet<String>,

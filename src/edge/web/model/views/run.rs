@@ -118,7 +118,7 @@ pub struct PoolView {
 }
 
 /// What limits a run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Budget {
     /// So many samples.
     pub samples: Option<u64>,
@@ -126,6 +126,8 @@ pub struct Budget {
     pub time_limit: Option<f64>,
     /// So many trials at once.
     pub concurrency: Option<u32>,
+    /// The stop rules, each by its name and with its settings, as in a file; none if one of them is code.
+    pub stop: Option<Vec<Value>>,
 }
 
 /// What kind of values a parameter has.
