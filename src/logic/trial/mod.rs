@@ -1,5 +1,6 @@
 //! The first machine: one trial, its states, and the record around them.
 
+mod arrival;
 mod batch_limits;
 mod event;
 mod io;
@@ -11,6 +12,7 @@ mod table;
 mod talk;
 mod transition;
 
+pub use arrival::Arrival;
 pub use batch_limits::BatchLimits;
 pub use event::{Effect, Event, Keep, Origin, Verdict};
 pub use io::{Handled, Inherited, Loaded, TrialInput, TrialOutput, TrialPast};
@@ -19,7 +21,7 @@ pub use settings::{Export, Rests, TrialSettings};
 pub use state::{Phase, State, Status};
 pub use table::{public_edges, reachable_states, transition_table};
 pub use talk::{
-    Arrival, AtRest, Batch, BatchEnd, FirstBatch, Launch, Over, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews,
+    AtRest, Batch, BatchEnd, FirstBatch, Launch, Over, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews,
     TrialOrder, WorkerFact, WorkerOrder,
 };
 pub use transition::{IllegalTransition, Step, transition};

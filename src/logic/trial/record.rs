@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use super::arrival::Arrival;
 use super::batch_limits::BatchLimits;
 use super::event::{Effect, Event, Origin, Verdict};
 use super::io::{Handled, TrialInput, TrialOutput, TrialPast};
 use super::settings::{Rests, TrialSettings};
 use super::state::State;
 use super::talk::{
-    Arrival, AtRest, Batch, FirstBatch, Launch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder,
-    WorkerFact, WorkerOrder,
+    AtRest, Batch, FirstBatch, Launch, PoolFact, PoolOrder, TrialFact, TrialInfo, TrialNews, TrialOrder, WorkerFact,
+    WorkerOrder,
 };
 use super::transition::transition;
 use super::{Keep, Phase};

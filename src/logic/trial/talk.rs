@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::arrival::Arrival;
 use super::batch_limits::BatchLimits;
 use super::event::Keep;
 use super::reports_form;
@@ -356,19 +357,6 @@ pub enum PoolOrder {
         /// The lease that ends.
         lease: LeaseId,
     },
-}
-
-/// Where a worker comes from that a trial is given.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrival {
-    /// It was started here.
-    #[default]
-    Spawned,
-    /// It has joined from elsewhere.
-    Joined,
-    /// It has joined from elsewhere, and still has this very trial from before the engine was started anew.
-    CameBack,
 }
 
 /// Whether a worker works on something when its trial leaves it.

@@ -259,7 +259,7 @@ impl Sim {
     }
 
     /// What an order comes to that a worker is given. One from elsewhere has somebody beside it.
-    pub(super) fn to_machine(
+    pub(super) fn order_for_machine(
         &mut self,
         id: WorkerId,
         lease: LeaseId,
@@ -273,7 +273,7 @@ impl Sim {
     }
 
     /// A worker's machine says something. One from elsewhere has somebody beside it.
-    pub(super) fn from_machine(&mut self, id: WorkerId, lease: LeaseId, fact: WorkerFact) {
+    pub(super) fn machine_says(&mut self, id: WorkerId, lease: LeaseId, fact: WorkerFact) {
         let guest = self.workers.get_mut(&id).and_then(|worker| worker.guest.as_mut());
         let Some(guest) = guest else { return self.say(id, lease, fact) };
         let mut said = Vec::new();

@@ -8,7 +8,7 @@ use crate::logic::worker::{Call, WorkerInput, WorkerOutput};
 
 impl Sim {
     pub(super) fn worker_order(&mut self, id: WorkerId, lease: LeaseId, order: WorkerOrder) -> Result<(), SimError> {
-        for (lease, order) in self.to_machine(id, lease, order) {
+        for (lease, order) in self.order_for_machine(id, lease, order) {
             self.machine_order(id, lease, order)?;
         }
         Ok(())
@@ -45,7 +45,7 @@ impl Sim {
             match output {
                 WorkerOutput::Say(lease, fact) => {
                     let handed_in = matches!(fact, WorkerFact::Reported(_));
-                    self.from_machine(id, lease, fact);
+                    self.machine_says(id, lease, fact);
                     if handed_in && self.workers.get(&id).is_some_and(|worker| worker.machine.vanishes()) {
                         return self.gone(id);
                     }

@@ -52,7 +52,7 @@ impl Talk {
     fn say(&mut self, out: Vec<Says>) {
         for says in out {
             match says {
-                Says::ToWorker(lease, order) => self.to_worker(WorkerInput::Order(lease, order)),
+                Says::ToWorker(lease, order) => self.tell_worker(WorkerInput::Order(lease, order)),
                 Says::ToEngine(lease, fact) => {
                     assert_eq!(lease, self.lease);
                     match fact {
@@ -73,7 +73,7 @@ impl Talk {
         }
     }
 
-    fn to_worker(&mut self, input: WorkerInput) {
+    fn tell_worker(&mut self, input: WorkerInput) {
         self.seconds += 1;
         let mut out = Vec::new();
         self.worker.on(input, Moment::new(Duration::from_secs(self.seconds)), &mut out);
@@ -84,8 +84,8 @@ impl Talk {
                     self.memory.on_fact(lease, fact, &mut out);
                     self.say(out);
                 }
-                WorkerOutput::Call(Call::Begin { .. }) => self.to_worker(WorkerInput::Ready),
-                WorkerOutput::Call(Call::Save { .. }) => self.to_worker(WorkerInput::Saved(Some(8))),
+                WorkerOutput::Call(Call::Begin { .. }) => self.tell_worker(WorkerInput::Ready),
+                WorkerOutput::Call(Call::Save { .. }) => self.tell_worker(WorkerInput::Saved(Some(8))),
                 WorkerOutput::Call(call) => self.works = matches!(call, Call::Work(_)),
                 WorkerOutput::Hurry => {}
             }
@@ -95,7 +95,7 @@ impl Talk {
     /// The trainable reports, if it was told to work.
     fn work(&mut self) {
         if std::mem::take(&mut self.works) {
-            self.to_worker(reported(Wish::GoOn));
+            self.tell_worker(reported(Wish::GoOn));
         }
     }
 
@@ -189,7 +189,7 @@ fn a_failure_is_said_after_the_reports_before_it() {
     talk.train(1);
     talk.memory.lose_engine();
     talk.heard.clear();
-    talk.to_worker(WorkerInput::Failed(fault()));
+    talk.tell_worker(WorkerInput::Failed(fault()));
     (talk.lease, talk.waits) = (LeaseId::new(9), true);
     let info = TrialInfo::new(ID.trial, "tests", 1);
     let first = FirstBatch { limits: limits(1), spare: ID };
