@@ -6,7 +6,7 @@ use common::{report, trial};
 use tryout::extend::*;
 use tryout::logic::metrics::Counters;
 use tryout::logic::search::{Auto, Model, Tpe, WarmStart};
-use tryout::logic::space::{choice, int, log_int, uniform};
+use tryout::logic::space::{Domain, choice, int, log_int, uniform};
 
 fn space() -> Space {
     Space::new().with("x", uniform(0.0, 1.0))
@@ -255,7 +255,12 @@ fn who_does_not_choose_is_told_what_was_chosen() {
         assert!(
             choice(auto(numbers()).samples(60)).starts_with("GaussianProcess: the best for 60 trials of 2 variables")
         );
+        assert!(choice(auto(numbers()).samples(200)).starts_with("GaussianProcess: "));
         assert!(choice(auto(numbers()).samples(400)).starts_with("CmaEs: "));
+        let kinds = |options: [Domain; 2]| numbers().with("kind", tryout::logic::space::choice(options));
+        assert!(choice(auto(kinds(["a".into(), "b".into()])).samples(400)).starts_with("CmaEs: "));
+        let nested = Space::new().with("z", uniform(0.0, 1.0));
+        assert!(choice(auto(kinds(["a".into(), nested.into()])).samples(400)).starts_with("Tpe: "));
     }
     let several = || auto(numbers()).judged_by(&[Objective::min("a"), Objective::min("b")]).samples(60);
     let (mut one, mut other) = (several(), several());

@@ -106,7 +106,7 @@ fn setup(arguments: &[String]) -> suites::Setup {
     let number = |name: &str, otherwise: u64| given(name).and_then(|text| text.parse().ok()).unwrap_or(otherwise);
     suites::Setup {
         set: given("--set").unwrap_or("held".to_owned()),
-        searcher: given("--searcher").unwrap_or("TPE".to_owned()),
+        searcher: given("--searcher").unwrap_or("tpe".to_owned()),
         seeds: number("--seeds", SEEDS),
         in_flight: number("--in-flight", 1) as usize,
         peer: given("--peer"),

@@ -83,9 +83,14 @@ fn regrets(make: Make, problem: &Problem, seed: u64, in_flight: usize) -> Option
     Some(found)
 }
 
+/// The searcher whose name begins so, whatever the case: `tpe`, `cma`.
+fn named(name: &str) -> Option<(&'static str, Make)> {
+    searchers().into_iter().find(|(known, _)| known.to_lowercase().starts_with(&name.to_lowercase()))
+}
+
 /// Measures; prints each run's regrets, or the comparison with the peer's.
 pub(crate) fn print(setup: &Setup) {
-    let Some((_, make)) = searchers().into_iter().find(|(name, _)| *name == setup.searcher) else {
+    let Some((_, make)) = named(&setup.searcher) else {
         return println!("there is no searcher {}", setup.searcher);
     };
     let mut ours = Table::new();
@@ -106,7 +111,7 @@ pub(crate) fn print(setup: &Setup) {
 
 /// What a suggestion costs, by how many trials it has heard of: ten axes, six of them numbers.
 pub(crate) fn speed(name: &str) {
-    let Some((_, make)) = searchers().into_iter().find(|(known, _)| *known == name) else {
+    let Some((name, make)) = named(name) else {
         return println!("there is no searcher {name}");
     };
     let mut space = (0..6).fold(Space::new(), |space, number| space.with(format!("x{number}"), uniform(0.0, 1.0)));

@@ -1,7 +1,7 @@
-"""Optuna's TPE on the suites of problems of `cargo bench --bench quality`, whose values that program gives.
+"""Optuna's samplers on the suites of problems of `cargo bench --bench quality`, whose values that program gives.
 
-    pip install optuna && python benches/quality/twin_suites.py --seeds 20 --in-flight 1 > optuna.txt
-    cargo bench --features testing,search --bench quality -- suites --peer optuna.txt
+    pip install optuna cmaes && python benches/quality/twin_suites.py --searcher tpe --seeds 20 --in-flight 1 > optuna.txt
+    cargo bench --features testing,search --bench quality -- suites --searcher tpe --peer optuna.txt
 
 Each line: suite, problem, seed, and the regret of the best that was observed after 10, 50, 100 and 200 trials.
 """
@@ -14,6 +14,10 @@ import optuna
 
 BUDGETS = [10, 50, 100, 200]
 SERVE = ["cargo", "bench", "--features", "testing,search", "--bench", "quality", "--", "serve"]
+SAMPLERS = {
+    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed),
+    "cma": lambda seed: optuna.samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False),
+}
 
 
 def ask(study, axes):
@@ -31,8 +35,8 @@ def ask(study, axes):
     return trial, point
 
 
-def run(values, number, axes, seed, in_flight):
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+def run(values, number, axes, seed, in_flight, sampler):
+    study = optuna.create_study(sampler=sampler(seed))
     live, asked, best, found = [], 0, (math.inf, None), []
     for ended in range(1, BUDGETS[-1] + 1):
         while len(live) < in_flight and asked < BUDGETS[-1]:
@@ -50,6 +54,7 @@ def run(values, number, axes, seed, in_flight):
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--searcher", default="tpe", choices=list(SAMPLERS))
     parser.add_argument("--set", default="held")
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--in-flight", type=int, default=1)
@@ -57,7 +62,7 @@ def main():
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     values = subprocess.Popen(SERVE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    problems = []
+    problems, sampler = [], SAMPLERS[options.searcher]
     while line := values.stdout.readline().strip():
         which, suite, name, axes = line.split(";")
         axes = [(kind, int(count), int(when)) for kind, count, when in map(str.split, axes.split(","))]
@@ -66,7 +71,7 @@ def main():
     for seed in range(options.seeds):
         for number, (which, suite, name, axes) in enumerate(problems):
             if which == options.set and (options.suites is None or suite in options.suites.split(",")):
-                print(suite, name, seed, *run(values, number, axes, seed, options.in_flight), flush=True)
+                print(suite, name, seed, *run(values, number, axes, seed, options.in_flight, sampler), flush=True)
 
 
 if __name__ == "__main__":

@@ -132,7 +132,7 @@ def gaussian_process(*, startup: int | None = None, **settings: Any) -> Part:
 
 
 def cma_es(*, sigma: float | None = None, population: int | None = None, **settings: Any) -> Part:
-    """Numbers only, hundreds of trials, functions that are rough or badly scaled."""
+    """Numbers, whole or not, and choices, hundreds of trials, functions that are rough or badly scaled."""
     return part("cma_es", sigma=sigma, population=population, **settings)
 
 

@@ -1,6 +1,6 @@
 //! Which places of a finite space were tried.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
@@ -19,26 +19,39 @@ const TRIES: usize = 20;
 pub(super) struct Tried {
     /// How many values each axis has; empty if there are too many.
     sizes: Vec<u64>,
-    seen: BTreeSet<Vec<Option<u64>>>,
+    /// Where in the order in which they were told.
+    seen: BTreeMap<Vec<Option<u64>>, usize>,
 }
 
 impl Tried {
     pub(super) fn new<'a>(frame: &Frame, points: impl Iterator<Item = &'a Point>) -> Self {
         let sizes: Option<Vec<u64>> = (0..frame.axes().len()).map(|axis| size(frame, axis)).collect();
-        let mut tried = Self { sizes: sizes.unwrap_or_default(), seen: BTreeSet::new() };
+        let mut tried = Self { sizes: sizes.unwrap_or_default(), seen: BTreeMap::new() };
         if !tried.sizes.is_empty() {
-            tried.seen = points.map(|point| tried.key(frame, point)).collect();
+            let numbered = points.enumerate();
+            tried.seen = numbered.map(|(number, point)| (tried.key(frame, point), number)).collect();
         }
         tried
     }
 
+    #[cfg(feature = "cma-es")]
+    /// Whether the places of a space can be told from one another.
+    pub(super) fn can_be_told(frame: &Frame) -> bool {
+        !frame.axes().is_empty() && (0..frame.axes().len()).all(|axis| size(frame, axis).is_some())
+    }
+
     /// Whether a draft, whose coordinates that don't count may be anything, was tried.
     pub(super) fn has(&self, frame: &Frame, draft: &[f64]) -> bool {
+        self.place_of(frame, draft).is_some()
+    }
+
+    /// Which of the points that were told it is, the last one if it is several.
+    pub(super) fn place_of(&self, frame: &Frame, draft: &[f64]) -> Option<usize> {
         if self.seen.is_empty() {
-            return false;
+            return None;
         }
         let shown = draft.iter().enumerate().map(|(axis, part)| frame.counts(axis, draft).then_some(*part));
-        self.seen.contains(&self.key(frame, &shown.collect()))
+        self.seen.get(&self.key(frame, &shown.collect())).copied()
     }
 
     /// A place that wasn't tried, the first from `start` on, a number from 0 to 1; none if all were, or there are too many to look
