@@ -84,6 +84,10 @@ fn log_outcome(outcome: &Outcome, event: &ExperimentEvent) {
     }
 }
 
+fn came_back(arrival: Arrival) -> &'static str {
+    if arrival == Arrival::CameBack { ", which still had it" } else { "" }
+}
+
 fn log_life(kind: &EventKind) {
     match kind {
         EventKind::Added { trial, config, from: None, .. } => say!(Debug, "trial {trial} added: {config}"),
@@ -91,11 +95,8 @@ fn log_life(kind: &EventKind) {
             say!(Debug, "trial {trial} added, to begin from {}: {config}", from.id.path());
         }
         EventKind::Status { trial, from, to } => say!(Debug, "trial {trial}: {from} -> {to}"),
-        EventKind::Launched { trial, attempt, worker, arrival: Arrival::CameBack, .. } => {
-            say!(Debug, "trial {trial} goes on on worker {worker}, which still had it, attempt {attempt}");
-        }
-        EventKind::Launched { trial, attempt, worker, .. } => {
-            say!(Debug, "trial {trial} runs on worker {worker}, attempt {attempt}");
+        EventKind::Launched { trial, attempt, worker, arrival, .. } => {
+            say!(Debug, "trial {trial} runs on worker {worker}{}, attempt {attempt}", came_back(*arrival));
         }
         EventKind::Restored { trial, checkpoint, iteration } => {
             let (directory, of) = (checkpoint.directory(), checkpoint.trial);

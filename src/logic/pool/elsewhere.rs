@@ -6,10 +6,7 @@
 //! once, isn't decided here.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
-
-use serde::{Deserialize, Serialize};
 
 use super::cache::Cache;
 use super::fleet::Origin;
@@ -20,7 +17,6 @@ use super::machine::{Phase, Pool};
 use super::request::ResourceRequest;
 use super::settings::{Demand, Reuse};
 use super::slot::Slot;
-use super::units;
 use super::worker::WorkerState;
 use crate::logic::event::StopCause;
 use crate::logic::failure::{FailureKind, Fault};
@@ -33,7 +29,7 @@ pub(super) struct Elsewhere {
     /// Idle ones.
     pub(super) cache: Cache,
     /// What was said to be wanted.
-    wanted: BTreeMap<Arc<ResourceRequest>, usize>,
+    pub(super) wanted: BTreeMap<Arc<ResourceRequest>, usize>,
     /// Shapes that nobody can give, and why.
     never: BTreeMap<Arc<ResourceRequest>, String>,
     /// Which trials are waited for with their workers, and until when.
@@ -50,33 +46,6 @@ pub enum Stays {
     WhileNeeded,
     /// To the run's end: nobody was asked for it, and a trial that fails may need it.
     ToTheEnd,
-}
-
-/// How workers of one shape from elsewhere stand.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
-pub struct Joined {
-    /// What each of them has.
-    #[serde(with = "units")]
-    #[cfg_attr(feature = "cli", schemars(with = "units::RequestForm"))]
-    pub shape: Arc<ResourceRequest>,
-    /// How many are wanted: those that have a trial, and one for each request that waits.
-    pub wanted: usize,
-    /// How many have joined and are idle.
-    pub idle: usize,
-    /// How many have joined, those that are ending included.
-    pub joined: usize,
-    /// What is heard of those that haven't joined yet, in the words of whoever was asked.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub says: Option<Arc<str>>,
-}
-
-impl fmt::Display for Joined {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { shape, wanted, idle, joined, says } = self;
-        write!(f, "{joined} workers of {shape} have joined, {idle} of them idle; {wanted} are wanted")?;
-        says.as_ref().filter(|_| wanted > joined).map_or(Ok(()), |says| write!(f, "; {says}"))
-    }
 }
 
 impl Pool {
@@ -293,24 +262,6 @@ impl Pool {
         out.extend(gone.map(|shape| PoolOutput::Want { shape: shape.clone(), workers: 0 }));
         let changed = elsewhere.wanted.iter().filter(|(shape, workers)| before.get(*shape) != Some(workers));
         out.extend(changed.map(|(shape, &workers)| PoolOutput::Want { shape: shape.clone(), workers }));
-    }
-
-    /// How workers from elsewhere stand, shape by shape.
-    pub fn joined(&self) -> Vec<Joined> {
-        let Some(elsewhere) = &self.elsewhere else { return Vec::new() };
-        let stands = |(kind, request): (KindId, &Arc<ResourceRequest>)| {
-            let guests =
-                || self.fleet.iter().filter(move |worker| worker.kind == kind && worker.origin == Origin::Elsewhere);
-            let joined = Joined {
-                shape: request.clone(),
-                wanted: elsewhere.wanted.get(request).copied().unwrap_or_default(),
-                idle: guests().filter(|worker| worker.state == WorkerState::Idle).count(),
-                joined: guests().count(),
-                says: None,
-            };
-            (joined.wanted + joined.joined > 0).then_some(joined)
-        };
-        self.kinds.in_use().filter_map(stands).collect()
     }
 
     /// A fault for a trial that nobody can serve.

@@ -7,6 +7,7 @@ mod endings;
 mod fleet;
 mod gpus;
 mod io;
+mod joined;
 mod kind;
 mod kinds;
 mod line;
@@ -24,8 +25,9 @@ mod slot;
 pub(crate) mod units;
 pub mod worker;
 
-pub use elsewhere::{Joined, Stays};
+pub use elsewhere::Stays;
 pub use io::{PoolCounts, PoolInput, PoolOutput, WaitsFor, WhyWaiting, WorkerTotals};
+pub use joined::Joined;
 pub use machine::Pool;
 pub use request::ResourceRequest;
 pub use resources::{Amount, ResourceError, Resources};

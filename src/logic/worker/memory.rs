@@ -8,17 +8,16 @@
 //! Leases are numbered anew by an engine that was lost before it had written the last ones down. The worker goes on under the one
 //! that it has; the difference is added on the way.
 
-use std::collections::VecDeque;
+mod had;
+
 use std::sync::Arc;
 
+use self::had::{Had, Stands};
 use crate::logic::config::Config;
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::{LeaseId, TrialId};
 use crate::logic::metrics::Report;
-use crate::logic::trial::{Batch, BatchEnd, BatchLimits, FirstBatch, Over, TrialInfo, WorkerFact, WorkerOrder};
-
-/// So many values are remembered of reports that the engine was given.
-const MOST_VALUES: usize = 200_000;
+use crate::logic::trial::{Batch, BatchLimits, FirstBatch, TrialInfo, WorkerFact, WorkerOrder};
 
 /// What is to be said.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,46 +26,6 @@ pub(crate) enum Says {
     ToWorker(LeaseId, WorkerOrder),
     /// To the engine, under the lease that it knows.
     ToEngine(LeaseId, WorkerFact),
-}
-
-/// A report, or the end without another one.
-#[derive(Clone, Debug)]
-struct Piece {
-    report: Option<Report>,
-    end: BatchEnd,
-    over: Option<Over>,
-}
-
-/// How far the worker is.
-#[derive(Clone, Debug, PartialEq)]
-enum Stands {
-    /// It becomes the trial's, and works then if it was told so.
-    Beginning {
-        works_then: bool,
-    },
-    Restoring(Report),
-    Working,
-    /// It waits for an order.
-    AtRest,
-    Saving,
-    Failed,
-}
-
-/// The trial that the worker has.
-#[derive(Clone, Debug)]
-struct Had {
-    id: TrialId,
-    config: Arc<Config>,
-    /// The worker's lease.
-    lease: LeaseId,
-    stands: Stands,
-    /// The report before the first that is remembered; none: the beginning.
-    before: Option<Report>,
-    pieces: VecDeque<Piece>,
-    /// So many of them the engine was given.
-    given: usize,
-    /// The values in those that are remembered.
-    values: usize,
 }
 
 /// Whether the engine knows that the worker has the trial.
@@ -180,8 +139,7 @@ impl Memory {
         had.remember(&batch);
         match self.engine {
             Engine::Knows => {
-                had.given = had.pieces.len();
-                had.forget_some();
+                had.gave_all();
                 out.push(Says::ToEngine(to, WorkerFact::Reported(batch)));
             }
             Engine::Lost => {}
@@ -212,23 +170,15 @@ impl Memory {
 
     /// Whether the engine hasn't been given all that the worker has reported.
     fn has_more(&self) -> bool {
-        self.had.as_ref().is_some_and(|had| had.given < had.pieces.len())
+        self.had.as_ref().is_some_and(Had::has_more)
     }
 
     /// Takes note of an order that goes on to the worker.
     fn note(&mut self, lease: LeaseId, order: &WorkerOrder) {
         let stands = match order {
             WorkerOrder::Start { info, config, first, last } => {
-                self.had = Some(Had {
-                    id: info.id,
-                    config: config.clone(),
-                    lease,
-                    stands: Stands::Beginning { works_then: first.is_some() },
-                    before: last.as_deref().cloned(),
-                    pieces: VecDeque::new(),
-                    given: 0,
-                    values: 0,
-                });
+                let stands = Stands::Beginning { works_then: first.is_some() };
+                self.had = Some(Had::new(info.id, config.clone(), lease, stands, last.as_deref().cloned()));
                 (self.engine, self.unsaid) = (Engine::Knows, None);
                 return;
             }
@@ -264,13 +214,10 @@ impl Memory {
             _ if self.engine != Engine::Lost => Some("it has no trial of the session before"),
             Some(had) if had.id != info.id => Some("it has another trial"),
             Some(had) if had.config != *config => Some("the trial's configuration has changed since"),
-            Some(had) => match had.after(last.as_deref()) {
-                Some(given) => {
-                    had.given = given;
-                    None
-                }
-                None => Some("it doesn't remember the report that the engine has last"),
-            },
+            Some(had) => {
+                let known = had.go_on_after(last.as_deref());
+                (!known).then_some("it doesn't remember the report that the engine has last")
+            }
             None => Some("it has no trial"),
         };
         if let Some(why) = refused {
@@ -288,73 +235,10 @@ impl Memory {
         let Some(had) = &mut self.had else { return };
         let lease = had.lease;
         let batch = had.next_batch(limits);
-        had.forget_some();
         out.push(Says::ToEngine(self.to_engine(lease), WorkerFact::Reported(batch)));
     }
 }
 
 fn reset_failed(why: &'static str) -> WorkerFact {
     WorkerFact::ResetFailed(Fault::new(FailureKind::WorkerLost, format!("the worker can't go on: {why}")))
-}
-
-/// Whether it is the same report; a trial may have made one of this iteration before, in another attempt.
-fn same(one: &Report, other: &Report) -> bool {
-    one.iteration() == other.iteration() && one.timestamp.to_bits() == other.timestamp.to_bits()
-}
-
-impl Had {
-    /// How many pieces there are up to this report; none if it isn't remembered.
-    fn after(&self, last: Option<&Report>) -> Option<usize> {
-        let Some(last) = last else { return self.before.is_none().then_some(0) };
-        if self.before.as_ref().is_some_and(|before| same(before, last)) {
-            return Some(0);
-        }
-        let is_last = |piece: &Piece| piece.report.as_ref().is_some_and(|report| same(report, last));
-        self.pieces.iter().position(is_last).map(|index| index + 1)
-    }
-
-    fn remember(&mut self, batch: &Batch) {
-        let within = |report: &Report| Piece { report: Some(report.clone()), end: BatchEnd::Limit, over: None };
-        self.values += batch.reports.iter().map(weight).sum::<usize>();
-        self.pieces.extend(batch.reports.iter().map(within));
-        if batch.reports.is_empty() {
-            self.pieces.push_back(Piece { report: None, end: batch.end, over: None });
-        }
-        if let Some(last) = self.pieces.back_mut() {
-            (last.end, last.over) = (batch.end, batch.over.clone());
-        }
-    }
-
-    /// Forgets the oldest of what the engine was given, beyond what is worth remembering.
-    fn forget_some(&mut self) {
-        while self.given > 1 && self.values > MOST_VALUES {
-            let Some(Piece { report, .. }) = self.pieces.pop_front() else { return };
-            self.given -= 1;
-            if let Some(report) = report {
-                self.values -= weight(&report);
-                self.before = Some(report);
-            }
-        }
-    }
-
-    fn next_batch(&mut self, limits: BatchLimits) -> Batch {
-        let before = self.given.checked_sub(1).and_then(|index| self.pieces.get(index));
-        let before = before.and_then(|piece| piece.report.as_ref()).or(self.before.as_ref());
-        let room = limits.room_after(before.map_or(0, Report::iteration)).max(1) as usize;
-        let mut batch = Batch { reports: Vec::new(), end: BatchEnd::Limit, handed_in: None, over: None };
-        while batch.reports.len() < room
-            && batch.end == BatchEnd::Limit
-            && let Some(piece) = self.pieces.get(self.given)
-        {
-            self.given += 1;
-            batch.reports.extend(piece.report.clone());
-            (batch.end, batch.over) = (piece.end, piece.over.clone());
-        }
-        batch
-    }
-}
-
-/// How much there is to remember of a report.
-fn weight(report: &Report) -> usize {
-    report.metrics.len() + 8
 }

@@ -7,8 +7,8 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::super::connection::{Listener, Outbox};
-use super::super::frame::{Down, SharedFiles, Up, Welcome};
+use super::super::connection::Outbox;
+use super::super::frame::{SharedFiles, Up, Welcome};
 use super::super::server::slot;
 use super::super::transfer::Transfers;
 use super::store::WireStore;
@@ -20,7 +20,7 @@ use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::pool::{ResourceRequest, Slot};
 use crate::logic::trial::{WorkerFact, WorkerOrder};
 use crate::logic::worker::{Memory, Says};
-use crate::ports::backend::{Backend, FactSink, Killed, Said, WorkerHandle, WorkerStart};
+use crate::ports::backend::{Backend, FactSink, Said, WorkerHandle, WorkerStart};
 use crate::ports::store::Store;
 
 /// A worker and its conversation with the engine.
@@ -31,7 +31,7 @@ pub(in crate::edge::remote) struct Life {
     pub(super) lease: AtomicU64,
     pub(super) numbers: AtomicU64,
     leases: Leases,
-    asks: Mutex<HashMap<u64, Sender<bool>>>,
+    pub(super) asks: Mutex<HashMap<u64, Sender<bool>>>,
     worker: Mutex<Worker>,
     ending: Mutex<Ending>,
     store: OnceLock<Arc<dyn Store>>,
@@ -41,16 +41,16 @@ pub(in crate::edge::remote) struct Life {
     scratch: Option<Scratch>,
 }
 
-struct Worker {
+pub(super) struct Worker {
     backend: Box<dyn Backend>,
     slot: Arc<Slot>,
-    handle: Option<Box<dyn WorkerHandle>>,
+    pub(super) handle: Option<Box<dyn WorkerHandle>>,
 }
 
 /// Apart from the worker: it may say that it is gone while it is spoken to.
 #[derive(Debug, Default)]
-struct Ending {
-    another: bool,
+pub(super) struct Ending {
+    pub(super) another: bool,
     over: Option<Over>,
 }
 
@@ -104,7 +104,7 @@ impl Life {
         Ok(life)
     }
 
-    fn worker(&self) -> MutexGuard<'_, Worker> {
+    pub(super) fn worker(&self) -> MutexGuard<'_, Worker> {
         self.worker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -112,7 +112,7 @@ impl Life {
         self.ending().over
     }
 
-    fn ending(&self) -> MutexGuard<'_, Ending> {
+    pub(super) fn ending(&self) -> MutexGuard<'_, Ending> {
         self.ending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -132,7 +132,7 @@ impl Life {
         from.recv().unwrap_or(false)
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory> {
+    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -176,7 +176,7 @@ impl Life {
         self.kill();
     }
 
-    fn order(self: &Arc<Self>, lease: LeaseId, order: WorkerOrder) {
+    pub(super) fn order(self: &Arc<Self>, lease: LeaseId, order: WorkerOrder) {
         let mut said = Vec::new();
         {
             let mut memory = self.memory();
@@ -264,55 +264,13 @@ impl Life {
     }
 
     /// The worker has ended: the last word.
-    fn gone(&self) {
+    pub(super) fn gone(&self) {
         let mut ending = self.ending();
         if ending.over.is_none() {
             ending.over = Some(if ending.another { Over::Another } else { Over::Done });
             self.outbox.say(Up::Gone {});
             self.outbox.end();
         }
-    }
-}
-
-impl Listener<Down> for Arc<Life> {
-    fn on_frame(&self, frame: Down) -> bool {
-        match frame {
-            Down::Order { lease, order } => self.order(lease, order),
-            Down::Kill {} => {
-                let killed = self.worker().handle.as_mut().map_or(Killed::Dead, |handle| handle.kill());
-                if killed == Killed::Abandoned {
-                    // It goes on until this process ends, which is soon.
-                    self.ending().another = false;
-                }
-                if killed != Killed::Soon {
-                    self.gone();
-                }
-            }
-            Down::Ends { again } => self.ending().another = again,
-            Down::Unneeded {} => {
-                self.ending().another = false;
-                if self.worker().handle.is_none() {
-                    self.gone();
-                } else if self.memory().is_lost() {
-                    // Nobody goes on with its trial.
-                    self.kill();
-                    self.gone();
-                }
-            }
-            Down::Counts { ask, yes } => {
-                if let Some(to) = self.asks.lock().unwrap_or_else(PoisonError::into_inner).remove(&ask) {
-                    // Whoever asked may have gone.
-                    let _ = to.send(yes);
-                }
-            }
-            Down::Took(took) => self.transfers.on_took(took),
-            Down::Gives(gives) => self.transfers.on_gives(gives),
-        }
-        false
-    }
-
-    fn on_piece(&self, piece: &[u8]) {
-        self.transfers.on_piece(piece);
     }
 }
 

@@ -1,6 +1,7 @@
 //! A worker's end: it dials in, runs one worker by a backend of its own, and comes back when a connection breaks.
 
 mod dial;
+mod hears;
 mod life;
 mod probe;
 mod store;
@@ -17,10 +18,11 @@ pub use self::probe::{Probe, ProbeError, probe};
 use self::dial::{DialError, Socket, dial};
 use self::life::{Life, Over};
 use super::connection::{Parted, converse};
-use super::frame::{Again, Hello, Welcome};
+use super::frame::{Again, Hello, Refusal, Welcome};
 use super::join_file::{JoinFileError, PROTOCOL};
 use crate::edge::host;
 use crate::edge::secret::random_hex;
+use crate::logic::ids::TrialId;
 use crate::logic::one_line::OneLine;
 use crate::logic::pool::ResourceRequest;
 use crate::ports::backend::Backend;
@@ -162,6 +164,14 @@ enum Met {
     Broken(String),
 }
 
+/// What follows when an engine doesn't let an agent in.
+enum Denied {
+    /// The life is over.
+    Over(After),
+    /// It introduces itself as somebody new who still has this trial.
+    Anew(TrialId),
+}
+
 /// What comes after a life.
 enum After {
     Another,
@@ -287,20 +297,12 @@ impl Agent {
                     return Ok(After::End(AgentEnd::Unneeded));
                 }
                 Err(DialError::JoinFile(error)) if life.is_none() => return Err(error.into()),
-                Err(DialError::Refused(refusal)) => match (&life, refusal.may) {
-                    (Some(life), Again::Over) => return Ok(self.end(life, After::End(AgentEnd::Unneeded))),
-                    (None, Again::Over) => return Ok(After::End(AgentEnd::Unneeded)),
-                    (None, _) => return Err(AgentError::Refused(refusal.why)),
-                    (Some(living), Again::Anew) => match living.lose_engine() {
-                        Some(trial) => {
-                            log::info!("the engine is another one: trial {trial} is kept for it");
-                            hello = Hello { keeps: Some(trial), ..self.hello(random_hex::<8>()?, began) };
-                            continue;
-                        }
-                        None => return Ok(self.end(living, After::Another)),
-                    },
-                    (Some(life), Again::Never) => {
-                        return Ok(self.end(life, After::End(AgentEnd::Refused(refusal.why))));
+                Err(DialError::Refused(refusal)) => match self.refused(life.as_ref(), refusal)? {
+                    Denied::Over(after) => return Ok(after),
+                    Denied::Anew(trial) => {
+                        log::info!("the engine is another one: trial {trial} is kept for it");
+                        hello = Hello { keeps: Some(trial), ..self.hello(random_hex::<8>()?, began) };
+                        continue;
                     }
                 },
                 Err(DialError::JoinFile(error)) => error.to_string(),
@@ -316,6 +318,25 @@ impl Agent {
             let _ = tokio::time::timeout(pause, self.eviction.0.said.notified()).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+
+    /// It isn't let in, or not as who it was.
+    fn refused(&self, life: Option<&Arc<Life>>, refusal: Refusal) -> Result<Denied, AgentError> {
+        let Some(life) = life else {
+            return match refusal.may {
+                Again::Over => Ok(Denied::Over(After::End(AgentEnd::Unneeded))),
+                Again::Anew | Again::Never => Err(AgentError::Refused(refusal.why)),
+            };
+        };
+        let after = match refusal.may {
+            Again::Over => After::End(AgentEnd::Unneeded),
+            Again::Never => After::End(AgentEnd::Refused(refusal.why)),
+            Again::Anew => match life.lose_engine() {
+                Some(trial) => return Ok(Denied::Anew(trial)),
+                None => After::Another,
+            },
+        };
+        Ok(Denied::Over(self.end(life, after)))
     }
 
     /// The worker of a run that has let it in.
