@@ -1,6 +1,8 @@
 //! What the engine costs: runs a workload of trivial trainables, and beside it the bare messages that it can't do without.
 
 mod directory;
+#[cfg(feature = "remote")]
+mod far;
 mod floor;
 mod machine;
 mod starts;
@@ -63,12 +65,17 @@ enum Where {
     Process,
     /// In worker processes that Python runs (`python/tryout_worker.py`).
     Python,
+    /// On workers that join over the port, with TLS.
+    #[cfg(feature = "remote")]
+    Remote,
 }
 
 impl Where {
     fn experiment(self) -> std::io::Result<Experiment> {
         Ok(match self {
             Where::Thread => Experiment::new(NAME, stepwise::<Trivial>()),
+            #[cfg(feature = "remote")]
+            Where::Remote => Experiment::new(NAME, stepwise::<Trivial>()),
             Where::Process => Experiment::new(NAME, process(std::env::current_exe()?)),
             Where::Python => {
                 let root = concat!(env!("CARGO_MANIFEST_DIR"), "/python");
@@ -199,7 +206,6 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
         .samples(u64::from(trials))
         .seed(0)
         .objective(Objective::min("loss"))
-        .workers(concurrent)
         .reuse(if arguments.reuse { Reuse::Yes } else { Reuse::No })
         .batching(batching)
         .history(History::None);
@@ -211,7 +217,14 @@ fn measure(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
     };
 
     let (rss, cpu, began) = (machine::rss_mb(), machine::cpu_s(), Instant::now());
-    let ended = experiment.run()?;
+    let (ended, began) = match arguments.backend {
+        #[cfg(feature = "remote")]
+        Where::Remote => {
+            let far = far::Far::new(concurrent);
+            far.run(far.place(experiment))?
+        }
+        _ => (experiment.workers(concurrent).run()?, began),
+    };
     let (wall, cpu) = (began.elapsed().as_secs_f64(), machine::cpu_s() - cpu);
     let (peak, grown) = (machine::peak_rss_mb(), machine::rss_mb() - rss);
     let reports = ended.totals().reports;

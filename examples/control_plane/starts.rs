@@ -14,6 +14,8 @@ pub(super) fn bare(backend: Where, processes: u32) -> std::io::Result<Option<f64
     for _ in 0..processes {
         let mut command = match backend {
             Where::Thread => return Ok(None),
+            #[cfg(feature = "remote")]
+            Where::Remote => return Ok(None),
             Where::Process => Command::new(std::env::current_exe()?),
             Where::Python => Command::new("python3"),
         };

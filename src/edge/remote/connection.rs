@@ -23,8 +23,11 @@ const AT_ONCE: usize = 1 << 20;
 /// The longest message, both ways.
 const LONGEST: usize = 16 << 20;
 
+/// So much is read at once: a TLS record has no more. It is cleared each time, and each connection has one.
+const READ: usize = 16 << 10;
+
 pub(super) fn websocket() -> WebSocketConfig {
-    WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST))
+    WebSocketConfig::default().max_message_size(Some(LONGEST)).max_frame_size(Some(LONGEST)).read_buffer_size(READ)
 }
 
 /// What one end has to say, whichever connection carries it.

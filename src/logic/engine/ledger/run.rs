@@ -11,7 +11,6 @@ use crate::logic::pool::Resources;
 use crate::logic::search::Samples;
 use crate::logic::settings::LiveSetting;
 use crate::logic::space::Space;
-use crate::logic::spec::PartSpec;
 use crate::logic::time::Moment;
 
 /// What holds for the run as a whole. Only an event changes it.
@@ -163,7 +162,8 @@ impl RunRecord {
     }
 
     /// The stop rules, if a client has said something of them; those of the program if it said nothing else.
-    pub(crate) fn stop_rules(&self) -> Option<&[PartSpec]> {
+    #[cfg(feature = "web")]
+    pub(crate) fn stop_rules(&self) -> Option<&[crate::logic::spec::PartSpec]> {
         self.settings.iter().find_map(|setting| match setting {
             LiveSetting::Stop(rules) => rules.as_deref(),
             LiveSetting::Samples(_) | LiveSetting::TimeLimit(_) => None,
