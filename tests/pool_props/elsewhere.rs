@@ -70,9 +70,13 @@ struct World {
     held: bool,
     /// Trials whose workers may come back, and until when they are waited for.
     expected: BTreeSet<u32>,
+    /// Those that may be brought along, as soon as that is known.
+    returning: Option<BTreeSet<u32>>,
     until: u64,
     /// The trials that workers have brought along.
     brought: BTreeMap<WorkerId, u32>,
+    /// Those of them that haven't been given a worker since.
+    here: BTreeSet<u32>,
     closed: bool,
 }
 
@@ -86,7 +90,9 @@ impl World {
                 PoolOutput::Spawn { worker, .. } => assert!(self.workers.insert(worker, None).is_none()),
                 PoolOutput::Admit { worker, join, .. } => {
                     let (shape, keeps) = self.joining.remove(&join).expect("it would like to join");
+                    let keeps = keeps.filter(|keeps| self.returning.as_ref().is_none_or(|some| some.contains(keeps)));
                     self.brought.extend(keeps.map(|keeps| (worker, keeps)));
+                    self.here.extend(keeps);
                     keeps.iter().for_each(|keeps| {
                         self.expected.remove(keeps);
                     });
@@ -97,6 +103,10 @@ impl World {
                     self.wants.insert(shape, workers);
                 }
                 PoolOutput::Tell(of, PoolFact::Granted { ticket, lease, worker, arrival, .. }) => {
+                    self.returning.iter_mut().for_each(|some| {
+                        some.remove(&of.number());
+                    });
+                    self.here.remove(&of.number());
                     let own = self.brought.remove(&worker) == Some(of.number());
                     assert_eq!(arrival == Arrival::CameBack, own, "{worker} has brought it along");
                     assert_eq!(arrival == Arrival::Spawned, self.workers[&worker].is_none());
@@ -156,7 +166,8 @@ impl World {
                 }));
             }
             Act::Expect(trials) => {
-                (self.expected, self.until) = (trials.clone(), self.now + 30);
+                (self.expected, self.until) = (trials.difference(&self.here).copied().collect(), self.now + 30);
+                self.returning = Some(trials.clone());
                 let until = Moment::from_secs_f64(self.until as f64 / 1000.0);
                 self.tell(PoolInput::Expect { trials: trials.into_iter().map(trial).collect(), until });
             }
@@ -197,6 +208,9 @@ impl World {
 
     fn gone(&mut self, worker: WorkerId) {
         self.workers.remove(&worker);
+        if let Some(keeps) = self.brought.remove(&worker) {
+            self.here.remove(&keeps);
+        }
         self.stopping.retain(|stopping| *stopping != worker);
         self.settling.retain(|settling| *settling != worker);
         self.tell(PoolInput::Gone(worker));
@@ -248,8 +262,10 @@ proptest! {
             heirs: BTreeSet::new(),
             held: false,
             expected: BTreeSet::new(),
+            returning: None,
             until: 0,
             brought: BTreeMap::new(),
+            here: BTreeSet::new(),
             closed: false,
         };
         for act in script {

@@ -93,8 +93,10 @@ pub(super) struct Refusal {
 pub(super) enum Again {
     /// Nothing.
     Never,
-    /// It may join as a new worker.
+    /// The engine is another one than it was: it may join as a new worker, with the trial that it still has.
     Anew,
+    /// This very engine has given it up: it may join as a new worker, without its trial.
+    Afresh,
     /// The run is over: nobody is needed any more.
     Over,
 }

@@ -9,6 +9,7 @@ mod connection;
 mod frame;
 mod handle;
 mod join_file;
+mod outbox;
 mod peer;
 mod rights;
 mod server;

@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::connection::{Listener, Outbox};
+use super::connection::Listener;
 use super::frame::{Content, Down, Gives, Hello, Took, Up};
+use super::outbox::Outbox;
 use super::rights::Rights;
 use super::transfer::{Transfers, take};
 use crate::edge::backend::Leases;
 use crate::logic::checkpoint::CheckpointId;
+use crate::logic::event::Process;
 use crate::logic::failure::{FailureKind, Fault, error_chain};
 use crate::logic::ids::{JoinId, LeaseId};
 use crate::logic::trial::{WorkerFact, WorkerOrder};
@@ -32,8 +34,10 @@ pub(super) struct Peer {
     admitted: OnceLock<Admitted>,
     /// Whether somebody is at the other end.
     connected: AtomicBool,
-    /// The lease of the last order.
+    /// The lease of the last order, its number plus one; 0 before the first.
     lease: AtomicU64,
+    /// Where its worker is, if it has said so before it was admitted.
+    placed: Mutex<Option<Process>>,
     /// It has said its last word, or was given up.
     gone: AtomicBool,
     rights: Mutex<Rights>,
@@ -61,6 +65,7 @@ impl Peer {
             admitted: OnceLock::new(),
             connected: AtomicBool::new(false),
             lease: AtomicU64::new(0),
+            placed: Mutex::default(),
             gone: AtomicBool::new(false),
             rights: Mutex::default(),
             busy: AtomicUsize::new(0),
@@ -71,7 +76,8 @@ impl Peer {
 
     pub(super) fn admit(&self, start: WorkerStart) {
         let WorkerStart { facts, store, worker: _, slot: _ } = start;
-        facts.placed(self.hello.process.clone());
+        let placed = self.placed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        facts.placed(placed.unwrap_or_else(|| self.hello.process.clone()));
         // It is admitted once.
         let _ = self.admitted.set(Admitted { facts: facts.clone(), store });
         // Whoever lost it in between may not have seen whom to tell. It is read and written in one, so that either this end sees that it is
@@ -110,9 +116,19 @@ impl Peer {
 
     /// Takes note of an order, before it is said.
     pub(super) fn heed(&self, lease: LeaseId, order: &WorkerOrder) {
-        self.lease.fetch_max(lease.number(), Ordering::AcqRel);
+        self.lease.fetch_max(lease.number().saturating_add(1), Ordering::AcqRel);
         self.leases.heed(lease, order);
         self.rights().heed(order);
+    }
+
+    /// The lease of the last order.
+    fn lease(&self) -> Option<LeaseId> {
+        self.lease.load(Ordering::Acquire).checked_sub(1).map(LeaseId::new)
+    }
+
+    /// Whether what is made under this lease counts.
+    fn counts(&self, lease: LeaseId) -> bool {
+        self.lease() == Some(lease) && !self.leases.is_over(lease) && !self.is_gone()
     }
 
     fn rights(&self) -> MutexGuard<'_, Rights> {
@@ -138,7 +154,7 @@ impl Peer {
         self.transfers.end(why);
         if let Some(Admitted { facts, .. }) = self.admitted.get() {
             if let Some(kind) = fault {
-                let lease = LeaseId::new(self.lease.load(Ordering::Acquire));
+                let lease = self.lease().unwrap_or(LeaseId::new(0));
                 facts.fact(lease, WorkerFact::Failed(Fault::new(kind, why.to_owned())));
             }
             facts.gone();
@@ -177,14 +193,8 @@ impl Peer {
         };
         let words = |error: StoreError| error_chain(&error);
         let over = || {
-            if self.is_gone() || lease.number() != self.lease.load(Ordering::Acquire) {
-                return Err("the trial has left this worker: nothing is kept".to_owned());
-            }
-            if self.leases.is_over(lease) {
-                Err("the trial has left this worker: nothing is kept".to_owned())
-            } else {
-                Ok(())
-            }
+            let left = || "the trial has left this worker: nothing is kept".to_owned();
+            self.counts(lease).then_some(()).ok_or_else(left)
         };
         match what {
             Content::Checkpoint(id) => {
@@ -272,16 +282,14 @@ impl Listener<Up> for Hears<'_> {
                     facts.fact(lease, fact);
                 }
             }
-            Up::Placed(process) => {
-                if let Some(Admitted { facts, .. }) = peer.admitted.get() {
-                    facts.placed(process);
-                }
-            }
+            Up::Placed(process) => match peer.admitted.get() {
+                Some(Admitted { facts, .. }) => facts.placed(process),
+                None => *peer.placed.lock().unwrap_or_else(PoisonError::into_inner) = Some(process),
+            },
             Up::Gone {} => peer.depart("the worker has ended", None),
             Up::Evicted { why } => peer.lose(FailureKind::Preempted, &why),
             Up::Counts { ask, lease } => {
-                let yes = !peer.leases.is_over(lease) && !peer.is_gone();
-                peer.outbox.say(Down::Counts { ask, yes });
+                peer.outbox.say(Down::Counts { ask, yes: peer.counts(lease) });
             }
             Up::Gives { lease, what, gives } => peer.receive(lease, what, gives),
             Up::Wants { transfer, what } => peer.send(transfer, what),

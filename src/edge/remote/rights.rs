@@ -34,10 +34,8 @@ impl Rights {
                 self.write.insert(*spare);
             }
             WorkerOrder::Save { checkpoint, .. } => self.write.extend(*checkpoint),
-            WorkerOrder::Release | WorkerOrder::Shutdown => {
-                self.read.clear();
-                self.write.clear();
-            }
+            // What it was to write may be named by a report that is on its way; the lease doesn't count any more.
+            WorkerOrder::Release | WorkerOrder::Shutdown => self.read.clear(),
             WorkerOrder::Yield => {}
         }
     }

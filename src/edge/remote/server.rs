@@ -155,9 +155,9 @@ impl Hub {
                 let shape = hello.shape.or_else(|| Some(self.default_shape.clone()));
                 Ok((peer, Welcome { shape, now, ..self.welcome.clone() }))
             }
-            (_, Some(_)) => {
-                let why = "this engine doesn't know its worker any more".to_owned();
-                Err(Refusal { why, may: Again::Anew })
+            (_, Some(session)) => {
+                let may = if *session == self.welcome.session { Again::Afresh } else { Again::Anew };
+                Err(Refusal { why: "this engine doesn't know its worker any more".to_owned(), may })
             }
             (Some(_), None) => Err(refused("another agent has this name".to_owned())),
             (None, None) if hello.heard > 0 => Err(refused("it has heard what was never said".to_owned())),

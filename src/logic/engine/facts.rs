@@ -32,6 +32,7 @@ impl Engine {
             TrialNews::Moved | TrialNews::Started => {}
             TrialNews::Granted { worker, lease, attempt, slot, arrival } => {
                 self.ledger.granted(trial, lease, worker);
+                self.returning.remove(&trial);
                 let gpus = slot.gpus.iter().flatten().copied().collect();
                 let reused = self.workers.granted(worker);
                 let priority = self.ledger.plan(trial).map_or(0, |plan| plan.priority);
@@ -300,6 +301,7 @@ impl Engine {
     /// The one way out: whatever ended a trial, everybody hears of it here, once.
     pub(super) fn ended(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) {
         self.copies.forget(trial);
+        self.returning.remove(&trial);
         let Some((live, plan)) = self.ledger.live(trial).zip(self.ledger.plan(trial)) else { return };
         let Some(record) = self.ledger.get(trial) else { return };
         let (status, on_worker) = (record.status, live.worker.is_some());

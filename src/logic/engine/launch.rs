@@ -53,7 +53,8 @@ impl Engine {
 
     /// How many trials may exist that don't have a worker yet.
     fn ahead(&self) -> usize {
-        self.searcher.lookahead().min(self.staged())
+        // Those whose workers may bring them along are asked for at once, or others would be given these.
+        self.searcher.lookahead().min(self.staged()).max(self.returning.len())
     }
 
     fn launch_one(&mut self, trial: TrialId, now: Moment, out: &mut Vec<EngineOutput>) -> bool {

@@ -139,6 +139,8 @@ pub struct Engine {
     copies: exploit::WaitingCopies,
     /// Trials of a new run that begin from checkpoints, in their order.
     first: Vec<(Config, Arc<Checkpoint>)>,
+    /// Trials that workers from elsewhere may bring along, until they are given one.
+    returning: BTreeSet<TrialId>,
     /// What the stop rules said between two inputs.
     over: Option<StopReason>,
     /// Trials that are to end and save under that lease, and until when they may.
@@ -199,6 +201,7 @@ impl Engine {
             retained: retention::RetainedCheckpoints::default(),
             copies: exploit::WaitingCopies::default(),
             first: Vec::new(),
+            returning: BTreeSet::new(),
             over: None,
             ending_by: BTreeSet::new(),
             usage: usage::Usage::default(),
@@ -316,6 +319,7 @@ impl Engine {
         self.pin_known();
         self.ledger.iter().filter_map(|trial| trial.name.as_ref()).for_each(|name| self.names.take(name));
         self.bring_back(now, out);
+        self.expect_back(out);
         self.add_first(now, out);
         self.begin_budget();
         self.make_room(now, out);

@@ -261,15 +261,15 @@ impl Engine {
             }
         }
         self.resume_exploits(now, out);
-        self.expect_back(out);
     }
 
     /// Workers from elsewhere may still have trials as they stand.
-    fn expect_back(&self, out: &mut Vec<EngineOutput>) {
+    pub(super) fn expect_back(&mut self, out: &mut Vec<EngineOutput>) {
         let in_line = |trial: TrialId| self.ledger.plan(trial).is_some_and(|plan| plan.place == Place::Line);
         let all = self.ledger.iter().map(|record| record.id);
         let trials: BTreeSet<TrialId> = all.filter(|&trial| in_line(trial) && self.may_go_on(trial)).collect();
-        if !trials.is_empty() && self.is_open() {
+        if self.is_open() && self.settings.elsewhere {
+            self.returning.clone_from(&trials);
             out.push(EngineOutput::ExpectBack(trials));
         }
     }

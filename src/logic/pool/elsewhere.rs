@@ -34,6 +34,10 @@ pub(super) struct Elsewhere {
     never: BTreeMap<Arc<ResourceRequest>, String>,
     /// Which trials are waited for with their workers, and until when.
     pub(super) expected: Option<(BTreeSet<TrialId>, Moment)>,
+    /// Trials whose workers may come back, until they are given one; none as long as nobody has said which.
+    pub(super) returning: Option<BTreeSet<TrialId>>,
+    /// Workers that have brought these trials along, until they are given one.
+    pub(super) returned: BTreeMap<TrialId, WorkerId>,
     /// How many wait for a first trial of theirs: nobody has used them.
     fresh: BTreeSet<WorkerId>,
 }
@@ -89,11 +93,12 @@ impl Pool {
             self.kinds.let_go(kind);
             return out.push(PoolOutput::Reject(join));
         }
+        let keeps = keeps.filter(|trial| self.returns(*trial));
         let worker = self.fleet.join(kind, (slot.clone(), stays, keeps));
         self.totals.joined += 1;
         self.fresh(|fresh| fresh.insert(worker));
         out.push(PoolOutput::Admit { worker, join, slot });
-        keeps.into_iter().for_each(|trial| self.expect_no_more(trial));
+        keeps.into_iter().for_each(|trial| self.came_back(trial, worker));
         self.guest_at_rest(worker, now, out);
     }
 
@@ -161,7 +166,8 @@ impl Pool {
         let will_do = |id: &WorkerId| waiter.wants == Wants::Any || elsewhere.fresh.contains(id);
         // One that has brought another trial along can't leave it for this one.
         let brings = |id: &WorkerId| self.fleet.get(*id).is_some_and(|worker| worker.keeps.is_some());
-        let Some(id) = elsewhere.cache.of_kind(kind).filter(will_do).min_by_key(brings) else { return false };
+        let idle = || elsewhere.cache.of_kind(kind).filter(will_do);
+        let Some(id) = idle().find(|id| !brings(id)).or_else(|| idle().next()) else { return false };
         self.uncache_guest(id);
         self.give_guest(id, kind, waiter, now, out);
         true
@@ -235,6 +241,11 @@ impl Pool {
     /// A worker from elsewhere is gone.
     pub(super) fn forget_guest(&mut self, id: WorkerId) {
         self.fresh(|fresh| fresh.remove(&id));
+        if let Some((elsewhere, keeps)) =
+            self.elsewhere.as_mut().zip(self.fleet.get(id).and_then(|worker| worker.keeps))
+        {
+            elsewhere.returned.remove(&keeps);
+        }
     }
 
     fn fresh(&mut self, change: impl FnOnce(&mut BTreeSet<WorkerId>) -> bool) -> bool {

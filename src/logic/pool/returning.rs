@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::fleet::Worker;
 use super::io::PoolOutput;
 use super::kinds::KindId;
-use super::line::Waiter;
+use super::line::{Waiter, Wants};
 use super::machine::Pool;
-use crate::logic::ids::TrialId;
+use super::worker::WorkerState;
+use crate::logic::ids::{TrialId, WorkerId};
 use crate::logic::time::Moment;
 
 impl Pool {
@@ -21,9 +23,35 @@ impl Pool {
     }
 
     /// Workers that had these trials may come back.
-    pub(super) fn expect_back(&mut self, trials: BTreeSet<TrialId>, until: Moment) {
+    pub(super) fn expect_back(&mut self, mut trials: BTreeSet<TrialId>, until: Moment) {
         if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.returning = Some(trials.clone());
+            trials.retain(|trial| !elsewhere.returned.contains_key(trial));
             elsewhere.expected = Some((trials, until));
+        }
+    }
+
+    /// Whether a worker may bring this trial along.
+    pub(super) fn returns(&self, trial: TrialId) -> bool {
+        let returning = self.elsewhere.as_ref().and_then(|elsewhere| elsewhere.returning.as_ref());
+        returning.is_none_or(|returning| returning.contains(&trial))
+    }
+
+    /// A worker has brought this trial along.
+    pub(super) fn came_back(&mut self, trial: TrialId, worker: WorkerId) {
+        if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.returned.insert(trial, worker);
+        }
+        self.expect_no_more(trial);
+    }
+
+    /// The trial is given a worker: whoever brings it along from now on comes too late.
+    pub(super) fn returns_no_more(&mut self, trial: TrialId) {
+        if let Some(elsewhere) = &mut self.elsewhere {
+            elsewhere.returning.iter_mut().for_each(|returning| {
+                returning.remove(&trial);
+            });
+            elsewhere.returned.remove(&trial);
         }
     }
 
@@ -59,10 +87,11 @@ impl Pool {
     /// Grants a trial the worker that has brought it along, if that is idle.
     pub(super) fn give_back(&mut self, kind: KindId, waiter: Waiter, now: Moment, out: &mut Vec<PoolOutput>) -> bool {
         let Some(elsewhere) = self.elsewhere.as_ref().filter(|_| !self.on_hold) else { return false };
-        let brings = |worker: &super::fleet::Worker| worker.keeps == Some(waiter.trial);
-        let Some(id) = elsewhere.cache.of_kind(kind).find(|id| self.fleet.get(*id).is_some_and(brings)) else {
+        let Some(&id) = elsewhere.returned.get(&waiter.trial) else { return false };
+        let idle = |worker: &Worker| worker.kind == kind && worker.state == WorkerState::Idle;
+        if waiter.wants == Wants::Fresh || !self.fleet.get(id).is_some_and(idle) {
             return false;
-        };
+        }
         self.uncache_guest(id);
         self.give_guest(id, kind, waiter, now, out);
         true

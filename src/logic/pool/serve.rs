@@ -36,6 +36,9 @@ impl Pool {
 
     /// Grants a worker if there is one for this request, or room for one.
     pub(super) fn grant(&mut self, kind: KindId, waiter: Waiter, now: Moment, out: &mut Vec<PoolOutput>) -> bool {
+        if self.give_back(kind, waiter, now, out) {
+            return true;
+        }
         let cached = if waiter.wants == Wants::Any { self.cache.oldest(kind) } else { None };
         if let Some(worker) = cached {
             self.uncache(worker);
@@ -89,6 +92,7 @@ impl Pool {
             },
             _ => Arrival::Spawned,
         };
+        self.returns_no_more(trial);
         self.standings.insert(trial, Standing::Leased { ticket, lease });
         out.push(PoolOutput::Tell(trial, PoolFact::Granted { ticket, lease, worker, slot, arrival }));
     }

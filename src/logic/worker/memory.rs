@@ -48,13 +48,15 @@ pub(crate) struct Memory {
     owed: Option<BatchLimits>,
     /// What the worker has said after reports that the engine hasn't been given yet.
     unsaid: Option<WorkerFact>,
+    /// What is to be exported at the trial's end, as soon as the worker rests.
+    export: Option<Arc<[String]>>,
     /// The engine's number of a lease is the worker's and this.
     shift: i64,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { had: None, engine: Engine::Knows, owed: None, unsaid: None, shift: 0 }
+        Self { had: None, engine: Engine::Knows, owed: None, unsaid: None, export: None, shift: 0 }
     }
 }
 
@@ -79,6 +81,7 @@ impl Memory {
     }
 
     /// Whether the trial is one that no engine has taken over yet.
+    #[cfg(feature = "remote")]
     pub(crate) fn is_lost(&self) -> bool {
         self.engine == Engine::Lost
     }
@@ -93,10 +96,17 @@ impl Memory {
             }
             WorkerOrder::Train { limits, .. } if self.is_ahead() => self.train(lease, limits, out),
             // There is no checkpoint to be had of a moment that has passed.
-            WorkerOrder::Save { .. } if self.is_ahead() => {
+            WorkerOrder::Save { export, .. } if self.is_ahead() && export.is_empty() => {
                 out.push(Says::ToEngine(lease, WorkerFact::Saved(None)));
             }
+            WorkerOrder::Save { export, .. } if self.is_ahead() => {
+                self.export = Some(export);
+                self.export_if_at_rest(out);
+            }
             order => {
+                if self.engine == Engine::Lost && order == WorkerOrder::Release {
+                    self.rename_lease(lease);
+                }
                 let lease = self.to_worker(lease);
                 self.note(lease, &order);
                 out.push(Says::ToWorker(lease, order));
@@ -108,10 +118,15 @@ impl Memory {
     pub(crate) fn on_fact(&mut self, lease: LeaseId, fact: WorkerFact, out: &mut Vec<Says>) {
         let to = self.to_engine(lease);
         let Some(had) = self.had.as_mut().filter(|had| had.lease == lease) else {
-            return out.push(Says::ToEngine(to, fact));
+            // Of a trial that has left, nobody wants to hear more.
+            return if fact == WorkerFact::Released {
+                out.push(Says::ToEngine(to, fact))
+            };
         };
         had.stands = match &fact {
             WorkerFact::Ready if had.stands == (Stands::Beginning { works_then: true }) => Stands::Working,
+            // It isn't where the trial stands before it has loaded the checkpoint.
+            WorkerFact::Ready => had.stands.clone(),
             WorkerFact::Restored => {
                 if let Stands::Restoring(report) = &had.stands {
                     had.before = Some(report.clone());
@@ -122,13 +137,15 @@ impl Memory {
                 had.before = None;
                 Stands::AtRest
             }
-            WorkerFact::Ready | WorkerFact::Saved(_) | WorkerFact::Reported(_) => Stands::AtRest,
+            WorkerFact::Saved(_) | WorkerFact::Reported(_) => Stands::AtRest,
             WorkerFact::ResetFailed(_) | WorkerFact::Failed(_) | WorkerFact::Released | WorkerFact::Gone => {
                 Stands::Failed
             }
         };
         match fact {
             WorkerFact::Reported(batch) => self.reported(to, batch, out),
+            WorkerFact::Saved(_) if self.engine != Engine::Lost => out.push(Says::ToEngine(to, fact)),
+            WorkerFact::Failed(_) if self.export.take().is_some() => out.push(Says::ToEngine(to, fact)),
             fact if self.engine == Engine::Lost || self.has_more() => self.unsaid = Some(fact),
             fact => out.push(Says::ToEngine(to, fact)),
         }
@@ -147,6 +164,7 @@ impl Memory {
                 if let Some(limits) = self.owed.take() {
                     self.give(limits, out);
                 }
+                self.export_if_at_rest(out);
             }
         }
     }
@@ -162,8 +180,18 @@ impl Memory {
         }
     }
 
+    /// The trial ends, and the worker exports what it has.
+    fn export_if_at_rest(&mut self, out: &mut Vec<Says>) {
+        if let Some(had) = self.had.as_mut().filter(|had| matches!(had.stands, Stands::AtRest | Stands::Failed))
+            && let Some(export) = self.export.take()
+        {
+            had.stands = Stands::Saving;
+            out.push(Says::ToWorker(had.lease, WorkerOrder::Save { checkpoint: None, export }));
+        }
+    }
+
     /// Whether the worker is further than the engine knows.
-    fn is_ahead(&self) -> bool {
+    pub(crate) fn is_ahead(&self) -> bool {
         let working = || self.had.as_ref().is_some_and(|had| had.stands == Stands::Working);
         self.engine == Engine::CatchesUp && (self.has_more() || self.unsaid.is_some() || working())
     }
@@ -183,7 +211,7 @@ impl Memory {
                 return;
             }
             WorkerOrder::Release | WorkerOrder::Shutdown => {
-                self.had = None;
+                (self.had, self.engine, self.unsaid, self.owed) = (None, Engine::Knows, None, None);
                 return;
             }
             WorkerOrder::Restore { checkpoint } => {
@@ -223,11 +251,16 @@ impl Memory {
         if let Some(why) = refused {
             return out.push(Says::ToEngine(lease, reset_failed(why)));
         }
-        let own = self.had.as_ref().map_or(lease, |had| had.lease);
-        self.shift = lease.number().wrapping_sub(own.number()) as i64;
+        self.rename_lease(lease);
         self.engine = Engine::CatchesUp;
         out.push(Says::ToEngine(lease, WorkerFact::Ready));
         self.on_order(lease, first.into(), out);
+    }
+
+    /// The engine calls the worker's lease so from now on.
+    fn rename_lease(&mut self, lease: LeaseId) {
+        let own = self.had.as_ref().map_or(lease, |had| had.lease);
+        self.shift = lease.number().wrapping_sub(own.number()) as i64;
     }
 
     /// Gives the engine the next batch of what it hasn't been given.

@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::launcher::{Joining, Outside, Shape, SimLauncher, joined};
 use super::{Message, Sim, SimWorker, Who};
 use crate::logic::failure::{FailureKind, Fault};
 use crate::logic::ids::{JoinId, LeaseId, TrialId, WorkerId};
 use crate::logic::mix::mix;
-use crate::logic::pool::{PoolInput, ResourceRequest, Slot, Stays};
+use crate::logic::pool::ResourceRequest;
 use crate::logic::time::Moment;
 use crate::logic::trial::{WorkerFact, WorkerOrder};
 use crate::logic::worker::{Memory, Says};
@@ -17,21 +18,6 @@ use crate::testing::worker::ScriptedWorker;
 
 /// How long workers that had trials are waited for.
 pub(super) const WAITS_FOR_RETURNING: Duration = Duration::from_secs(15);
-
-/// How whoever is asked for workers from elsewhere behaves. How likely something is, is between 0 and 1.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct SimLauncher {
-    /// A worker that is asked for joins after so long at most; how long, is drawn. So does one that comes back.
-    pub delay: Duration,
-    /// How likely one that was asked for never comes: it is asked for again.
-    pub forgets: f64,
-    /// How likely one has another shape than was asked for.
-    pub lies: f64,
-    /// How likely one is taken away, some time after it has joined.
-    pub preempts: f64,
-    /// How likely one that is left behind by an engine never comes back.
-    pub leaves: f64,
-}
 
 /// The workers from elsewhere that a session has left behind.
 #[derive(Default)]
@@ -43,7 +29,7 @@ impl std::fmt::Debug for Survivors {
     }
 }
 
-struct Survivor {
+pub(super) struct Survivor {
     worker: SimWorker,
     guest: Guest,
     /// When its work is done, if it works.
@@ -67,57 +53,6 @@ pub(super) enum Launched {
     Forgotten(Arc<ResourceRequest>),
     /// One that an earlier session has left behind is there.
     ComesBack(JoinId),
-}
-
-/// Who lets workers join.
-pub(super) struct Outside {
-    script: SimLauncher,
-    noise: u64,
-    /// By shape: how many are wanted, are on their way, and are here.
-    shapes: BTreeMap<Arc<ResourceRequest>, Shape>,
-    joining: BTreeMap<JoinId, Joining>,
-    joins: u64,
-}
-
-#[derive(Debug, Default)]
-struct Shape {
-    wanted: usize,
-    coming: usize,
-    here: usize,
-}
-
-enum Joining {
-    Fresh(Arc<ResourceRequest>),
-    Back(Box<Survivor>),
-}
-
-impl Outside {
-    fn share(&mut self) -> f64 {
-        self.noise = mix(self.noise);
-        f64::from((self.noise >> 40) as u32) / f64::from(1_u32 << 24)
-    }
-
-    fn delay(&mut self) -> Duration {
-        let share = self.share();
-        self.script.delay.mul_f64(share)
-    }
-
-    fn shape(&mut self, shape: &Arc<ResourceRequest>) -> &mut Shape {
-        self.shapes.entry(shape.clone()).or_default()
-    }
-
-    fn join(&mut self, joining: Joining) -> JoinId {
-        self.joins += 1;
-        let join = JoinId::new(self.joins);
-        self.joining.insert(join, joining);
-        join
-    }
-}
-
-fn joined(join: JoinId, shape: Arc<ResourceRequest>, keeps: Option<TrialId>) -> PoolInput {
-    let bundles = shape.as_bundles().to_vec();
-    let slot = Arc::new(Slot { gpus: vec![Vec::new(); bundles.len()], bundles });
-    PoolInput::Joined { join, shape, slot, stays: Stays::WhileNeeded, keeps }
 }
 
 impl SimWorker {

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::super::connection::Outbox;
 use super::super::frame::{SharedFiles, Up, Welcome};
+use super::super::outbox::Outbox;
 use super::super::server::slot;
 use super::super::transfer::Transfers;
 use super::store::WireStore;
@@ -36,6 +36,8 @@ pub(in crate::edge::remote) struct Life {
     ending: Mutex<Ending>,
     store: OnceLock<Arc<dyn Store>>,
     memory: Mutex<Memory>,
+    /// An engine has taken the worker over, or it is to end.
+    taken_over: Condvar,
     placed: Mutex<Option<Process>>,
     /// Where trials work and checkpoints lie for a while, if the run's own directory isn't seen from here.
     scratch: Option<Scratch>,
@@ -95,6 +97,7 @@ impl Life {
             ending: Mutex::default(),
             store: OnceLock::new(),
             memory: Mutex::default(),
+            taken_over: Condvar::new(),
             placed: Mutex::default(),
             scratch,
         });
@@ -144,14 +147,29 @@ impl Life {
     /// is on its way that only the lost session would have taken.
     pub(super) fn lose_engine(&self) -> Option<TrialId> {
         let asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever begins to send asks the memory what its lease is called, before it says so.
+        let mut memory = self.memory();
         if self.over().is_some() || !asks.is_empty() || self.transfers.are_open() {
             return None;
         }
-        let mut memory = self.memory();
         let trial = memory.lose_engine()?;
         self.outbox.renew();
         self.placed().iter().for_each(|process| self.outbox.say(Up::Placed(process.clone())));
         Some(trial)
+    }
+
+    /// Whether the worker is further than its engine knows, or has none at the moment: a checkpoint that it hands in is nobody's.
+    pub(super) fn is_ahead(&self) -> bool {
+        let memory = self.memory();
+        memory.is_lost() || memory.is_ahead()
+    }
+
+    /// Waits as long as the worker has no engine.
+    pub(super) fn await_engine(&self, lease: LeaseId) {
+        let mut memory = self.memory();
+        while memory.is_lost() && !self.leases.is_over(lease) {
+            memory = self.taken_over.wait(memory).unwrap_or_else(PoisonError::into_inner);
+        }
     }
 
     /// What the engine calls a lease of the worker.
@@ -162,6 +180,8 @@ impl Life {
     /// Its worker ends the hard way; nobody is told.
     pub(super) fn kill(&self) {
         self.leases.end();
+        drop(self.memory());
+        self.taken_over.notify_all();
         self.transfers.end("the engine is gone");
         self.asks.lock().unwrap_or_else(PoisonError::into_inner).clear();
         if let Some(handle) = &mut self.worker().handle {
@@ -184,6 +204,7 @@ impl Life {
             // Before a fact that comes meanwhile.
             said.retain(|says| self.tell_engine(says));
         }
+        self.taken_over.notify_all();
         for says in said {
             if let Says::ToWorker(lease, order) = says {
                 self.tell_worker(lease, order);

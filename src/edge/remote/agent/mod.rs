@@ -325,12 +325,13 @@ impl Agent {
         let Some(life) = life else {
             return match refusal.may {
                 Again::Over => Ok(Denied::Over(After::End(AgentEnd::Unneeded))),
-                Again::Anew | Again::Never => Err(AgentError::Refused(refusal.why)),
+                Again::Anew | Again::Afresh | Again::Never => Err(AgentError::Refused(refusal.why)),
             };
         };
         let after = match refusal.may {
             Again::Over => After::End(AgentEnd::Unneeded),
             Again::Never => After::End(AgentEnd::Refused(refusal.why)),
+            Again::Afresh => After::Another,
             Again::Anew => match life.lose_engine() {
                 Some(trial) => return Ok(Denied::Anew(trial)),
                 None => After::Another,

@@ -107,6 +107,7 @@ impl Store for WireStore {
     fn exported(&self, trial: TrialId, format: &str) -> Result<(), StoreError> {
         let life = self.life(format)?;
         let lease = LeaseId::new(life.lease.load(Ordering::Acquire));
+        life.await_engine(lease);
         if self.shared && !life.counts(lease) {
             return Err(wire("keep the export", format, "the trial has left this worker".to_owned()));
         }
@@ -143,6 +144,10 @@ impl Draft for WireDraft {
     fn commit(self: Box<Self>) -> Result<u64, StoreError> {
         let Self { id, lease, life, draft, local } = *self;
         let failed = |why| wire("keep", &id.path(), why);
+        // The engine that the trial goes on with doesn't know of this moment: the checkpoint would belong to none of its reports.
+        if life.is_ahead() {
+            return Ok(0);
+        }
         let Some(local) = local else {
             // The trial may have gone on elsewhere, and have written one of this name.
             return if life.counts(lease) {

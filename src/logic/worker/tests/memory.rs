@@ -111,7 +111,7 @@ impl Talk {
             return;
         }
         let before = self.saved.len();
-        self.order(save());
+        self.order(WorkerOrder::Save { checkpoint: Some(ID), export: Arc::default() });
         let at = self.saved[before];
         assert!(at.is_none_or(|at| at == self.heard.len() as u64), "a checkpoint of {at:?}");
     }
@@ -207,6 +207,46 @@ fn nobody_goes_on_with_a_trial_that_saves_or_begins() {
     memory.on_order(LeaseId::new(1), start(None), &mut out);
     assert_eq!(memory.lose_engine(), None);
     memory.on_fact(LeaseId::new(1), WorkerFact::Ready, &mut out);
+    assert_eq!(memory.lose_engine(), None, "its checkpoint isn't loaded yet");
+    memory.on_order(LeaseId::new(1), restore(), &mut out);
+    assert_eq!(memory.lose_engine(), None);
+    memory.on_fact(LeaseId::new(1), WorkerFact::Restored, &mut out);
     memory.on_order(LeaseId::new(1), save(), &mut out);
     assert_eq!(memory.lose_engine(), None);
+}
+
+#[test]
+fn a_trial_that_leaves_before_it_is_taken_over_leaves_its_worker_free() {
+    let mut talk = Talk::begin(1);
+    talk.memory.lose_engine();
+    talk.lease = LeaseId::new(3);
+    let mut out = Vec::new();
+    talk.memory.on_order(talk.lease, WorkerOrder::Release, &mut out);
+    assert_eq!(out, [Says::ToWorker(LeaseId::new(5), WorkerOrder::Release)], "under the lease that it knows");
+    out.clear();
+    talk.memory.on_fact(LeaseId::new(5), WorkerFact::Released, &mut out);
+    assert_eq!(out, [Says::ToEngine(talk.lease, WorkerFact::Released)]);
+    out.clear();
+    talk.memory.on_order(LeaseId::new(4), start(None), &mut out);
+    assert!(matches!(out[..], [Says::ToWorker(..)]), "{out:?}");
+    out.clear();
+    talk.memory.on_fact(LeaseId::new(5), WorkerFact::Failed(fault()), &mut out);
+    assert!(out.is_empty(), "what is said of a trial that has left: {out:?}");
+}
+
+#[test]
+fn a_trial_that_ends_while_its_worker_is_ahead_is_exported() {
+    let mut talk = Talk::begin(1);
+    talk.work();
+    talk.train(1);
+    talk.memory.lose_engine();
+    (talk.lease, talk.waits) = (LeaseId::new(9), true);
+    talk.heard.clear();
+    let info = TrialInfo::new(ID.trial, "tests", 1);
+    let first = FirstBatch { limits: limits(1), spare: ID };
+    talk.order(WorkerOrder::GoOn { info, config: Arc::default(), first, last: None });
+    talk.order(save());
+    assert!(talk.saved.is_empty(), "it still works");
+    talk.work();
+    assert_eq!(talk.saved, [None]);
 }
