@@ -99,10 +99,13 @@ impl Memory {
             WorkerOrder::Save { export, .. } if self.is_ahead() && export.is_empty() => {
                 out.push(Says::ToEngine(lease, WorkerFact::Saved(None)));
             }
-            WorkerOrder::Save { export, .. } if self.is_ahead() => {
-                self.export = Some(export);
-                self.export_if_at_rest(out);
-            }
+            WorkerOrder::Save { export, .. } if self.is_ahead() => match self.unsaid.take() {
+                Some(failed) => out.push(Says::ToEngine(lease, failed)),
+                None => {
+                    self.export = Some(export);
+                    self.export_if_at_rest(out);
+                }
+            },
             order => {
                 if self.engine == Engine::Lost && order == WorkerOrder::Release {
                     self.rename_lease(lease);
@@ -182,7 +185,7 @@ impl Memory {
 
     /// The trial ends, and the worker exports what it has.
     fn export_if_at_rest(&mut self, out: &mut Vec<Says>) {
-        if let Some(had) = self.had.as_mut().filter(|had| matches!(had.stands, Stands::AtRest | Stands::Failed))
+        if let Some(had) = self.had.as_mut().filter(|had| had.stands == Stands::AtRest)
             && let Some(export) = self.export.take()
         {
             had.stands = Stands::Saving;

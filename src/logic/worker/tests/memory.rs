@@ -195,6 +195,10 @@ fn a_failure_is_said_after_the_reports_before_it() {
     let first = FirstBatch { limits: limits(1), spare: ID };
     talk.order(WorkerOrder::GoOn { info, config: Arc::default(), first, last: None });
     assert_eq!((talk.heard.len(), talk.failed), (1, false));
+    let mut ends = Talk { memory: talk.memory.clone(), ..Talk::begin(1) };
+    ends.lease = talk.lease;
+    ends.order(save());
+    assert!(ends.failed, "there is nothing to export any more");
     talk.train(1);
     assert!(talk.failed);
 }
