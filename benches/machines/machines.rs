@@ -17,7 +17,7 @@ use tryout::logic::space::{Space, uniform};
 use tryout::logic::stop;
 use tryout::logic::time::Moment;
 use tryout::logic::trial::{
-    AtRest, Batch, BatchEnd, Event, Keep, Phase, PoolFact, PoolOrder, State, TrialFact, TrialNews, transition,
+    Arrival, AtRest, Batch, BatchEnd, Event, Keep, Phase, PoolFact, PoolOrder, State, TrialFact, TrialNews, transition,
 };
 use tryout::testing::Nobody;
 
@@ -149,7 +149,10 @@ impl Bench {
         self.running = trial(number);
         self.iteration = 0;
         let (worker, lease) = (WorkerId::new(0), LeaseId::new(0));
-        self.fact(State::Starting, TrialNews::Granted { worker, lease, attempt: 1, slot: Arc::default() });
+        self.fact(
+            State::Starting,
+            TrialNews::Granted { worker, lease, attempt: 1, slot: Arc::default(), arrival: Arrival::Spawned },
+        );
         self.fact(State::Running { phase: Phase::Training, order: Decision::Continue }, TrialNews::Started);
     }
 
