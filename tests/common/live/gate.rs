@@ -1,4 +1,4 @@
-//! A gate inside a trainable: it says who has arrived, and lets them pass one by one or all.
+//! A gate inside a trainable: it says who has arrived, and lets them pass one by one, in the order in which they came, or all.
 
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -7,6 +7,7 @@ use super::PATIENCE;
 #[derive(Debug, Default)]
 struct Inside {
     arrived: u32,
+    /// So many may pass in all, those that came first.
     permits: u32,
     open: bool,
 }
@@ -25,12 +26,11 @@ impl Gate {
         let (inside, changed) = &*self.0;
         let mut now = inside.lock().unwrap();
         now.arrived += 1;
+        let turn = now.arrived;
         changed.notify_all();
-        let closed = |now: &mut Inside| !now.open && now.permits == 0;
-        let (mut now, waited) = changed.wait_timeout_while(now, PATIENCE, closed).unwrap();
-        if !now.open && !waited.timed_out() {
-            now.permits -= 1;
-        }
+        let closed = |now: &mut Inside| !now.open && now.permits < turn;
+        let (now, _) = changed.wait_timeout_while(now, PATIENCE, closed).unwrap();
+        drop(now);
     }
 
     /// For the test: waits until so many have arrived, all together.
