@@ -6,7 +6,9 @@ use common::{report, trial};
 use tryout::extend::*;
 use tryout::logic::metrics::Counters;
 use tryout::logic::search::{Auto, Model, Tpe, WarmStart};
-use tryout::logic::space::{Domain, choice, int, log_int, uniform};
+#[cfg(feature = "gp")]
+use tryout::logic::space::Domain;
+use tryout::logic::space::{choice, int, log_int, uniform};
 
 fn space() -> Space {
     Space::new().with("x", uniform(0.0, 1.0))
