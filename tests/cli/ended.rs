@@ -1,10 +1,7 @@
 //! A run that takes its time to end is ended at once; one that has ended is changed as it is gone on with.
 
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
-
 use super::live::WALK;
-use super::shell::{Shell, signal};
+use super::shell::{Shell, draining, signal};
 use super::{SQUARES, endless};
 
 #[test]
@@ -59,12 +56,7 @@ fn single_trials_are_tried_again_and_extended() {
 fn a_second_ctrl_c_ends_a_run_at_once() {
     let shell = Shell::new();
     shell.write("a.toml", &endless(&shell, "twice"));
-    let mut run = shell.started("run a.toml --quiet --drain 1000");
-    let mut watch = shell.command("watch --json").stdout(Stdio::piped()).spawn().unwrap();
-    let mut events = BufReader::new(watch.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(events.next().is_some_and(|first| first.contains("watching")));
-    signal(&run, "-INT");
-    assert!(events.any(|event| event.contains("\"event\":\"closing\"")), "it ended before");
+    let (mut run, mut watch, events) = draining(&shell);
     signal(&run, "-INT");
     assert_eq!(run.wait().unwrap().code(), Some(130));
     events.for_each(drop);

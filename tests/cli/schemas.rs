@@ -7,7 +7,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use super::live::Walking;
-use super::shell::{Shell, signal};
+use super::shell::{Shell, draining, signal};
 use super::{SQUARES, endless, first_file, json_schema, later_format};
 
 /// Look at a run.
@@ -165,12 +165,7 @@ fn of_a_run_that_goes_on() {
 fn of_a_run_that_is_ending() {
     let shell = Shell::new();
     shell.write("a.toml", &endless(&shell, "ending"));
-    let mut run = shell.started("run a.toml --quiet --drain 1000");
-    let mut watch = shell.command("watch --json").stdout(Stdio::piped()).spawn().unwrap();
-    let mut events = BufReader::new(watch.stdout.take().unwrap()).lines().map_while(Result::ok);
-    assert!(events.next().is_some_and(|first| first.contains("watching")));
-    signal(&run, "-INT");
-    assert!(events.any(|event| event.contains("\"event\":\"closing\"")), "it ended before");
+    let (mut run, mut watch, events) = draining(&shell);
     let status = check(&shell, "status", &[0]);
     assert_eq!(status[0]["live"]["status"]["closing"]["outcome"], "drained", "{status:?}");
     check_each(&shell, &LOOKS, &[0]);

@@ -69,6 +69,17 @@ impl Shell {
     }
 }
 
+/// A run of `a.toml` that drains, since it was told to end once, with who watches it and what that hears from then on.
+pub(crate) fn draining(shell: &Shell) -> (Child, Child, impl Iterator<Item = String>) {
+    let run = shell.started("run a.toml --quiet --drain 1000");
+    let mut watch = shell.command("watch --json").stdout(Stdio::piped()).spawn().unwrap();
+    let mut events = BufReader::new(watch.stdout.take().unwrap()).lines().map_while(Result::ok);
+    assert!(events.next().is_some_and(|first| first.contains("watching")));
+    signal(&run, "-INT");
+    assert!(events.any(|event| event.contains("\"event\":\"closing\"")), "it ended before");
+    (run, watch, events)
+}
+
 pub(crate) fn signal(child: &Child, signal: &str) {
     assert!(Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap().success());
 }

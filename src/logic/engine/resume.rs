@@ -265,13 +265,14 @@ impl Engine {
 
     /// Workers from elsewhere may still have trials as they stand.
     pub(super) fn expect_back(&mut self, out: &mut Vec<EngineOutput>) {
+        if !self.is_open() || !self.settings.elsewhere {
+            return;
+        }
         let in_line = |trial: TrialId| self.ledger.plan(trial).is_some_and(|plan| plan.place == Place::Line);
         let all = self.ledger.iter().map(|record| record.id);
         let trials: BTreeSet<TrialId> = all.filter(|&trial| in_line(trial) && self.may_go_on(trial)).collect();
-        if self.is_open() && self.settings.elsewhere {
-            self.returning.clone_from(&trials);
-            out.push(EngineOutput::ExpectBack(trials));
-        }
+        self.returning.clone_from(&trials);
+        out.push(EngineOutput::ExpectBack(trials));
     }
 
     /// A trial that had ended goes on from its last checkpoint.

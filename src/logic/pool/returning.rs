@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::fleet::Worker;
+use super::fleet::{Origin, Worker};
 use super::io::PoolOutput;
 use super::kinds::KindId;
 use super::line::{Waiter, Wants};
@@ -10,6 +10,7 @@ use super::machine::Pool;
 use super::worker::WorkerState;
 use crate::logic::ids::{TrialId, WorkerId};
 use crate::logic::time::Moment;
+use crate::logic::trial::Arrival;
 
 impl Pool {
     /// Whether nobody is granted a worker but the one that has brought it along.
@@ -45,13 +46,19 @@ impl Pool {
         self.expect_no_more(trial);
     }
 
-    /// The trial is given a worker: whoever brings it along from now on comes too late.
-    pub(super) fn returns_no_more(&mut self, trial: TrialId) {
-        if let Some(elsewhere) = &mut self.elsewhere {
-            elsewhere.returning.iter_mut().for_each(|returning| {
-                returning.remove(&trial);
-            });
-            elsewhere.returned.remove(&trial);
+    /// The trial is given this worker: where that comes from. Whoever brings the trial along from now on comes too late.
+    pub(super) fn arrival(&mut self, worker: WorkerId, trial: TrialId) -> Arrival {
+        let Some(elsewhere) = &mut self.elsewhere else { return Arrival::Spawned };
+        elsewhere.returning.iter_mut().for_each(|returning| {
+            returning.remove(&trial);
+        });
+        elsewhere.returned.remove(&trial);
+        match self.fleet.get_mut(worker) {
+            Some(worker) if worker.origin == Origin::Elsewhere => match worker.keeps.take() {
+                Some(kept) if kept == trial => Arrival::CameBack,
+                _ => Arrival::Joined,
+            },
+            _ => Arrival::Spawned,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::logic::event::StopCause;
 use crate::logic::failure::Fault;
 use crate::logic::ids::{LeaseId, WorkerId};
 use crate::logic::time::Moment;
-use crate::logic::trial::{Arrival, PoolFact};
+use crate::logic::trial::PoolFact;
 
 impl Pool {
     /// Serves whoever can be served, in the line's order, and makes room for the others.
@@ -85,14 +85,7 @@ impl Pool {
         out: &mut Vec<PoolOutput>,
     ) {
         let Waiter { trial, ticket, .. } = waiter;
-        let arrival = match self.fleet.get_mut(worker) {
-            Some(worker) if worker.origin == Origin::Elsewhere => match worker.keeps.take() {
-                Some(kept) if kept == trial => Arrival::CameBack,
-                _ => Arrival::Joined,
-            },
-            _ => Arrival::Spawned,
-        };
-        self.returns_no_more(trial);
+        let arrival = self.arrival(worker, trial);
         self.standings.insert(trial, Standing::Leased { ticket, lease });
         out.push(PoolOutput::Tell(trial, PoolFact::Granted { ticket, lease, worker, slot, arrival }));
     }

@@ -5,7 +5,7 @@
 //! | `io` | what reaches a worker, what it says, and what its trainable is to do |
 //! | `machine` | the rules |
 //! | `limits` | how long a trial may work, and with how much |
-//! | `memory` | what is remembered beside a worker, for the case that its engine is lost |
+//! | `relay` | stands between engine and worker, and remembers the reports for the case that the engine is lost |
 //! | `batch` | the batch in the making: reports are stamped, and it ends for a reason |
 //!
 //! A *shell* runs it: it hands in orders and what became of calls, says facts, and makes the calls. There are shells for
@@ -28,7 +28,7 @@ mod batch;
 mod io;
 mod limits;
 mod machine;
-mod memory;
+mod relay;
 #[cfg(test)]
 mod tests;
 
@@ -37,4 +37,4 @@ pub use limits::Limits;
 pub(crate) use limits::TimeLimit;
 pub(crate) use machine::Worker;
 #[cfg(any(feature = "remote", feature = "testing", test))]
-pub(crate) use memory::{Memory, Says};
+pub(crate) use relay::{Relay, Says};

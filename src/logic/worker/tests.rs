@@ -15,7 +15,7 @@ use crate::logic::trial::{BatchEnd, BatchLimits, FirstBatch, Rests, TrialInfo, W
 use crate::logic::wire::{ResultsEnd, Row};
 
 mod exhaustive;
-mod memory;
+mod relay;
 
 const ID: CheckpointId = CheckpointId { trial: TrialId::new(RunId::new(1), 0), index: 0 };
 

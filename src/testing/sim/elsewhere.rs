@@ -13,7 +13,7 @@ use crate::logic::mix::mix;
 use crate::logic::pool::ResourceRequest;
 use crate::logic::time::Moment;
 use crate::logic::trial::{WorkerFact, WorkerOrder};
-use crate::logic::worker::{Memory, Says};
+use crate::logic::worker::{Relay, Says};
 use crate::testing::worker::ScriptedWorker;
 
 /// How long workers that had trials are waited for.
@@ -41,7 +41,7 @@ pub(super) struct Survivor {
 #[derive(Clone, Debug)]
 pub(super) struct Guest {
     shape: Arc<ResourceRequest>,
-    memory: Memory,
+    relay: Relay,
 }
 
 /// What comes of asking for a worker.
@@ -134,7 +134,7 @@ impl Sim {
         let Some(joining) = self.outside.as_mut().and_then(|outside| outside.joining.remove(&join)) else { return };
         let (worker, guest, until) = match joining {
             Joining::Fresh(shape) => {
-                let guest = Guest { shape, memory: Memory::default() };
+                let guest = Guest { shape, relay: Relay::default() };
                 (SimWorker::new(ScriptedWorker::new(self.script.clone())), guest, None)
             }
             Joining::Back(survivor) => {
@@ -203,7 +203,7 @@ impl Sim {
         let guest = self.workers.get_mut(&id).and_then(|worker| worker.guest.as_mut());
         let Some(guest) = guest else { return vec![(lease, order)] };
         let mut said = Vec::new();
-        guest.memory.on_order(lease, order, &mut said);
+        guest.relay.on_order(lease, order, &mut said);
         self.pass_on(id, said)
     }
 
@@ -212,7 +212,7 @@ impl Sim {
         let guest = self.workers.get_mut(&id).and_then(|worker| worker.guest.as_mut());
         let Some(guest) = guest else { return self.say(id, lease, fact) };
         let mut said = Vec::new();
-        guest.memory.on_fact(lease, fact, &mut said);
+        guest.relay.on_fact(lease, fact, &mut said);
         self.pass_on(id, said);
     }
 
@@ -242,7 +242,7 @@ impl Sim {
                 continue;
             };
             let mut guest = *guest;
-            let Some(keeps) = guest.memory.lose_engine() else { continue };
+            let Some(keeps) = guest.relay.lose_engine() else { continue };
             let until = work.as_ref().and_then(|work| ends.get(&(id, work.number)).copied());
             let worker = SimWorker { work, works, ..SimWorker::new(machine) };
             left.push(Survivor { worker, guest, until, keeps });

@@ -26,7 +26,7 @@ impl Listener<Down> for Arc<Life> {
                 self.ending().another = false;
                 if self.worker().handle.is_none() {
                     self.gone();
-                } else if self.memory().is_lost() {
+                } else if self.relay().is_lost() {
                     // Nobody goes on with its trial.
                     self.kill();
                     self.gone();

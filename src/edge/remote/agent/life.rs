@@ -19,7 +19,7 @@ use crate::logic::failure::{Fault, error_chain};
 use crate::logic::ids::{LeaseId, TrialId, WorkerId};
 use crate::logic::pool::{ResourceRequest, Slot};
 use crate::logic::trial::{WorkerFact, WorkerOrder};
-use crate::logic::worker::{Memory, Says};
+use crate::logic::worker::{Relay, Says};
 use crate::ports::backend::{Backend, FactSink, Said, WorkerHandle, WorkerStart};
 use crate::ports::store::Store;
 
@@ -35,7 +35,7 @@ pub(in crate::edge::remote) struct Life {
     worker: Mutex<Worker>,
     ending: Mutex<Ending>,
     store: OnceLock<Arc<dyn Store>>,
-    memory: Mutex<Memory>,
+    relay: Mutex<Relay>,
     /// An engine has taken the worker over, or it is to end.
     taken_over: Condvar,
     placed: Mutex<Option<Process>>,
@@ -96,7 +96,7 @@ impl Life {
             worker: Mutex::new(worker),
             ending: Mutex::default(),
             store: OnceLock::new(),
-            memory: Mutex::default(),
+            relay: Mutex::default(),
             taken_over: Condvar::new(),
             placed: Mutex::default(),
             scratch,
@@ -135,8 +135,8 @@ impl Life {
         from.recv().unwrap_or(false)
     }
 
-    pub(super) fn memory(&self) -> MutexGuard<'_, Memory> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn relay(&self) -> MutexGuard<'_, Relay> {
+        self.relay.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn placed(&self) -> MutexGuard<'_, Option<Process>> {
@@ -147,12 +147,12 @@ impl Life {
     /// is on its way that only the lost session would have taken.
     pub(super) fn lose_engine(&self) -> Option<TrialId> {
         let asks = self.asks.lock().unwrap_or_else(PoisonError::into_inner);
-        // Whoever begins to send asks the memory what its lease is called, before it says so.
-        let mut memory = self.memory();
+        // Whoever begins to send asks the relay what its lease is called, before it says so.
+        let mut relay = self.relay();
         if self.over().is_some() || !asks.is_empty() || self.transfers.are_open() {
             return None;
         }
-        let trial = memory.lose_engine()?;
+        let trial = relay.lose_engine()?;
         self.outbox.renew();
         self.placed().iter().for_each(|process| self.outbox.say(Up::Placed(process.clone())));
         Some(trial)
@@ -160,27 +160,28 @@ impl Life {
 
     /// Whether the worker is further than its engine knows, or has none at the moment: a checkpoint that it hands in is nobody's.
     pub(super) fn is_ahead(&self) -> bool {
-        let memory = self.memory();
-        memory.is_lost() || memory.is_ahead()
+        let relay = self.relay();
+        relay.is_lost() || relay.is_ahead()
     }
 
     /// Waits as long as the worker has no engine.
     pub(super) fn await_engine(&self, lease: LeaseId) {
-        let mut memory = self.memory();
-        while memory.is_lost() && !self.leases.is_over(lease) {
-            memory = self.taken_over.wait(memory).unwrap_or_else(PoisonError::into_inner);
+        let mut relay = self.relay();
+        while relay.is_lost() && !self.leases.is_over(lease) {
+            relay = self.taken_over.wait(relay).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
     /// What the engine calls a lease of the worker.
     pub(super) fn lease_for_engine(&self, lease: LeaseId) -> LeaseId {
-        self.memory().to_engine(lease)
+        self.relay().to_engine(lease)
     }
 
     /// Its worker ends the hard way; nobody is told.
     pub(super) fn kill(&self) {
         self.leases.end();
-        drop(self.memory());
+        // Whoever has found no engine waits already, and hears it.
+        drop(self.relay());
         self.taken_over.notify_all();
         self.transfers.end("the engine is gone");
         self.asks.lock().unwrap_or_else(PoisonError::into_inner).clear();
@@ -199,8 +200,8 @@ impl Life {
     pub(super) fn order(self: &Arc<Self>, lease: LeaseId, order: WorkerOrder) {
         let mut said = Vec::new();
         {
-            let mut memory = self.memory();
-            memory.on_order(lease, order, &mut said);
+            let mut relay = self.relay();
+            relay.on_order(lease, order, &mut said);
             // Before a fact that comes meanwhile.
             said.retain(|says| self.tell_engine(says));
         }
@@ -272,8 +273,8 @@ impl Life {
     fn said(&self, said: Said) {
         match said {
             Said::Fact(lease, fact) => {
-                let (mut said, mut memory) = (Vec::new(), self.memory());
-                memory.on_fact(lease, fact, &mut said);
+                let (mut said, mut relay) = (Vec::new(), self.relay());
+                relay.on_fact(lease, fact, &mut said);
                 said.retain(|says| self.tell_engine(says));
             }
             Said::Placed(process) => {

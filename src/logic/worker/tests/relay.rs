@@ -4,12 +4,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::logic::config::Config;
-use crate::logic::worker::{Memory, Says};
+use crate::logic::worker::{Relay, Says};
 
 /// A worker, what is remembered of it, and the engine.
 struct Talk {
     worker: Worker,
-    memory: Memory,
+    relay: Relay,
     lease: LeaseId,
     seconds: u64,
     /// What the engine has heard of the trial, in this session and those before.
@@ -28,7 +28,7 @@ impl Talk {
     fn begin(batch: u32) -> Self {
         let mut talk = Self {
             worker: Worker::new(Rests::AtOnce, 1000.0),
-            memory: Memory::default(),
+            relay: Relay::default(),
             lease: LeaseId::new(5),
             seconds: 0,
             heard: Vec::new(),
@@ -45,7 +45,7 @@ impl Talk {
 
     fn order(&mut self, order: WorkerOrder) {
         let mut out = Vec::new();
-        self.memory.on_order(self.lease, order, &mut out);
+        self.relay.on_order(self.lease, order, &mut out);
         self.say(out);
     }
 
@@ -81,7 +81,7 @@ impl Talk {
             match said {
                 WorkerOutput::Say(lease, fact) => {
                     let mut out = Vec::new();
-                    self.memory.on_fact(lease, fact, &mut out);
+                    self.relay.on_fact(lease, fact, &mut out);
                     self.say(out);
                 }
                 WorkerOutput::Call(Call::Begin { .. }) => self.tell_worker(WorkerInput::Ready),
@@ -119,7 +119,7 @@ impl Talk {
     /// The engine is lost with all but the first reports that it had heard, and the next one takes the trial over.
     fn lose(&mut self, durable: usize, lease: u64, batch: u32) {
         self.heard.truncate(durable);
-        assert_eq!(self.memory.lose_engine(), Some(ID.trial));
+        assert_eq!(self.relay.lose_engine(), Some(ID.trial));
         // The worker ends its batch meanwhile, or not.
         if lease.is_multiple_of(2) {
             self.work();
@@ -171,13 +171,13 @@ fn another_trial_another_configuration_and_another_past_are_refused() {
         (0, Config::new(), other(Report::empty(ID.trial))),
     ] {
         let mut talk = Talk::begin(1);
-        talk.memory.lose_engine();
+        talk.relay.lose_engine();
         let config = Arc::new(config);
         talk.order(WorkerOrder::GoOn { info: info(number), config, first, last });
         assert!(talk.refused);
     }
     let mut talk = Talk::begin(1);
-    talk.memory.lose_engine();
+    talk.relay.lose_engine();
     talk.order(start(None));
     assert!(talk.refused, "no trial begins on a worker that has another");
 }
@@ -187,7 +187,7 @@ fn a_failure_is_said_after_the_reports_before_it() {
     let mut talk = Talk::begin(1);
     talk.work();
     talk.train(1);
-    talk.memory.lose_engine();
+    talk.relay.lose_engine();
     talk.heard.clear();
     talk.tell_worker(WorkerInput::Failed(fault()));
     (talk.lease, talk.waits) = (LeaseId::new(9), true);
@@ -195,7 +195,7 @@ fn a_failure_is_said_after_the_reports_before_it() {
     let first = FirstBatch { limits: limits(1), spare: ID };
     talk.order(WorkerOrder::GoOn { info, config: Arc::default(), first, last: None });
     assert_eq!((talk.heard.len(), talk.failed), (1, false));
-    let mut ends = Talk { memory: talk.memory.clone(), ..Talk::begin(1) };
+    let mut ends = Talk { relay: talk.relay.clone(), ..Talk::begin(1) };
     ends.lease = talk.lease;
     ends.order(save());
     assert!(ends.failed, "there is nothing to export any more");
@@ -205,36 +205,36 @@ fn a_failure_is_said_after_the_reports_before_it() {
 
 #[test]
 fn nobody_goes_on_with_a_trial_that_saves_or_begins() {
-    let mut memory = Memory::default();
+    let mut relay = Relay::default();
     let mut out = Vec::new();
-    assert_eq!(memory.lose_engine(), None);
-    memory.on_order(LeaseId::new(1), start(None), &mut out);
-    assert_eq!(memory.lose_engine(), None);
-    memory.on_fact(LeaseId::new(1), WorkerFact::Ready, &mut out);
-    assert_eq!(memory.lose_engine(), None, "its checkpoint isn't loaded yet");
-    memory.on_order(LeaseId::new(1), restore(), &mut out);
-    assert_eq!(memory.lose_engine(), None);
-    memory.on_fact(LeaseId::new(1), WorkerFact::Restored, &mut out);
-    memory.on_order(LeaseId::new(1), save(), &mut out);
-    assert_eq!(memory.lose_engine(), None);
+    assert_eq!(relay.lose_engine(), None);
+    relay.on_order(LeaseId::new(1), start(None), &mut out);
+    assert_eq!(relay.lose_engine(), None);
+    relay.on_fact(LeaseId::new(1), WorkerFact::Ready, &mut out);
+    assert_eq!(relay.lose_engine(), None, "its checkpoint isn't loaded yet");
+    relay.on_order(LeaseId::new(1), restore(), &mut out);
+    assert_eq!(relay.lose_engine(), None);
+    relay.on_fact(LeaseId::new(1), WorkerFact::Restored, &mut out);
+    relay.on_order(LeaseId::new(1), save(), &mut out);
+    assert_eq!(relay.lose_engine(), None);
 }
 
 #[test]
 fn a_trial_that_leaves_before_it_is_taken_over_leaves_its_worker_free() {
     let mut talk = Talk::begin(1);
-    talk.memory.lose_engine();
+    talk.relay.lose_engine();
     talk.lease = LeaseId::new(3);
     let mut out = Vec::new();
-    talk.memory.on_order(talk.lease, WorkerOrder::Release, &mut out);
+    talk.relay.on_order(talk.lease, WorkerOrder::Release, &mut out);
     assert_eq!(out, [Says::ToWorker(LeaseId::new(5), WorkerOrder::Release)], "under the lease that it knows");
     out.clear();
-    talk.memory.on_fact(LeaseId::new(5), WorkerFact::Released, &mut out);
+    talk.relay.on_fact(LeaseId::new(5), WorkerFact::Released, &mut out);
     assert_eq!(out, [Says::ToEngine(talk.lease, WorkerFact::Released)]);
     out.clear();
-    talk.memory.on_order(LeaseId::new(4), start(None), &mut out);
+    talk.relay.on_order(LeaseId::new(4), start(None), &mut out);
     assert!(matches!(out[..], [Says::ToWorker(..)]), "{out:?}");
     out.clear();
-    talk.memory.on_fact(LeaseId::new(5), WorkerFact::Failed(fault()), &mut out);
+    talk.relay.on_fact(LeaseId::new(5), WorkerFact::Failed(fault()), &mut out);
     assert!(out.is_empty(), "what is said of a trial that has left: {out:?}");
 }
 
@@ -243,7 +243,7 @@ fn a_trial_that_ends_while_its_worker_is_ahead_is_exported() {
     let mut talk = Talk::begin(1);
     talk.work();
     talk.train(1);
-    talk.memory.lose_engine();
+    talk.relay.lose_engine();
     (talk.lease, talk.waits) = (LeaseId::new(9), true);
     talk.heard.clear();
     let info = TrialInfo::new(ID.trial, "tests", 1);

@@ -41,7 +41,7 @@ enum Engine {
 
 /// See the module's description.
 #[derive(Clone, Debug)]
-pub(crate) struct Memory {
+pub(crate) struct Relay {
     had: Option<Had>,
     engine: Engine,
     /// The batch that the engine waits for.
@@ -54,13 +54,13 @@ pub(crate) struct Memory {
     shift: i64,
 }
 
-impl Default for Memory {
+impl Default for Relay {
     fn default() -> Self {
         Self { had: None, engine: Engine::Knows, owed: None, unsaid: None, export: None, shift: 0 }
     }
 }
 
-impl Memory {
+impl Relay {
     /// The engine's number of a lease of the worker.
     pub(crate) fn to_engine(&self, lease: LeaseId) -> LeaseId {
         LeaseId::new(lease.number().wrapping_add_signed(self.shift))
